@@ -1,0 +1,23 @@
+"""Attention mechanisms: pure PyTorch, one file each, one signature, usable without Darts."""
+
+from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention.full import FullAttention
+from darts_tsformers.attention.registry import (
+    AttentionLike,
+    AttentionSpec,
+    attention_names,
+    attention_spec,
+    build_attention,
+    register_attention,
+)
+
+__all__ = [
+    "Attention",
+    "AttentionLike",
+    "AttentionSpec",
+    "FullAttention",
+    "attention_names",
+    "attention_spec",
+    "build_attention",
+    "register_attention",
+]

@@ -1,0 +1,45 @@
+"""What every attention mechanism is: one signature, and a statement of what it can do."""
+
+import inspect
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Attention(nn.Module, ABC):
+    """A map from queries, keys and values to outputs, head by head.
+
+    A mechanism holds no projections: a layer projects, splits heads and applies dropout. It keeps its constructor
+    arguments as attributes of the same names, so that :meth:`config` can rebuild it.
+
+    Attributes
+    ----------
+    supports_causal
+        Whether ``causal=True`` is defined: row ``i`` of the output depends on keys and values up to ``i`` only.
+    supports_cross
+        Whether queries and keys may differ in length.
+    exact_weights
+        Whether the weights returned are those that made the output, or a reconstruction.
+    """
+
+    supports_causal: ClassVar[bool] = True
+    supports_cross: ClassVar[bool] = True
+    exact_weights: ClassVar[bool] = True
+
+    @abstractmethod
+    def forward(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        v: Float[Tensor, "B h M f"],
+        *,
+        causal: bool = False,
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B h L f"], Float[Tensor, "B h L M"] | None]:
+        """Attend; the weights come back only when ``need_weights``, and are None otherwise."""
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor arguments that rebuild this mechanism."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}

@@ -1,0 +1,64 @@
+"""Exact attention: every query meets every key."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from darts_tsformers.attention._base import Attention
+
+
+class FullAttention(Attention):
+    r"""Scaled dot-product attention.
+
+    .. math:: O = \mathrm{softmax}\!\left(Q K^\top / \sqrt{e}\right) V
+
+    Runs in PyTorch's fused kernel, which never holds the L x M map; the map is built only when the weights are asked
+    for. Values may have another width than queries and keys.
+
+    Cost: O(L M e) time, O(L + M) memory.
+
+    Notes
+    -----
+    Vaswani et al., "Attention Is All You Need", NeurIPS 2017, equation 1. Dropout on the weights is left out: it would
+    turn the fused kernel off. Layers drop the output instead.
+    """
+
+    def forward(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        v: Float[Tensor, "B h M f"],
+        *,
+        causal: bool = False,
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B h L f"], Float[Tensor, "B h L M"] | None]:
+        """Attend to all keys, or to those up to the query's own position.
+
+        Raises
+        ------
+        ValueError
+            If ``causal`` and the number of queries differs from that of keys: which positions are earlier is undefined.
+        """
+        if causal and q.shape[-2] != k.shape[-2]:
+            raise ValueError(f"causal=True needs as many queries as keys, got {q.shape[-2]} and {k.shape[-2]}")
+        out = F.scaled_dot_product_attention(q, k, _widened(v, q.shape[-1]), is_causal=causal)[..., : v.shape[-1]]
+        return out, self.weights(q, k, causal=causal) if need_weights else None
+
+    def weights(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+    ) -> Float[Tensor, "B h L M"]:
+        """Return the attention map; each row sums to 1. O(L M) memory: for explanations, not for training."""
+        scores = q @ k.mT / math.sqrt(q.shape[-1])
+        if causal:
+            future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+            scores = scores.masked_fill(future, -math.inf)
+        return scores.softmax(-1)
+
+
+def _widened(v: Float[Tensor, "B h M f"], width: int) -> Float[Tensor, "B h M g"]:
+    """Values with zero columns up to the width of the keys: the fused kernel serves equal widths only."""
+    missing = width - v.shape[-1]
+    return F.pad(v, (0, missing)) if missing > 0 else v

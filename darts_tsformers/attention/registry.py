@@ -1,0 +1,74 @@
+"""Mechanisms by name, so that any encoder takes any of them and a saved model holds only plain data."""
+
+from typing import Any, TypeAlias
+
+from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention.full import FullAttention
+
+AttentionSpec: TypeAlias = tuple[str, dict[str, Any]]
+"""A mechanism as plain data: its registered name and its constructor arguments."""
+
+AttentionLike: TypeAlias = str | AttentionSpec | Attention
+"""What users may write: a name, a name with arguments, or a mechanism as a pattern for one instance a layer."""
+
+_MECHANISMS: dict[str, type[Attention]] = {}
+
+
+def register_attention(name: str, mechanism: type[Attention]) -> None:
+    """Make ``attention=name`` mean ``mechanism`` in every model.
+
+    Raises
+    ------
+    TypeError
+        If ``mechanism`` is not a subclass of :class:`Attention`.
+    ValueError
+        If the name is taken by another class.
+    """
+    if not (isinstance(mechanism, type) and issubclass(mechanism, Attention)):
+        raise TypeError(f"mechanism={mechanism!r} must be a subclass of darts_tsformers.attention.Attention")
+    known = _MECHANISMS.setdefault(name, mechanism)
+    if known is not mechanism:
+        raise ValueError(f"name={name!r} is already registered for {known.__qualname__}")
+
+
+def attention_names() -> list[str]:
+    """Return the registered names, sorted."""
+    return sorted(_MECHANISMS)
+
+
+def attention_spec(attention: AttentionLike) -> AttentionSpec:
+    """Reduce what a user wrote to plain data.
+
+    Raises
+    ------
+    ValueError
+        If the name, or the class of the mechanism, is not registered.
+    TypeError
+        If ``attention`` is none of the accepted forms.
+    """
+    if isinstance(attention, Attention):
+        for name, mechanism in _MECHANISMS.items():
+            if type(attention) is mechanism:
+                return name, attention.config()
+        raise ValueError(
+            f"attention={type(attention).__qualname__}(...) is not registered; call register_attention first"
+        )
+    match attention:
+        case str(name):
+            arguments: dict[str, Any] = {}
+        case (str(name), dict(arguments)):
+            pass
+        case _:
+            raise TypeError(f"attention={attention!r} must be a name, a (name, arguments) pair or an Attention")
+    if name not in _MECHANISMS:
+        raise ValueError(f"attention={name!r} must be one of {attention_names()}")
+    return name, dict(arguments)
+
+
+def build_attention(attention: AttentionLike) -> Attention:
+    """Build a fresh mechanism; layers never share one."""
+    name, arguments = attention_spec(attention)
+    return _MECHANISMS[name](**arguments)
+
+
+register_attention("full", FullAttention)

@@ -1,0 +1,1 @@
+"""What networks are built of. Pure PyTorch; knows the mechanisms, not the networks."""

@@ -1,0 +1,31 @@
+"""Trend and remainder of a series."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class SeriesDecomposition(nn.Module):
+    """Split a series into a moving average and the rest; the two add up to the input.
+
+    The ends are padded by repeating the first value ``kernel_size - 1 - (kernel_size - 1) // 2`` times and the last
+    ``(kernel_size - 1) // 2`` times, so that odd and even kernels keep the length.
+
+    Notes
+    -----
+    Wu et al., "Autoformer", NeurIPS 2021, equation 1; padding as in Zhou et al., "FEDformer", ICML 2022.
+    """
+
+    def __init__(self, kernel_size: int) -> None:
+        super().__init__()
+        if kernel_size < 1:
+            raise ValueError(f"kernel_size={kernel_size} must be at least 1")
+        self.kernel_size = kernel_size
+        behind = (kernel_size - 1) // 2
+        self.padding = (kernel_size - 1 - behind, behind)
+
+    def forward(self, x: Float[Tensor, "B C L"]) -> tuple[Float[Tensor, "B C L"], Float[Tensor, "B C L"]]:
+        """Return remainder and trend."""
+        padded = F.pad(x, self.padding, mode="replicate")
+        trend = F.avg_pool1d(padded, self.kernel_size, stride=1)
+        return x - trend, trend

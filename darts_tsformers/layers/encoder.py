@@ -1,0 +1,115 @@
+"""The post-norm transformer encoder that the papers of this field share."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
+from darts_tsformers.layers.norm import build_norm
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
+
+
+def build_activation(activation: str) -> nn.Module:
+    """Build the activation called ``activation``."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation={activation!r} must be one of {sorted(ACTIVATIONS)}")
+    return ACTIVATIONS[activation]()
+
+
+class FeedForward(nn.Sequential):
+    """Two linear maps with an activation between, token by token."""
+
+    def __init__(self, d_model: int, d_ff: int, *, dropout: float, activation: str) -> None:
+        super().__init__(
+            nn.Linear(d_model, d_ff),
+            build_activation(activation),
+            nn.Dropout(dropout),
+            nn.Linear(d_ff, d_model),
+            nn.Dropout(dropout),
+        )
+
+
+class EncoderLayer(nn.Module):
+    """``x = norm(x + attention(x)); x = norm(x + feed_forward(x))``."""
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        d_ff: int,
+        *,
+        dropout: float,
+        activation: str,
+        norm: str,
+        attention: AttentionLike,
+    ) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(d_model, n_heads, attention=attention, dropout=dropout)
+        self.attention_norm = build_norm(norm, d_model)
+        self.feed_forward = FeedForward(d_model, d_ff, dropout=dropout, activation=activation)
+        self.feed_forward_norm = build_norm(norm, d_model)
+
+    def forward(
+        self, x: Float[Tensor, "B N D"], earlier: Scores | None = None
+    ) -> tuple[Float[Tensor, "B N D"], Scores]:
+        """Return the tokens and the attention scores, which a residual layer above takes as ``earlier``."""
+        attended, scores = self.attention(x, earlier=earlier)
+        x = self.attention_norm(x + attended)
+        return self.feed_forward_norm(x + self.feed_forward(x)), scores
+
+
+class Encoder(nn.Module):
+    """A stack of :class:`EncoderLayer`.
+
+    Parameters
+    ----------
+    d_model, n_heads, d_ff
+        Width, heads, inner width of the feed-forward part.
+    n_layers
+        Layers, at least 1.
+    dropout
+        After attention and in the feed-forward part.
+    activation
+        ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
+    norm
+        ``"layer"`` or ``"batch"``.
+    attention
+        The mechanism of every layer; each layer builds its own.
+    residual_attention
+        Whether a layer's scores add to those of the layers before (RealFormer).
+    final_norm
+        Whether a layer norm follows the last layer.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        d_ff: int,
+        *,
+        n_layers: int,
+        dropout: float = 0.0,
+        activation: str = "gelu",
+        norm: str = "layer",
+        attention: AttentionLike = "full",
+        residual_attention: bool = False,
+        final_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if n_layers < 1:
+            raise ValueError(f"n_encoder_layers={n_layers} must be at least 1")
+        self.residual_attention = residual_attention
+        self.layers = nn.ModuleList(
+            EncoderLayer(d_model, n_heads, d_ff, dropout=dropout, activation=activation, norm=norm, attention=attention)
+            for _ in range(n_layers)
+        )
+        self.norm = nn.LayerNorm(d_model) if final_norm else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
+        """Encode the tokens."""
+        earlier = None
+        for layer in self.layers:
+            x, scores = layer(x, earlier)
+            earlier = scores if self.residual_attention else None
+        return self.norm(x)

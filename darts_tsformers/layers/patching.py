@@ -1,0 +1,41 @@
+"""A series cut into overlapping patches."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Patching(nn.Module):
+    """Cut the last axis into patches of ``patch_length`` steps, one every ``stride`` steps.
+
+    With ``pad_end`` the last value is repeated ``stride`` times first, which gives one patch more:
+    ``(L - patch_length) // stride + 2``. Without, steps after the last full patch are left out.
+
+    Raises
+    ------
+    ValueError
+        If ``patch_length`` is below 1 or above ``input_length``, or ``stride`` is below 1.
+
+    Notes
+    -----
+    Nie et al., "A Time Series is Worth 64 Words", ICLR 2023, section 3.1.
+    """
+
+    def __init__(self, input_length: int, patch_length: int, stride: int, *, pad_end: bool = True) -> None:
+        super().__init__()
+        if not 1 <= patch_length <= input_length:
+            raise ValueError(
+                f"patch_length={patch_length} must be at least 1 and at most input_chunk_length={input_length}"
+            )
+        if stride < 1:
+            raise ValueError(f"stride={stride} must be at least 1")
+        self.patch_length = patch_length
+        self.stride = stride
+        self.padding = stride if pad_end else 0
+        self.n_patches = (input_length + self.padding - patch_length) // stride + 1
+
+    def forward(self, x: Float[Tensor, "B C L"]) -> Float[Tensor, "B C N p"]:
+        """Return the patches, oldest first."""
+        if self.padding:
+            x = F.pad(x, (0, self.padding), mode="replicate")
+        return x.unfold(-1, self.patch_length, self.stride)

@@ -1,0 +1,55 @@
+"""One forecasting window as named tensors, and the sizes a network is built for."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a forecasting problem.
+
+    Attributes
+    ----------
+    input_length, output_length
+        Steps looked back on (``L``) and forecast (``H``).
+    output_shift
+        Steps between the last one seen and the first one forecast.
+    n_targets, n_past, n_future, n_static
+        Components of target, past, future and static covariates (``C``, ``P``, ``F``, ``S``).
+    n_parameters
+        Likelihood parameters per forecast value (``Q``); 1 for a point forecast.
+    """
+
+    input_length: int
+    output_length: int
+    output_shift: int = 0
+    n_targets: int = 1
+    n_past: int = 0
+    n_future: int = 0
+    n_static: int = 0
+    n_parameters: int = 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a network sees. A kind of covariate that is not in use is None.
+
+    Attributes
+    ----------
+    target
+        Past of the target.
+    past
+        Past covariates over the same steps.
+    historic_future, future
+        Future covariates over the past steps, and over the steps to forecast.
+    static
+        Static covariates, one row per component or one for all.
+    """
+
+    target: Float[Tensor, "B L C"]
+    past: Float[Tensor, "B L P"] | None = None
+    historic_future: Float[Tensor, "B L F"] | None = None
+    future: Float[Tensor, "B H F"] | None = None
+    static: Float[Tensor, "B V S"] | None = None

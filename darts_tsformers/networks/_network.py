@@ -1,0 +1,47 @@
+"""What every architecture is, and the architectures by name."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from darts_tsformers.layers.window import Sizes, Window
+
+NETWORKS: dict[str, type["Network"]] = {}
+
+
+class Network(nn.Module, ABC):
+    """A map from a window in normalised units to raw outputs in normalised units.
+
+    A subclass is known by its name from its definition on: a saved model holds the name, never an import path. Its
+    constructor takes the sizes and, by keyword, plain hyper-parameters with defaults.
+
+    Attributes
+    ----------
+    sizes
+        What the network was built for.
+    """
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, *, name: str) -> None:
+        super().__init_subclass__()
+        known = NETWORKS.get(name)
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            raise ValueError(f"name={name!r} is already the name of {known.__qualname__}")
+        cls.name = name
+        NETWORKS[name] = cls
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    @property
+    def any_width(self) -> bool:
+        """Whether a trained network serves any number of target components."""
+        return False
+
+    @abstractmethod
+    def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
+        """Forecast."""

@@ -1,0 +1,99 @@
+"""iTransformer: each variate's whole look-back is one token, attention runs over variates."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.layers.covariates import zero_linear
+from darts_tsformers.layers.encoder import Encoder
+from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.networks._network import Network
+
+
+class ITransformer(Network, name="itransformer"):
+    """Inverted transformer.
+
+    One token for each variate: a linear map of its look-back. A post-norm encoder mixes the tokens; a linear map of
+    each target's token is its forecast. There are no positions, so permuting the variates permutes the forecast, and no
+    parameter depends on their number.
+
+    Covariates: a past covariate is one more token through the same map, as the paper's time features are; a future
+    covariate is a token over look-back and horizon through a map of its own, which gives the known future a way in (the
+    paper has none); static covariates add to the token of their variate. What marks a token as a covariate's, and the
+    map of the static ones, start at zero.
+
+    Cost: O(L) in the look-back, O((C + P + F)^2) in the variates for exact attention.
+
+    Parameters
+    ----------
+    sizes
+        Sizes of the problem.
+    d_model, n_heads, n_encoder_layers, d_ff
+        Width, heads, layers, inner width of the feed-forward part.
+    dropout
+        In the encoder and on the tokens.
+    activation
+        Of the feed-forward part.
+    attention
+        Mechanism over the variates; one that has no use for an order of the tokens.
+
+    Notes
+    -----
+    Liu et al., "iTransformer: Inverted Transformers Are Effective for Time Series Forecasting", ICLR 2024.
+    Deviation: dropout never acts on attention weights.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        d_model: int = 128,
+        n_heads: int = 8,
+        n_encoder_layers: int = 2,
+        d_ff: int = 256,
+        dropout: float = 0.1,
+        activation: str = "gelu",
+        attention: AttentionLike = "full",
+    ) -> None:
+        super().__init__(sizes)
+        self.embedding = nn.Linear(sizes.input_length, d_model)
+        self.past_type = nn.Parameter(torch.zeros(d_model)) if sizes.n_past else None
+        self.future_embedding = nn.Linear(sizes.input_length + sizes.output_length, d_model) if sizes.n_future else None
+        self.static = zero_linear(sizes.n_static, d_model) if sizes.n_static else None
+        self.dropout = nn.Dropout(dropout)
+        self.encoder = Encoder(
+            d_model,
+            n_heads,
+            d_ff,
+            n_layers=n_encoder_layers,
+            dropout=dropout,
+            activation=activation,
+            attention=attention,
+            final_norm=True,
+        )
+        self.head = nn.Linear(d_model, sizes.output_length * sizes.n_parameters)
+
+    @property
+    def any_width(self) -> bool:
+        """Always: no parameter depends on the number of variates."""
+        return True
+
+    def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
+        """Forecast."""
+        tokens = self.encoder(self.dropout(self._embed(window)))
+        out = self.head(tokens[:, : window.target.shape[-1]])
+        return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
+
+    def _embed(self, window: Window) -> Float[Tensor, "B N D"]:
+        targets = self.embedding(window.target.mT)
+        if self.static is not None and window.static is not None:
+            targets = targets + self.static(window.static)
+        tokens = [targets]
+        if self.past_type is not None and window.past is not None:
+            tokens.append(self.embedding(window.past.mT) + self.past_type)
+        if self.future_embedding is not None and window.historic_future is not None and window.future is not None:
+            whole = torch.cat([window.historic_future, window.future], dim=1)
+            tokens.append(self.future_embedding(whole.mT))
+        return torch.cat(tokens, dim=1)
