@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.layers.checks import require_at_least
+
 
 class SeriesDecomposition(nn.Module):
     """Split a series into a moving average and the rest; the two add up to the input.
@@ -18,8 +20,7 @@ class SeriesDecomposition(nn.Module):
 
     def __init__(self, kernel_size: int) -> None:
         super().__init__()
-        if kernel_size < 1:
-            raise ValueError(f"kernel_size={kernel_size} must be at least 1")
+        require_at_least(1, kernel_size=kernel_size)
         self.kernel_size = kernel_size
         behind = (kernel_size - 1) // 2
         self.padding = (kernel_size - 1 - behind, behind)

@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
+from darts_tsformers.layers.checks import require_at_least, require_probability
 from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
 from darts_tsformers.layers.norm import build_norm
 
@@ -80,6 +81,12 @@ class Encoder(nn.Module):
         Whether a layer's scores add to those of the layers before (RealFormer).
     final_norm
         Whether a layer norm follows the last layer.
+
+    Raises
+    ------
+    ValueError
+        If a size is below 1, ``n_heads`` does not divide ``d_model``, ``dropout`` is outside of [0, 1), or a name is
+        not known.
     """
 
     def __init__(
@@ -97,8 +104,8 @@ class Encoder(nn.Module):
         final_norm: bool = False,
     ) -> None:
         super().__init__()
-        if n_layers < 1:
-            raise ValueError(f"n_encoder_layers={n_layers} must be at least 1")
+        require_at_least(1, d_model=d_model, n_heads=n_heads, d_ff=d_ff, n_encoder_layers=n_layers)
+        require_probability(dropout=dropout)
         self.residual_attention = residual_attention
         self.layers = nn.ModuleList(
             EncoderLayer(d_model, n_heads, d_ff, dropout=dropout, activation=activation, norm=norm, attention=attention)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
+from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.recording import active_record
 
 
@@ -59,7 +60,8 @@ class MultiHeadAttention(nn.Module):
         cross: bool = False,
     ) -> None:
         super().__init__()
-        if n_heads < 1 or d_model % n_heads:
+        require_at_least(1, d_model=d_model, n_heads=n_heads)
+        if d_model % n_heads:
             raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}")
         self.n_heads = n_heads
         self.causal = causal

@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.layers.checks import require_at_least
+
 
 class Patching(nn.Module):
     """Cut the last axis into patches of ``patch_length`` steps, one every ``stride`` steps.
@@ -23,12 +25,9 @@ class Patching(nn.Module):
 
     def __init__(self, input_length: int, patch_length: int, stride: int, *, pad_end: bool = True) -> None:
         super().__init__()
-        if not 1 <= patch_length <= input_length:
-            raise ValueError(
-                f"patch_length={patch_length} must be at least 1 and at most input_chunk_length={input_length}"
-            )
-        if stride < 1:
-            raise ValueError(f"stride={stride} must be at least 1")
+        require_at_least(1, patch_length=patch_length, stride=stride)
+        if patch_length > input_length:
+            raise ValueError(f"patch_length={patch_length} must be at most input_chunk_length={input_length}")
         self.patch_length = patch_length
         self.stride = stride
         self.padding = stride if pad_end else 0

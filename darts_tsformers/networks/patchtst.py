@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
+from darts_tsformers.layers.checks import require_probability
 from darts_tsformers.layers.covariates import FutureResponse, zero_linear
 from darts_tsformers.layers.decomposition import SeriesDecomposition
 from darts_tsformers.layers.encoder import Encoder
@@ -31,18 +32,26 @@ class PatchTST(Network, name="patchtst"):
     ----------
     sizes
         Sizes of the problem.
-    patch_length, stride
-        Steps of a patch (``p``), and between the starts of two (``s``).
+    patch_length
+        Steps of a patch (``p``); at most the look-back.
+    stride
+        Steps between the starts of two patches (``s``).
     pad_end
         Whether the last value is repeated ``stride`` times, for one patch more.
-    d_model, n_heads, n_encoder_layers, d_ff
-        Width, heads, layers, inner width of the feed-forward part.
+    d_model
+        Width of a token (``D``).
+    n_heads
+        Attention heads (``h``); must divide ``d_model``.
+    n_encoder_layers
+        Layers of the encoder.
+    d_ff
+        Inner width of the feed-forward part.
     dropout
         In the encoder and on the embedded patches.
     head_dropout
         On the output of the head.
     activation
-        Of the feed-forward part.
+        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
     norm
         ``"batch"``, as in the paper, or ``"layer"``.
     attention
@@ -54,6 +63,11 @@ class PatchTST(Network, name="patchtst"):
     decomposition_kernel
         Width of a moving average that splits the series into trend and remainder, each forecast by a backbone of its
         own and added. None for no split.
+
+    Raises
+    ------
+    ValueError
+        If a hyper-parameter breaks its rule; the message names it.
 
     Notes
     -----
@@ -84,6 +98,7 @@ class PatchTST(Network, name="patchtst"):
         decomposition_kernel: int | None = None,
     ) -> None:
         super().__init__(sizes)
+        require_probability(head_dropout=head_dropout)
         self.individual_head = individual_head
         self.decomposition = None if decomposition_kernel is None else SeriesDecomposition(decomposition_kernel)
 
@@ -195,4 +210,4 @@ class PatchHead(nn.Module):
             out = F.linear(x, self.weight[0], self.bias[0])
         else:
             out = torch.einsum("bck,cok->bco", x, self.weight) + self.bias
-        return out.unflatten(-1, (-1, self.n_parameters))
+        return rearrange(out, "B C (H Q) -> B C H Q", Q=self.n_parameters)

@@ -1,0 +1,47 @@
+"""What each parameter of a Darts likelihood means, so that instance normalisation can be undone for it."""
+
+from collections.abc import Sequence
+
+from darts.utils.likelihood_models.base import LikelihoodType
+from darts.utils.likelihood_models.torch import TorchLikelihood
+
+RULES: dict[LikelihoodType, Sequence[str]] = {
+    LikelihoodType.Gaussian: ("location", "scale"),
+    LikelihoodType.Laplace: ("location", "scale"),
+    LikelihoodType.Cauchy: ("location", "scale"),
+    LikelihoodType.Gumbel: ("location", "scale"),
+    LikelihoodType.LogNormal: ("log_magnitude", "unchanged"),
+    LikelihoodType.HalfNormal: ("magnitude",),
+    LikelihoodType.Exponential: ("inverse_magnitude",),
+    LikelihoodType.Gamma: ("unchanged", "inverse_magnitude"),
+    LikelihoodType.Weibull: ("magnitude", "unchanged"),
+    LikelihoodType.Poisson: ("count",),
+    LikelihoodType.NegativeBinomial: ("count", "unchanged"),
+    LikelihoodType.Geometric: ("count_log_odds",),
+    LikelihoodType.Bernoulli: ("log_odds",),
+    LikelihoodType.ContinuousBernoulli: ("log_odds",),
+    LikelihoodType.Beta: ("share", "complement"),
+    LikelihoodType.Dirichlet: ("log_magnitude",),
+}
+"""Rules of :mod:`darts_tsformers.layers.restore`, one for each raw output, in the likelihood's order."""
+
+
+def restore_rules(likelihood: TorchLikelihood | None) -> tuple[str, ...]:
+    """Return the rule for each raw output of the network.
+
+    Raises
+    ------
+    ValueError
+        If the family of the likelihood is not known.
+    """
+    if likelihood is None:
+        return ("location",)
+    if likelihood.type is LikelihoodType.Quantile:
+        return ("location",) * likelihood.num_parameters
+    if likelihood.type not in RULES:
+        known = sorted([LikelihoodType.Quantile.name, *(family.name for family in RULES)])
+        raise ValueError(
+            f"likelihood={likelihood!r} cannot be combined with use_instance_norm=True: how its parameters scale with "
+            f"the data is not known; choose one of {known} or use_instance_norm=False"
+        )
+    return tuple(RULES[likelihood.type])

@@ -1,0 +1,81 @@
+"""PatchTST as a Darts model."""
+
+from typing import Any, ClassVar, Unpack
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models._arguments import DartsArguments
+from darts_tsformers.models._base import TSFormerModel
+from darts_tsformers.networks.patchtst import PatchTST
+
+
+class PatchTSTModel(TSFormerModel):
+    """PatchTST: patches as tokens, every component through one shared encoder.
+
+    A strong default for series with a long look-back; the components do not look at each other. Takes past, future and
+    static covariates, any number of targets, and every likelihood of Darts.
+
+    Notes
+    -----
+    Nie et al., "A Time Series is Worth 64 Words: Long-term Forecasting with Transformers", ICLR 2023. See
+    :class:`darts_tsformers.networks.PatchTST` for the architecture and for where it deviates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> series = TimeSeries.from_values(np.sin(np.arange(200) / 4).astype(np.float32))
+    >>> model = PatchTSTModel(48, 12, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False})
+    >>> len(model.fit(series, verbose=False).predict(12, verbose=False))
+    12
+    """
+
+    network_class = PatchTST
+    paper_configs: ClassVar[dict[str, dict[str, Any]]] = {
+        # scripts/PatchTST/etth1.sh and ettm1.sh of the authors' repository, PatchTST/42
+        dataset: {
+            "input_chunk_length": 336,
+            "output_chunk_length": 96,
+            "patch_length": 16,
+            "stride": 8,
+            "n_encoder_layers": 3,
+            "batch_size": 128,
+            "n_epochs": 100,
+            "optimizer_kwargs": {"lr": 1e-4},
+        }
+        | sizes
+        for dataset, sizes in {
+            "ETTh1": {"d_model": 16, "n_heads": 4, "d_ff": 128, "dropout": 0.3},
+            "ETTh2": {"d_model": 16, "n_heads": 4, "d_ff": 128, "dropout": 0.3},
+            "ETTm1": {"d_model": 128, "n_heads": 16, "d_ff": 256, "dropout": 0.2},
+        }.items()
+    }
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        patch_length: int = 16,
+        stride: int = 8,
+        pad_end: bool = True,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 3,
+        d_ff: int = 128,
+        dropout: float = 0.2,
+        head_dropout: float = 0.0,
+        activation: str = "gelu",
+        norm: str = "batch",
+        attention: AttentionLike = "full",
+        residual_attention: bool = True,
+        individual_head: bool = False,
+        decomposition_kernel: int | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        use_static_covariates: bool = True,
+        **kwargs: Unpack[DartsArguments],
+    ) -> None:
+        super().__init__()
