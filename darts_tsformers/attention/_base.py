@@ -42,4 +42,6 @@ class Attention(nn.Module, ABC):
 
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that rebuild this mechanism."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        return {p.name: getattr(self, p.name) for p in parameters if p.kind in named and p.name != "self"}

@@ -1,7 +1,7 @@
 """Errors for hyper-parameters: each names the argument, its value and the rule."""
 
 
-def require_at_least(least: int, **values: int) -> None:
+def require_at_least(least: int, **values: object) -> None:
     """Raise ``ValueError`` if any value is no integer or below ``least``."""
     for name, value in values.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < least:

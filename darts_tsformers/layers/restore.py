@@ -107,5 +107,6 @@ def restore(output: Float[Tensor, "B H C Q"], s: Statistics, rules: Sequence[str
 
 def _softplus_times(raw: Raw, factor: Tensor) -> Raw:
     """Find the value whose softplus is ``factor`` times that of ``raw``."""
-    y = (F.softplus(raw) * factor).clamp_min(torch.finfo(raw.dtype).tiny)
+    y = F.softplus(raw.to(factor.dtype)) * factor
+    y = y.clamp_min(torch.finfo(y.dtype).tiny)
     return torch.where(y > 20, y, y.clamp_max(20).expm1().log())

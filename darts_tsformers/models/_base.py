@@ -1,6 +1,7 @@
 """The adapter: any network of this package as a Darts torch model. The only file that touches Darts' internals."""
 
 import inspect
+import os
 from abc import ABC
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -189,6 +190,22 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
             **self._shared_params,
             **self.pl_module_params,
         )
+
+    def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
+        """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
+
+        Unlike in Darts, any path-like is taken, and a model that was loaded and has not run since keeps its weights.
+        """
+        if self.trainer is None and self.model is not None:
+            trainer = self._init_trainer(self.trainer_params)
+            trainer.strategy.connect(self.model)
+            self.trainer = trainer
+        super().save(None if path is None else os.fspath(path), clean, **kwargs)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> "TSFormerModel":
+        """Load a saved model; see Darts' documentation. Any path-like is taken."""
+        return MixedCovariatesTorchModel.load(os.fspath(path), *args, **kwargs)
 
     @property
     def supports_static_covariates(self) -> bool:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_probability
+from darts_tsformers.layers.checks import require_at_least, require_probability
 from darts_tsformers.layers.covariates import FutureResponse, zero_linear
 from darts_tsformers.layers.decomposition import SeriesDecomposition
 from darts_tsformers.layers.encoder import Encoder
@@ -100,7 +100,10 @@ class PatchTST(Network, name="patchtst"):
         super().__init__(sizes)
         require_probability(head_dropout=head_dropout)
         self.individual_head = individual_head
-        self.decomposition = None if decomposition_kernel is None else SeriesDecomposition(decomposition_kernel)
+        self.decomposition = None
+        if decomposition_kernel is not None:
+            require_at_least(1, decomposition_kernel=decomposition_kernel)
+            self.decomposition = SeriesDecomposition(decomposition_kernel)
 
         def backbone() -> PatchBackbone:
             return PatchBackbone(

@@ -1,0 +1,127 @@
+"""The suite catches what it is there to catch: models broken on purpose fail it."""
+
+import pytest
+import torch
+from torch import nn
+
+from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.models import TSFormerModel
+from darts_tsformers.networks._network import Network
+from tests.contracts import checks
+from tests.contracts.cases import Case
+
+
+class ToyNetwork(Network, name="toy"):
+    """A linear map of the look-back plus one of everything known; a flaw at will.
+
+    Parameters
+    ----------
+    sizes
+        Sizes of the problem.
+    flaw
+        What is wrong with it.
+    """
+
+    def __init__(self, sizes: Sizes, *, flaw: str = "none") -> None:
+        super().__init__(sizes)
+        self.flaw = flaw
+        self.linear = nn.Linear(sizes.input_length, sizes.output_length)
+        self.past = nn.Linear(max(sizes.n_past, 1), 1)
+        self.future = nn.Linear(max(sizes.n_future, 1), 1)
+        self.static = nn.Linear(max(sizes.n_static, 1), 1)
+
+    def forward(self, window: Window) -> torch.Tensor:
+        out = self.linear(window.target.mT).mT
+        out = out + self.past(window.past).mean(1, keepdim=True)
+        if self.flaw != "ignores_future":
+            out = out + self.future(window.future)
+        out = out + self.static(window.static).mT
+        if self.flaw == "batch_leak":
+            out = out + out.mean(dim=0, keepdim=True)
+        if self.flaw == "random":
+            out = out + torch.randn_like(out)
+        if self.flaw == "writes" and not self.training:
+            window.past.add_(1)
+        if self.flaw == "dead_parameter":
+            out = out - self.static(window.static).mT
+        return out.unsqueeze(-1)
+
+
+class ToyModel(TSFormerModel):
+    """A toy."""
+
+    network_class = ToyNetwork
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        flaw: str = "none",
+        use_instance_norm: bool = True,
+        use_static_covariates: bool = True,
+        **kwargs,
+    ) -> None:
+        super().__init__()
+
+
+PROMISES = [
+    checks.forecast_is_the_same_twice,
+    checks.forecast_does_not_depend_on_batch_mates,
+    checks.each_covariate_changes_the_forecast,
+    checks.the_known_future_reaches_the_step_it_belongs_to,
+    checks.the_future_never_leaks,
+    checks.inputs_are_never_written_to,
+    lambda case: checks.every_parameter_gets_a_gradient(case, 3),
+]
+
+
+@pytest.mark.parametrize("check", PROMISES)
+def test_a_sound_toy_passes(check):
+    check(Case(ToyModel, {"flaw": "none"}))
+
+
+@pytest.mark.parametrize(
+    ("flaw", "check", "message"),
+    [
+        ("batch_leak", checks.forecast_does_not_depend_on_batch_mates, "not close"),
+        ("random", checks.forecast_is_the_same_twice, "not equal"),
+        ("ignores_future", checks.each_covariate_changes_the_forecast, "future covariates are ignored"),
+        ("ignores_future", checks.the_known_future_reaches_the_step_it_belongs_to, "does not respond"),
+        ("writes", checks.inputs_are_never_written_to, "past_covariates"),
+        ("dead_parameter", lambda case: checks.every_parameter_gets_a_gradient(case, 3), "static.weight"),
+    ],
+)
+def test_a_broken_toy_is_caught(flaw, check, message):
+    with pytest.raises(AssertionError, match=message):
+        check(Case(ToyModel, {"flaw": flaw}))
+
+
+def test_a_leak_of_the_future_target_is_caught(monkeypatch):
+    from darts_tsformers.models import _base
+
+    honest = _base.TSFormerModule.forward
+
+    def leaking(self, x_in):
+        out = honest(self, x_in)
+        if x_in.future_target is None:
+            return out
+        return out.replace(prediction=out.prediction + x_in.future_target.unsqueeze(-1) * 1e-3)
+
+    monkeypatch.setattr(_base.TSFormerModule, "forward", leaking)
+    with pytest.raises(AssertionError, match="future_target leaks in stage val"):
+        checks.the_future_never_leaks(Case(ToyModel, {"flaw": "none"}))
+
+
+def test_a_look_at_later_values_is_caught(monkeypatch):
+    """Forecasts made from a normalisation over the whole series move when its end does."""
+    honest = ToyModel.historical_forecasts
+
+    def peeking(self, series, *args, **kwargs):
+        level = float(series.values().mean())
+        return honest(self, series - level, *args, **kwargs)
+
+    monkeypatch.setattr(ToyModel, "historical_forecasts", peeking)
+    with pytest.raises(AssertionError):
+        checks.later_values_do_not_move_earlier_forecasts(Case(ToyModel, {"flaw": "none"}))

@@ -1,0 +1,63 @@
+"""A bad argument fails when the model is made, with its name, its value and the rule."""
+
+import re
+
+import pytest
+
+from darts_tsformers import ITransformerModel, PatchTSTModel
+from darts_tsformers.attention import FullAttention
+
+COMMON = [
+    ({"input_chunk_length": 0}, "input_chunk_length=0 must be an integer of at least 1"),
+    ({"output_chunk_length": 2.5}, "output_chunk_length=2.5 must be an integer of at least 1"),
+    ({"output_chunk_shift": -1}, "output_chunk_shift=-1 must be an integer of at least 0"),
+    ({"d_model": 64, "n_heads": 3}, "n_heads=3 must divide d_model=64"),
+    ({"n_heads": 0}, "n_heads=0 must be an integer of at least 1"),
+    ({"n_encoder_layers": 0}, "n_encoder_layers=0 must be an integer of at least 1"),
+    ({"d_ff": -4}, "d_ff=-4 must be an integer of at least 1"),
+    ({"dropout": 1.0}, "dropout=1.0 must be in [0, 1)"),
+    ({"activation": "tanhh"}, "activation='tanhh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+    ({"attention": "none"}, "attention='none' must be one of ['full'"),
+    ({"train_variates": 0}, "train_variates=0 must be None, an integer of at least 1 or a share in (0, 1]"),
+    ({"train_variates": 1.5}, "train_variates=1.5 must be None, an integer of at least 1 or a share in (0, 1]"),
+    (
+        {"train_variates": 2, "use_reversible_instance_norm": True},
+        "train_variates=2 needs a model that is not tied to its components; set use_reversible_instance_norm=False",
+    ),
+    ({"d_modl": 8}, "has no args/kwargs `['d_modl']`"),
+]
+PATCHTST = [
+    ({"input_chunk_length": 7}, "patch_length=16 must be at most input_chunk_length=7"),
+    ({"patch_length": 0}, "patch_length=0 must be an integer of at least 1"),
+    ({"stride": 0}, "stride=0 must be an integer of at least 1"),
+    ({"norm": "group"}, "norm='group' must be one of ['layer', 'batch']"),
+    ({"head_dropout": -0.1}, "head_dropout=-0.1 must be in [0, 1)"),
+    ({"decomposition_kernel": 0}, "decomposition_kernel=0 must be an integer of at least 1"),
+    (
+        {"train_variates": 0.5, "instance_norm_affine": True},
+        "train_variates=0.5 needs a model that is not tied to its components; set instance_norm_affine=False",
+    ),
+    (
+        {"train_variates": 0.5, "individual_head": True},
+        "train_variates=0.5 needs a model that is not tied to its components; set individual_head=False",
+    ),
+]
+CASES = [(model, *case) for model in (PatchTSTModel, ITransformerModel) for case in COMMON]
+CASES += [(PatchTSTModel, *case) for case in PATCHTST]
+
+
+@pytest.mark.parametrize(("model", "arguments", "message"), CASES, ids=lambda x: getattr(x, "__name__", str(x))[:40])
+def test_bad_arguments(model, arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model(**{"input_chunk_length": 24, "output_chunk_length": 5} | arguments)
+
+
+def test_a_mechanism_given_as_a_pattern_becomes_plain_data():
+    model = ITransformerModel(24, 5, attention=FullAttention())
+    assert model.model_params["attention"] == "full"
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_something_that_is_no_mechanism():
+    with pytest.raises(TypeError, match="attention=3 must be a name"):
+        ITransformerModel(24, 5, attention=3)
