@@ -1,7 +1,8 @@
 """Architectures: plain modules from a normalised window to raw outputs. They know nothing of Darts."""
 
 from darts_tsformers.networks._forecaster import Forecaster
+from darts_tsformers.networks._network import Network
 from darts_tsformers.networks.itransformer import ITransformer
 from darts_tsformers.networks.patchtst import PatchTST
 
-__all__ = ["Forecaster", "ITransformer", "PatchTST"]
+__all__ = ["Forecaster", "ITransformer", "Network", "PatchTST"]

@@ -1,0 +1,51 @@
+"""What each model can do, read off the classes: ``python -m darts_tsformers.models.capabilities`` prints the table."""
+
+import inspect
+
+import pandas as pd
+import torch
+
+import darts_tsformers
+from darts_tsformers.layers.window import Sizes
+from darts_tsformers.models._base import TSFormerModel
+
+LENGTHS = (96, 24)
+
+
+def capability_table() -> pd.DataFrame:
+    """Return one row per public forecaster and one column per capability."""
+    models = [getattr(darts_tsformers, name) for name in darts_tsformers.__all__]
+    return pd.DataFrame([_capabilities(model) for model in models]).set_index("model")
+
+
+def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
+    model = model_class(*LENGTHS)
+    with torch.device("meta"):
+        network = model_class.network_class(Sizes(*LENGTHS))
+    arguments = inspect.signature(model_class).parameters
+    return {
+        "model": model_class.__name__,
+        "past": model.supports_past_covariates,
+        "future": model.supports_future_covariates,
+        "static": model.supports_static_covariates,
+        "many targets": model.supports_multivariate,
+        "every likelihood": "likelihood" in arguments,
+        "instance norm": "use_instance_norm" in arguments,
+        "`attention=`": "attention" in arguments,
+        "`train_variates=`": "train_variates" in arguments and network.any_width,
+    }
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Write the table as Markdown, with a tick for what is true."""
+    header = ["model", *table.columns]
+    lines = [header, ["---", *(":-:" for _ in table.columns)]]
+    lines += [
+        [f"`{name}`", *("✓" if value else "–" for value in row)]
+        for name, row in zip(table.index, table.to_numpy(), strict=True)
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(to_markdown(capability_table()))
