@@ -1,6 +1,7 @@
 """What each model can do, read off the classes: ``python -m darts_tsformers.models.capabilities`` prints the table."""
 
 import inspect
+from collections.abc import Callable
 
 import pandas as pd
 import torch
@@ -19,7 +20,8 @@ def capability_table() -> pd.DataFrame:
 
 
 def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
-    model = model_class(*LENGTHS)
+    make: Callable[..., TSFormerModel] = model_class
+    model = make(*LENGTHS)
     with torch.device("meta"):
         network = model_class.network_class(Sizes(*LENGTHS))
     arguments = inspect.signature(model_class).parameters
@@ -40,10 +42,8 @@ def to_markdown(table: pd.DataFrame) -> str:
     """Write the table as Markdown, with a tick for what is true."""
     header = ["model", *table.columns]
     lines = [header, ["---", *(":-:" for _ in table.columns)]]
-    lines += [
-        [f"`{name}`", *("✓" if value else "–" for value in row)]
-        for name, row in zip(table.index, table.to_numpy(), strict=True)
-    ]
+    for name, row in zip(table.index, table.to_numpy(), strict=True):
+        lines.append([f"`{name}`", *("✓" if value else "–" for value in row)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
