@@ -55,10 +55,19 @@ class InstanceNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(n_components)) if affine else None
         self.bias = nn.Parameter(torch.zeros(n_components)) if affine else None
 
-    def forward(self, x: Float[Tensor, "B L C"]) -> tuple[Float[Tensor, "B L C"], Statistics]:
-        """Return the normalised window and what undoes it."""
+    def forward(
+        self, x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"] | None = None
+    ) -> tuple[Float[Tensor, "B L C"], Statistics]:
+        """Return the normalised window and what undoes it.
+
+        Values marked in ``missing`` must hold the mean of the others, as
+        :func:`~darts_tsformers.layers.missing.fill_gaps` leaves them; they count for nothing in the statistics.
+        """
         wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
         variance, mean = torch.var_mean(wide, dim=1, keepdim=True, correction=0)
+        if missing is not None:
+            n_observed = (1 - missing.to(wide.dtype)).sum(dim=1, keepdim=True).clamp_min(1)
+            variance = variance * (x.shape[1] / n_observed)
         spread, level = (variance + self.epsilon).sqrt(), mean
         normalised = (x - mean) / spread
         if self.weight is not None and self.bias is not None:

@@ -1,119 +1,30 @@
-"""The adapter: any network of this package as a Darts torch model. The only file that touches Darts' internals."""
+"""The model side of the adapter: any network of this package as a Darts torch model."""
 
 import inspect
 import os
 from abc import ABC
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from darts.models.forecasting.pl_forecasting_module import PLForecastingModule, io_processor
+from darts import TimeSeries
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
-from darts.utils.data.torch_datasets.utils import (
-    PLModuleInput,
-    PLModuleOutput,
-    TorchTrainingBatch,
-    TorchTrainingSample,
-)
+from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
+from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTrainingSample
 from darts.utils.serialization import add_safe_globals
-from darts.utils.torch import MonteCarloDropout
-from torch import nn
 
 from darts_tsformers.attention import attention_spec
 from darts_tsformers.layers.checks import require_at_least
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.window import Sizes
+from darts_tsformers.models._datasets import ObservedInferenceDataset, check_categories, resolve_categories
 from darts_tsformers.models._docs import compose_docstring, full_signature
 from darts_tsformers.models._likelihoods import restore_rules
-from darts_tsformers.networks._forecaster import Forecaster
-from darts_tsformers.networks._network import NETWORKS, Network
-
-
-class TSFormerModule(PLForecastingModule):
-    """A forecaster inside Darts' training and prediction loops.
-
-    Parameters
-    ----------
-    network
-        Registered name of the architecture.
-    network_params
-        Its hyper-parameters, plain data.
-    use_instance_norm, instance_norm_affine
-        See :class:`~darts_tsformers.networks.Forecaster`.
-    train_variates
-        Number or share of target components drawn for each training batch; None for all.
-    **kwargs
-        Arguments of Darts' :class:`PLForecastingModule`.
-    """
-
-    def __init__(
-        self,
-        network: str,
-        network_params: dict[str, Any],
-        use_instance_norm: bool,
-        instance_norm_affine: bool,
-        train_variates: int | float | None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.train_variates = train_variates
-        self.forecaster = Forecaster(
-            NETWORKS[network](self._sizes(), **network_params),
-            use_instance_norm=use_instance_norm,
-            instance_norm_affine=instance_norm_affine,
-            restore_rules=restore_rules(self.likelihood) if use_instance_norm else _no_rules(self.likelihood),
-        )
-        _let_dropout_sample(self.forecaster)
-
-    def _sizes(self) -> Sizes:
-        shapes = self.train_sample_shape
-        if shapes is None:
-            raise ValueError("train_sample_shape=None must hold the shapes of a training sample")
-
-        def width(name: str) -> int:
-            shape = shapes[name]
-            return 0 if shape is None else shape[-1]
-
-        return Sizes(
-            input_length=self.input_chunk_length,
-            output_length=self._output_chunk_length,
-            output_shift=self.output_chunk_shift,
-            n_targets=width("past_target"),
-            n_past=width("past_covariates"),
-            n_future=width("future_covariates"),
-            n_static=width("static_covariates"),
-            n_parameters=1 if self.likelihood is None else self.likelihood.num_parameters,
-        )
-
-    @io_processor
-    def forward(self, x_in: PLModuleInput) -> PLModuleOutput:
-        """Forecast one batch of windows."""
-        window = Window(
-            target=x_in.past_target,
-            past=x_in.past_covariates,
-            historic_future=x_in.historic_future_covariates,
-            future=x_in.future_covariates,
-            static=x_in.static_covariates,
-        )
-        return PLModuleOutput(prediction=self.forecaster(window))
-
-    def training_step(self, train_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
-        """Train on one batch, or on the components of it that ``train_variates`` draws."""
-        if self.train_variates is not None:
-            n_targets = train_batch.past_target.shape[-1]
-            drawn = torch.randperm(n_targets)[: _number_drawn(self.train_variates, n_targets)]
-            train_batch = _components(train_batch, drawn.to(train_batch.past_target.device))
-        return super().training_step(train_batch, batch_idx)
-
-    def _update_metrics(self, output: PLModuleOutput, target: torch.Tensor, metrics: Any) -> None:
-        built_for, self.n_targets = self.n_targets, target.shape[-1]
-        try:
-            super()._update_metrics(output, target, metrics)
-        finally:
-            self.n_targets = built_for
-
-    def to_dtype(self, dtype: torch.dtype) -> None:
-        """Cast the module; unlike Darts' own, to bfloat16 as well."""
-        self.to(dtype)
+from darts_tsformers.models._loss import is_joint
+from darts_tsformers.models._module import TSFormerModule
+from darts_tsformers.models._variates import number_drawn
+from darts_tsformers.networks._network import Network
 
 
 class TSFormerModel(MixedCovariatesTorchModel, ABC):
@@ -155,6 +66,7 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         }
         self.pl_module_params = self._extract_pl_module_params(**params)
         self._considers_static_covariates = params["use_static_covariates"]
+        self._static_names: list[str] | None = None
         self._check()
 
     def _check(self) -> None:
@@ -164,13 +76,19 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         require_at_least(0, output_chunk_shift=params["output_chunk_shift"])
         if self._shared_params["use_instance_norm"]:
             restore_rules(params.get("likelihood"))
+        require_at_least(1, min_input_chunk_length=self.min_input_chunk_length)
+        if self.min_input_chunk_length > params["input_chunk_length"]:
+            raise ValueError(
+                f"min_input_chunk_length={self.min_input_chunk_length} must be at most "
+                f"input_chunk_length={params['input_chunk_length']}"
+            )
         sizes = Sizes(params["input_chunk_length"], params["output_chunk_length"], params["output_chunk_shift"])
         with torch.device("meta"):
             network = self.network_class(sizes, **self._network_params)
         train_variates = self._shared_params["train_variates"]
         if train_variates is None:
             return
-        _number_drawn(train_variates, n_targets=1)
+        number_drawn(train_variates, n_targets=1)
         tied = {
             "instance_norm_affine": self._shared_params["instance_norm_affine"],
             "use_reversible_instance_norm": bool(params.get("use_reversible_instance_norm", False)),
@@ -187,9 +105,81 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         return TSFormerModule(
             network=self.network_class.name,
             network_params=self._network_params,
+            categories=self._categories(),
             **self._shared_params,
             **self.pl_module_params,
         )
+
+    def _categories(self) -> list[tuple[int, int, int]]:
+        sizes = self.model_params.get("categorical_embedding_sizes")
+        return resolve_categories(sizes, self._static_names) if sizes and self._considers_static_covariates else []
+
+    def _build_train_dataset(self, series: Sequence[TimeSeries], *args: Any, **kwargs: Any) -> TorchTrainingDataset:
+        static = series[0].static_covariates
+        self._static_names = None if static is None else list(static.columns)
+        check_categories(series, self._categories())
+        return super()._build_train_dataset(series, *args, **kwargs)
+
+    def _build_inference_dataset(
+        self,
+        n: int,
+        series: Sequence[TimeSeries],
+        past_covariates: Sequence[TimeSeries] | None,
+        future_covariates: Sequence[TimeSeries] | None,
+        stride: int = 0,
+        bounds: np.ndarray | None = None,
+    ) -> TorchInferenceDataset:
+        check_categories(series, self._categories())
+        return ObservedInferenceDataset(
+            series=series,
+            past_covariates=past_covariates,
+            future_covariates=future_covariates,
+            n=n,
+            stride=stride,
+            bounds=bounds,
+            input_chunk_length=(self.min_input_chunk_length, self.input_chunk_length),
+            output_chunk_length=self.output_chunk_length,
+            output_chunk_shift=self.output_chunk_shift,
+            use_static_covariates=self.uses_static_covariates,
+        )
+
+    def _check_ckpt_parameters(self, tfm_save: "TSFormerModel") -> None:
+        super()._check_ckpt_parameters(tfm_save)
+        self._static_names = tfm_save._static_names
+
+    def _validate_predict_ds_output(
+        self, train_sample: TorchTrainingSample, inference_sample: TorchInferenceSample
+    ) -> None:
+        n_trained, n_given = train_sample.past_target.shape[1], inference_sample.past_target.shape[1]
+        if n_trained != n_given:
+            self._check_width(n_trained, n_given)
+            train_sample = train_sample.replace(
+                past_target=inference_sample.past_target,
+                static_covariates=_as_many_rows(train_sample.static_covariates, n_given),
+            )
+        super()._validate_predict_ds_output(train_sample=train_sample, inference_sample=inference_sample)
+
+    def _check_width(self, n_trained: int, n_given: int) -> None:
+        """Refuse another number of components if something in the model belongs to single components."""
+        ties = {
+            "individual_head": not self.model.forecaster.network.any_width,
+            "instance_norm_affine": self._shared_params["instance_norm_affine"],
+            "use_reversible_instance_norm": bool(self.pl_module_params.get("use_reversible_instance_norm", False)),
+            "likelihood": is_joint(self.likelihood),
+        }
+        tied = [name for name, is_tied in ties.items() if is_tied]
+        if tied:
+            raise ValueError(
+                f"series has {n_given} components, but the model was trained on {n_trained} and "
+                f"{tied[0]}={self.model_params[tied[0]]!r} has parameters for each of them; train a model without it "
+                f"to forecast another number of components"
+            )
+
+    @property
+    def min_input_chunk_length(self) -> int:
+        """Fewest steps of a series that can be forecast; what is missing of the look-back counts as not observed."""
+        shortest: int | None = self.model_params.get("min_input_chunk_length")
+        return self.input_chunk_length if shortest is None else shortest
 
     def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
         """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
@@ -234,38 +224,5 @@ def _plain(params: dict[str, Any]) -> dict[str, Any]:
     return params | {"attention": (name, arguments) if arguments else name}
 
 
-def _no_rules(likelihood: Any) -> tuple[str, ...]:
-    return ("unchanged",) * (1 if likelihood is None else likelihood.num_parameters)
-
-
-def _let_dropout_sample(module: nn.Module) -> None:
-    """Make each dropout one that Darts can keep active in prediction (Monte Carlo dropout)."""
-    for child in module.modules():
-        if type(child) is nn.Dropout and child.p > 0:
-            child.__class__ = MonteCarloDropout
-
-
-def _number_drawn(train_variates: int | float, n_targets: int) -> int:
-    if isinstance(train_variates, float) and 0 < train_variates <= 1:
-        return max(1, round(train_variates * n_targets))
-    if isinstance(train_variates, int) and not isinstance(train_variates, bool) and train_variates >= 1:
-        return min(train_variates, n_targets)
-    raise ValueError(f"train_variates={train_variates!r} must be None, an integer of at least 1 or a share in (0, 1]")
-
-
-def _components(batch: TorchTrainingBatch, drawn: torch.Tensor) -> TorchTrainingBatch:
-    """Keep the drawn components of target, statics and weights; what is one for all stays."""
-
-    def rows(static: torch.Tensor | None) -> torch.Tensor | None:
-        return static if static is None or static.shape[1] == 1 else static[:, drawn]
-
-    def columns(x: torch.Tensor | None) -> torch.Tensor | None:
-        return x if x is None or x.shape[-1] == 1 else x[..., drawn]
-
-    return replace(
-        batch,
-        past_target=columns(batch.past_target),
-        future_target=columns(batch.future_target),
-        sample_weight=columns(batch.sample_weight),
-        static_covariates=rows(batch.static_covariates),
-    )
+def _as_many_rows(static: np.ndarray | None, n: int) -> np.ndarray | None:
+    return static if static is None or len(static) == 1 else np.resize(static, (n, static.shape[1]))

@@ -23,7 +23,15 @@ SHARED: dict[str, str] = {
         "Number (int) or share (float) of the target's components drawn anew for each training batch; the loss is on "
         "those alone, validation and prediction are on all. None for all."
     ),
+    "min_input_chunk_length": (
+        "Fewest steps a series must have; a shorter look-back is filled up on the left as not observed. "
+        "None for the full look-back."
+    ),
     "use_static_covariates": "Whether static covariates of the series, if there are any, are used.",
+    "categorical_embedding_sizes": (
+        "Static covariates that are categories, coded ``0, 1, ...``: name to cardinality, or to cardinality and width "
+        'of the embedding, as in ``{"store": (54, 8)}``.'
+    ),
 }
 
 

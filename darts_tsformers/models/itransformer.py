@@ -63,7 +63,9 @@ class ITransformerModel(TSFormerModel):
         attention: AttentionLike = "full",
         use_instance_norm: bool = True,
         train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
         use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()

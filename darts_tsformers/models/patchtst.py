@@ -75,7 +75,9 @@ class PatchTSTModel(TSFormerModel):
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
         use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()

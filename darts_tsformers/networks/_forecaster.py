@@ -3,22 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.layers.instance_norm import InstanceNorm
+from darts_tsformers.layers.missing import MissingCovariates, fill_gaps
 from darts_tsformers.layers.restore import restore
+from darts_tsformers.layers.statics import StaticFeatures
 from darts_tsformers.layers.window import Window
 from darts_tsformers.networks._network import Network
 
 
 class Forecaster(nn.Module):
-    """A network between instance normalisation and its inverse.
+    """A network behind everything that has nothing to do with its architecture.
+
+    NaN means *not observed*. A missing value of the target reaches the network as the mean of its window plus a learned
+    offset, in normalised units and zero at the start; covariates alike. The window is normalised by what was observed,
+    categories become embeddings, and the raw output goes back to data units.
 
     Parameters
     ----------
     network
-        The architecture.
+        The architecture, built for the numeric features that ``statics`` gives.
     use_instance_norm
         Whether the network sees each window at its own level and spread.
     instance_norm_affine
@@ -26,6 +33,8 @@ class Forecaster(nn.Module):
     restore_rules
         For each likelihood parameter the name of the rule in :mod:`darts_tsformers.layers.restore` that brings it back
         to data units.
+    statics
+        How static covariates become numbers. None if all are.
 
     Raises
     ------
@@ -40,6 +49,7 @@ class Forecaster(nn.Module):
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         restore_rules: Sequence[str] = ("location",),
+        statics: StaticFeatures | None = None,
     ) -> None:
         super().__init__()
         if len(restore_rules) != network.sizes.n_parameters:
@@ -52,10 +62,18 @@ class Forecaster(nn.Module):
         self.instance_norm = (
             InstanceNorm(network.sizes.n_targets, affine=instance_norm_affine) if use_instance_norm else None
         )
+        self.missing_offset = nn.Parameter(torch.zeros(()))
+        self.missing_covariates = MissingCovariates(network.sizes.n_past, network.sizes.n_future)
+        self.statics = statics or StaticFeatures(network.sizes.n_static)
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast in data units."""
+        window = self.missing_covariates(window)
+        if window.static is not None:
+            window = replace(window, static=self.statics(window.static))
+        target = fill_gaps(window.target)
         if self.instance_norm is None:
-            return self.network(window)
-        normalised, statistics = self.instance_norm(window.target)
-        return restore(self.network(replace(window, target=normalised)), statistics, self.restore_rules)
+            return self.network(replace(window, target=target.values + target.missing * self.missing_offset))
+        normalised, statistics = self.instance_norm(target.values, target.missing)
+        out = self.network(replace(window, target=normalised + target.missing * self.missing_offset))
+        return restore(out, statistics, self.restore_rules)

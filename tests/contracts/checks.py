@@ -33,6 +33,17 @@ def batch(
     )
 
 
+def with_gaps(given: PLModuleInput, share: float) -> PLModuleInput:
+    """Hide a share of all that may be missing: target, past covariates, past of the future ones."""
+    generator = torch.Generator().manual_seed(3)
+
+    def holed(x: torch.Tensor) -> torch.Tensor:
+        return x.masked_fill(torch.rand(x.shape, generator=generator) < share, torch.nan)
+
+    names = ("past_target", "past_covariates", "historic_future_covariates")
+    return replace(given, **{name: holed(getattr(given, name)) for name in names})
+
+
 def forecast_is_the_same_twice(case: Case) -> None:
     data = make_data()
     model = fitted(case)
@@ -121,7 +132,7 @@ def every_parameter_gets_a_gradient(case: Case, n_components: int) -> None:
     data = make_data(n_components)
     model = case.model().fit(data.series, **data.covariates())
     module = model.model.train()
-    given = batch(4, n_components, stage=ModuleStage.TRAIN)
+    given = with_gaps(batch(4, n_components, stage=ModuleStage.TRAIN), share=0.3)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-2)
     moved = dict.fromkeys(dict(module.named_parameters()), False)
     for _ in range(3):

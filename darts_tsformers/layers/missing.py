@@ -1,0 +1,67 @@
+"""Values that were not observed: NaN on the way in, a known stand-in and an indicator from here on."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from darts_tsformers.layers.window import Window
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A series without gaps, and where they were.
+
+    Attributes
+    ----------
+    values
+        The series; a missing value is the mean of what its window did observe, or 0 if that is nothing.
+    missing
+        1 where the value was missing, else 0.
+    """
+
+    values: Float[Tensor, "B L C"]
+    missing: Float[Tensor, "B L C"]
+
+
+def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
+    """Replace NaN by the mean of its window and component. A series without NaN comes back bit for bit."""
+    missing = x.isnan()
+    wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
+    n_observed = (~missing).sum(dim=1, keepdim=True).clamp_min(1)
+    mean = wide.nan_to_num(nan=0.0).sum(dim=1, keepdim=True) / n_observed
+    return Filled(torch.where(missing, mean.to(x.dtype), x), missing.to(x.dtype))
+
+
+class MissingCovariates(nn.Module):
+    """Fill the gaps of covariates and mark them.
+
+    A missing value becomes the mean of its window, for future covariates that of past and forecast together, plus a
+    learned offset of its component, zero at the start.
+
+    Parameters
+    ----------
+    n_past, n_future
+        Past and future covariates.
+    """
+
+    def __init__(self, n_past: int, n_future: int) -> None:
+        super().__init__()
+        self.past_offset = nn.Parameter(torch.zeros(n_past)) if n_past else None
+        self.future_offset = nn.Parameter(torch.zeros(n_future)) if n_future else None
+
+    def forward(self, window: Window) -> Window:
+        """Return the window with complete covariates."""
+        if self.past_offset is not None and window.past is not None:
+            window = replace(window, past=_marked(window.past, self.past_offset))
+        if self.future_offset is not None and window.historic_future is not None and window.future is not None:
+            whole = _marked(torch.cat([window.historic_future, window.future], dim=1), self.future_offset)
+            length = window.historic_future.shape[1]
+            window = replace(window, historic_future=whole[:, :length], future=whole[:, length:])
+        return window
+
+
+def _marked(x: Float[Tensor, "B L P"], offset: Float[Tensor, " P"]) -> Float[Tensor, "B L P"]:
+    filled = fill_gaps(x)
+    return filled.values + filled.missing * offset

@@ -1,0 +1,141 @@
+"""The module side of the adapter: any network of this package in Darts' training and prediction loops."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule, io_processor
+from darts.utils.data.torch_datasets.utils import PLModuleInput, PLModuleOutput, TorchTrainingBatch
+from darts.utils.likelihood_models.torch import TorchLikelihood
+from darts.utils.torch import MonteCarloDropout
+from torch import nn
+
+from darts_tsformers.layers.statics import Category, StaticFeatures
+from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.models._likelihoods import restore_rules
+from darts_tsformers.models._loss import hide_blind_forecasts, is_joint, observed_only
+from darts_tsformers.models._variates import draw_components
+from darts_tsformers.networks._forecaster import Forecaster
+from darts_tsformers.networks._network import NETWORKS
+
+
+class TSFormerModule(PLForecastingModule):
+    """A forecaster inside Darts' training and prediction loops.
+
+    Parameters
+    ----------
+    network
+        Registered name of the architecture.
+    network_params
+        Its hyper-parameters, plain data.
+    use_instance_norm, instance_norm_affine
+        See :class:`~darts_tsformers.networks.Forecaster`.
+    train_variates
+        Number or share of target components drawn for each training batch; None for all.
+    categories
+        Column, cardinality and embedding width of each categorical static covariate.
+    **kwargs
+        Arguments of Darts' :class:`PLForecastingModule`.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        network_params: dict[str, Any],
+        use_instance_norm: bool,
+        instance_norm_affine: bool,
+        train_variates: int | float | None,
+        categories: Sequence[tuple[int, int, int]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.train_variates = train_variates
+        sizes = self._sizes()
+        statics = StaticFeatures(sizes.n_static, [Category(*category) for category in categories])
+        self.forecaster = Forecaster(
+            NETWORKS[network](replace(sizes, n_static=statics.n_features), **network_params),
+            statics=statics,
+            use_instance_norm=use_instance_norm,
+            instance_norm_affine=instance_norm_affine,
+            restore_rules=restore_rules(self.likelihood) if use_instance_norm else _no_rules(self.likelihood),
+        )
+        _let_dropout_sample(self.forecaster)
+
+    def _sizes(self) -> Sizes:
+        shapes = self.train_sample_shape
+        if shapes is None:
+            raise ValueError("train_sample_shape=None must hold the shapes of a training sample")
+
+        def width(name: str) -> int:
+            shape = shapes[name]
+            return 0 if shape is None else shape[-1]
+
+        return Sizes(
+            input_length=self.input_chunk_length,
+            output_length=self._output_chunk_length,
+            output_shift=self.output_chunk_shift,
+            n_targets=width("past_target"),
+            n_past=width("past_covariates"),
+            n_future=width("future_covariates"),
+            n_static=width("static_covariates"),
+            n_parameters=1 if self.likelihood is None else self.likelihood.num_parameters,
+        )
+
+    @io_processor
+    def forward(self, x_in: PLModuleInput) -> PLModuleOutput:
+        """Forecast one batch of windows."""
+        window = Window(
+            target=x_in.past_target,
+            past=x_in.past_covariates,
+            historic_future=x_in.historic_future_covariates,
+            future=x_in.future_covariates,
+            static=x_in.static_covariates,
+        )
+        return PLModuleOutput(prediction=self.forecaster(window))
+
+    def training_step(self, train_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
+        """Train on what was observed of one batch, and of it on the components that ``train_variates`` draws."""
+        train_batch = hide_blind_forecasts(train_batch)
+        if self.train_variates is not None:
+            train_batch = draw_components(train_batch, self.train_variates)
+        return super().training_step(train_batch, batch_idx)
+
+    def validation_step(self, val_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
+        """Validate on what was observed of one batch."""
+        return super().validation_step(hide_blind_forecasts(val_batch), batch_idx)
+
+    def _compute_loss(
+        self, output: PLModuleOutput, target: torch.Tensor, criterion: Any, sample_weight: torch.Tensor | None
+    ) -> torch.Tensor:
+        prediction, target, sample_weight = observed_only(
+            output.prediction, target, sample_weight, jointly=is_joint(self.likelihood)
+        )
+        if target.numel() == 0:
+            return (output.prediction * 0).sum()
+        return super()._compute_loss(output.replace(prediction=prediction), target, criterion, sample_weight)
+
+    def _update_metrics(self, output: PLModuleOutput, target: torch.Tensor, metrics: Any) -> None:
+        prediction, target, _ = observed_only(output.prediction, target, None, jointly=True)
+        if target.numel() == 0:
+            return
+        built_for, self.n_targets = self.n_targets, target.shape[-1]
+        try:
+            super()._update_metrics(output.replace(prediction=prediction), target, metrics)
+        finally:
+            self.n_targets = built_for
+
+    def to_dtype(self, dtype: torch.dtype) -> None:
+        """Cast the module; unlike Darts' own, to bfloat16 as well."""
+        self.to(dtype)
+
+
+def _no_rules(likelihood: TorchLikelihood | None) -> tuple[str, ...]:
+    return ("unchanged",) * (1 if likelihood is None else likelihood.num_parameters)
+
+
+def _let_dropout_sample(module: nn.Module) -> None:
+    """Make each dropout one that Darts can keep active in prediction (Monte Carlo dropout)."""
+    for child in module.modules():
+        if type(child) is nn.Dropout and child.p > 0:
+            child.__class__ = MonteCarloDropout
