@@ -4,19 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from darts_tsformers.diagnosis import diagnose as diagnose
     from darts_tsformers.models import ITransformerModel, PatchTSTModel
 
 __version__ = "0.1.0.dev0"
 
 __all__ = ["ITransformerModel", "PatchTSTModel"]
 
+_HOMES = dict.fromkeys(__all__, "darts_tsformers.models") | {"diagnose": "darts_tsformers.diagnosis"}
+
 
 def __getattr__(name: str) -> Any:
-    """Import the forecasters on first use, so that ``darts_tsformers.attention`` alone needs no Darts."""
-    if name in __all__:
-        return getattr(import_module("darts_tsformers.models"), name)
+    """Import on first use, so that ``darts_tsformers.attention`` alone needs no Darts."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *_HOMES])

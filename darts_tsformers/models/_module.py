@@ -37,6 +37,11 @@ class TSFormerModule(PLForecastingModule):
         Column, cardinality and embedding width of each categorical static covariate.
     **kwargs
         Arguments of Darts' :class:`PLForecastingModule`.
+
+    Attributes
+    ----------
+    loss_history
+        Mean training loss, and validation loss if there is one, of each epoch.
     """
 
     def __init__(
@@ -50,6 +55,8 @@ class TSFormerModule(PLForecastingModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.loss_history: list[tuple[float, float | None]] = []
+        self._epoch_losses: list[torch.Tensor] = []
         self.train_variates = train_variates
         sizes = self._sizes()
         statics = StaticFeatures(sizes.n_static, [Category(*category) for category in categories])
@@ -99,7 +106,9 @@ class TSFormerModule(PLForecastingModule):
         train_batch = hide_blind_forecasts(train_batch)
         if self.train_variates is not None:
             train_batch = draw_components(train_batch, self.train_variates)
-        return super().training_step(train_batch, batch_idx)
+        loss = super().training_step(train_batch, batch_idx)
+        self._epoch_losses.append(loss.detach())
+        return loss
 
     def validation_step(self, val_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
         """Validate on what was observed of one batch."""
@@ -124,6 +133,24 @@ class TSFormerModule(PLForecastingModule):
             super()._update_metrics(output.replace(prediction=prediction), target, metrics)
         finally:
             self.n_targets = built_for
+
+    def on_train_epoch_end(self) -> None:
+        """Note the mean losses of the epoch."""
+        super().on_train_epoch_end()
+        validation = self.trainer.callback_metrics.get("val_loss")
+        train = float(torch.stack(self._epoch_losses).float().mean())
+        self.loss_history.append((train, None if validation is None else float(validation)))
+        self._epoch_losses.clear()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the losses with the weights."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["loss_history"] = self.loss_history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Bring the losses back."""
+        super().on_load_checkpoint(checkpoint)
+        self.loss_history = checkpoint["loss_history"]
 
     def to_dtype(self, dtype: torch.dtype) -> None:
         """Cast the module; unlike Darts' own, to bfloat16 as well."""
