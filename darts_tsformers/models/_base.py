@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from darts import TimeSeries
+from darts.logging import get_logger
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
@@ -25,6 +26,8 @@ from darts_tsformers.models._loss import is_joint
 from darts_tsformers.models._module import TSFormerModule
 from darts_tsformers.models._variates import number_drawn
 from darts_tsformers.networks._network import Network
+
+logger = get_logger(__name__)
 
 
 class TSFormerModel(MixedCovariatesTorchModel, ABC):
@@ -114,11 +117,37 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         sizes = self.model_params.get("categorical_embedding_sizes")
         return resolve_categories(sizes, self._static_names) if sizes and self._considers_static_covariates else []
 
-    def _build_train_dataset(self, series: Sequence[TimeSeries], *args: Any, **kwargs: Any) -> TorchTrainingDataset:
+    def _build_train_dataset(
+        self,
+        series: Sequence[TimeSeries],
+        past_covariates: Sequence[TimeSeries] | None,
+        future_covariates: Sequence[TimeSeries] | None,
+        sample_weight: Sequence[TimeSeries] | str | None,
+        max_samples_per_ts: int | None,
+        stride: int = 1,
+    ) -> TorchTrainingDataset:
         static = series[0].static_covariates
         self._static_names = None if static is None else list(static.columns)
         check_categories(series, self._categories())
-        return super()._build_train_dataset(series, *args, **kwargs)
+        needed = self.min_input_chunk_length + self.output_chunk_shift + self.output_chunk_length
+        long_enough = [i for i, one in enumerate(series) if len(one) >= needed] or list(range(len(series)))
+        if len(long_enough) < len(series):
+            logger.warning(
+                f"{len(series) - len(long_enough)} of {len(series)} series have fewer than the {needed} steps that a "
+                "training window needs; they are left out of training and can still be forecast."
+            )
+
+        def kept(given: Any) -> Any:
+            return given if given is None or isinstance(given, str) else [given[i] for i in long_enough]
+
+        return super()._build_train_dataset(
+            kept(series),
+            kept(past_covariates),
+            kept(future_covariates),
+            kept(sample_weight),
+            max_samples_per_ts,
+            stride,
+        )
 
     def _build_inference_dataset(
         self,

@@ -7,8 +7,9 @@ import pandas as pd
 import torch
 
 import darts_tsformers
-from darts_tsformers.layers.window import Sizes
+from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models._base import TSFormerModel
+from darts_tsformers.networks import Forecaster
 
 LENGTHS = (96, 24)
 
@@ -33,9 +34,20 @@ def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
         "many targets": model.supports_multivariate,
         "every likelihood": "likelihood" in arguments,
         "instance norm": "use_instance_norm" in arguments,
+        "gaps": _forecasts_through_gaps(model_class),
+        "short histories": "min_input_chunk_length" in arguments,
+        "categories": "categorical_embedding_sizes" in arguments,
+        "other widths": network.any_width,
         "`attention=`": "attention" in arguments,
         "`train_variates=`": "train_variates" in arguments and network.any_width,
     }
+
+
+def _forecasts_through_gaps(model_class: type[TSFormerModel]) -> bool:
+    forecaster = Forecaster(model_class.network_class(Sizes(*LENGTHS))).eval()
+    target = torch.full((1, LENGTHS[0], 1), torch.nan)
+    target[:, ::2] = 1.0
+    return bool(forecaster(Window(target)).isfinite().all())
 
 
 def to_markdown(table: pd.DataFrame) -> str:

@@ -225,6 +225,24 @@ def test_short_and_ragged_histories(case: Case):
 
 
 @every_model
+def test_series_too_short_to_train_on_are_left_out_with_a_warning(case: Case, caplog):
+    long, short = make_data(seed=0), make_data(seed=1, length=9)
+    needed = L + H
+    with_short = case.model().fit(
+        [long.series, short.series[: needed - 1]],
+        past_covariates=[long.past_covariates, short.past_covariates],
+        future_covariates=[long.future_covariates, short.future_covariates],
+        sample_weight="linear",
+    )
+    assert f"1 of 2 series have fewer than the {needed} steps that a training window needs" in caplog.text
+    alone = case.model().fit(long.series, **long.covariates(), sample_weight="linear")
+    ours, expected = (model.predict(H, long.series, **long.covariates()).values() for model in (with_short, alone))
+    np.testing.assert_array_equal(ours, expected)
+    with pytest.raises(ValueError, match="too short"):
+        case.model().fit(short.series, **short.covariates())
+
+
+@every_model
 def test_the_shortest_look_back_must_fit_the_longest(case: Case):
     with pytest.raises(ValueError, match="min_input_chunk_length=14 must be at most input_chunk_length=13"):
         case.model(min_input_chunk_length=14)
