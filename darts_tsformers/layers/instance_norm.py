@@ -65,13 +65,16 @@ class InstanceNorm(nn.Module):
         """
         wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
         variance, mean = torch.var_mean(wide, dim=1, keepdim=True, correction=0)
+        magnitude = wide.abs().mean(dim=1, keepdim=True)
         if missing is not None:
-            n_observed = (1 - missing.to(wide.dtype)).sum(dim=1, keepdim=True).clamp_min(1)
+            observed = 1 - missing.to(wide.dtype)
+            n_observed = observed.sum(dim=1, keepdim=True).clamp_min(1)
             variance = variance * (x.shape[1] / n_observed)
+            magnitude = (wide.abs() * observed).sum(dim=1, keepdim=True) / n_observed
         spread, level = (variance + self.epsilon).sqrt(), mean
         normalised = (x - mean) / spread
         if self.weight is not None and self.bias is not None:
             normalised = normalised * self.weight + self.bias
             spread = spread / (self.weight + self.epsilon**2)
             level = level - self.bias * spread
-        return normalised.to(x.dtype), Statistics(level, spread, mean, wide.abs().mean(dim=1, keepdim=True))
+        return normalised.to(x.dtype), Statistics(level, spread, mean, magnitude)

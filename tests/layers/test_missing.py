@@ -1,0 +1,86 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darts_tsformers.layers.instance_norm import InstanceNorm
+from darts_tsformers.layers.missing import MissingCovariates, fill_gaps
+from darts_tsformers.layers.window import Window
+
+NAN = torch.nan
+
+
+def holed(b: int, length: int, c: int, share: float, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(b, length, c, generator=generator) * 3 + 7
+    return x.masked_fill(torch.rand(x.shape, generator=generator) < share, NAN)
+
+
+def test_a_gap_is_the_mean_of_what_its_window_observed():
+    x = torch.tensor([[[1.0, NAN], [NAN, NAN], [4.0, 5.0]]])
+    filled = fill_gaps(x)
+    assert filled.values.tolist() == [[[1.0, 5.0], [2.5, 5.0], [4.0, 5.0]]]
+    assert filled.missing.tolist() == [[[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]]
+
+
+def test_nothing_observed_is_zero():
+    filled = fill_gaps(torch.full((2, 3, 1), NAN))
+    assert (filled.values == 0).all()
+    assert (filled.missing == 1).all()
+
+
+def test_a_series_without_gaps_comes_back_bit_for_bit():
+    x = holed(3, 11, 5, share=0.0)
+    filled = fill_gaps(x)
+    assert torch.equal(filled.values, x)
+    assert not filled.missing.any()
+    plain, marked = InstanceNorm()(x), InstanceNorm()(filled.values, filled.missing)
+    assert torch.equal(plain[0], marked[0])
+    assert torch.equal(plain[1].spread, marked[1].spread)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(share=st.floats(0, 1), seed=st.integers(0, 99), length=st.sampled_from([1, 2, 7, 13]))
+def test_statistics_are_those_of_the_observed_values(share, seed, length):
+    x = holed(1, length, 1, share, seed)
+    filled = fill_gaps(x)
+    normalised, statistics = InstanceNorm()(filled.values, filled.missing)
+    assert normalised.isfinite().all()
+    observed = x[~x.isnan()]
+    if observed.numel():
+        torch.testing.assert_close(statistics.mean.squeeze(), observed.mean())
+        variance = observed.var(correction=0)
+        torch.testing.assert_close(statistics.spread.squeeze(), (variance + 1e-5).sqrt(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(statistics.magnitude.squeeze(), observed.abs().mean())
+
+
+def test_statistics_of_a_long_window_in_bfloat16_are_not_rounded_away():
+    x = holed(1, 1201, 1, 0.4).bfloat16()
+    filled = fill_gaps(x)
+    _, statistics = InstanceNorm()(filled.values, filled.missing)
+    observed = x[~x.isnan()].float()
+    assert statistics.spread.item() == pytest.approx(observed.std(correction=0).item(), rel=0.02)
+
+
+def test_gaps_of_covariates_are_filled_and_marked():
+    layer = MissingCovariates(n_past=2, n_future=1)
+    window = Window(
+        target=torch.zeros(1, 3, 1),
+        past=torch.tensor([[[1.0, NAN], [3.0, 8.0], [NAN, 8.0]]]),
+        historic_future=torch.tensor([[[2.0], [NAN], [4.0]]]),
+        future=torch.tensor([[[6.0], [NAN]]]),
+    )
+    with torch.no_grad():
+        layer.past_offset += torch.tensor([10.0, 20.0])
+        layer.future_offset += 100
+    out = layer(window)
+    assert out.past.tolist() == [[[1.0, 28.0], [3.0, 8.0], [12.0, 8.0]]]
+    assert out.historic_future.tolist() == [[[2.0], [104.0], [4.0]]]
+    assert out.future.tolist() == [[[6.0], [104.0]]]
+    assert window.past[0, 0, 1].isnan()
+
+
+def test_windows_without_covariates_pass_unchanged():
+    window = Window(target=torch.zeros(1, 3, 1))
+    assert MissingCovariates(0, 0)(window) == window
+    assert list(MissingCovariates(0, 0).parameters()) == []

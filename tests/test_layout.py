@@ -1,0 +1,86 @@
+"""The rooms of the package depend on each other in one direction only."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import darts_tsformers
+
+PACKAGE = Path(darts_tsformers.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = ["attention", "layers", "networks", "models"]
+PURE = ROOMS[:3]
+HEAVY = {"darts", "pytorch_lightning", "lightning", "pandas", "sklearn", "matplotlib"}
+
+
+def storey(room: str) -> int:
+    """Return the height of a room. The package's own file stands with the models it names, all else above them."""
+    return ROOMS.index(room or "models") if room in ["", *ROOMS] else len(ROOMS)
+
+
+def dotted(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(name: str) -> str:
+    """Return the room of a dotted name: the folder or file right below the package, or '' for the package itself."""
+    first = name.split(".")[1] if "." in name else ""
+    return first if (PACKAGE / first).is_dir() or (PACKAGE / f"{first}.py").is_file() else ""
+
+
+def imported(file: Path) -> set[str]:
+    """Return the dotted names that a file imports anywhere, functions and type checks included."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{dotted(file)} imports relatively"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+every_file = pytest.mark.parametrize("file", FILES, ids=dotted)
+
+
+def neighbours(file: Path) -> set[str]:
+    """Return the other rooms that a file imports from."""
+    rooms = {room(name) for name in imported(file) if name.split(".")[0] == "darts_tsformers"}
+    return rooms - {room(dotted(file))}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(dotted(file)) in ROOMS], ids=dotted)
+def test_a_file_imports_from_its_own_room_or_lower_ones(file):
+    own = room(dotted(file))
+    above = {other for other in neighbours(file) if storey(other) >= storey(own)}
+    assert above <= ({""} if own == "models" else set())
+
+
+def test_no_two_rooms_need_each_other():
+    needs: dict[str, set[str]] = {}
+    for file in FILES:
+        if own := room(dotted(file)):
+            needs.setdefault(own, set()).update(neighbours(file) - {""})
+    TopologicalSorter(needs).prepare()
+
+
+@every_file
+def test_no_file_is_long(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(dotted(file)) in PURE], ids=dotted)
+def test_mechanisms_layers_and_networks_are_pure_pytorch(file):
+    assert not HEAVY & {name.split(".")[0] for name in imported(file)}
+
+
+@pytest.mark.parametrize("name", ["attention", "networks"])
+def test_a_fresh_process_loads_no_darts(name):
+    code = f"import sys, darts_tsformers.{name}; print(*sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
