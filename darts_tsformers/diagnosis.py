@@ -7,14 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from darts import TimeSeries
 
+from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.seasonality import seasonal_period
 
 FLAT_BELOW = 0.1
 MISSING_ABOVE = 0.3
-OVERFIT_ABOVE = 1.1
-STILL_FALLING_BELOW = 0.98
+OVERFIT_ABOVE = 0.1
+STILL_FALLING_ABOVE = 0.02
 DEAD_SPREAD = 1e-6
+TINY_SPREAD = 1e-2  # its square is ten times what the normalisation adds to the variance
+N_SAMPLES = 101
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,15 @@ class Figures:
         Mean losses of the last epoch, the lowest validation loss, and the training loss one epoch earlier; None where
         the model keeps none.
     variance_ratio
-        Variance of the forecasts within their windows over that of what came; 1 is as lively as the data.
+        Variance of the forecasts within their windows over that of what came; 1 is as lively as the data. Across
+        windows where the horizon is a single step.
     mae, mae_last_value, mae_seasonal
         Mean absolute errors: of the model, of repeating the last value, of repeating the last season.
     missing_share
         Share of the input that was not observed.
-    dead_share
-        Share of windows that are constant, so that there is no spread to normalise by.
+    dead_share, tiny_share
+        Share of windows that are constant, so that there is no spread to normalise by, and of those whose spread is so
+        small that the normalisation hardly sees it.
     season
         Steps of the seasonal period used.
     """
@@ -51,21 +56,18 @@ class Figures:
     mae_seasonal: float
     missing_share: float
     dead_share: float
+    tiny_share: float
     season: int
 
     @property
     def overfit(self) -> float:
-        """The last validation loss over the best one; 1 where there is none."""
-        if self.validation_loss is None or self.best_validation_loss is None:
-            return 1.0
-        return self.validation_loss / max(self.best_validation_loss, np.finfo(float).tiny)
+        """How far the last validation loss is above the best one, as a share of it; 0 where there is none."""
+        return _relative(self.validation_loss, self.best_validation_loss)
 
     @property
     def still_falling(self) -> float:
-        """The last training loss over the one before; 1 where there is none."""
-        if self.train_loss is None or self.train_loss_before is None:
-            return 1.0
-        return self.train_loss / max(self.train_loss_before, np.finfo(float).tiny)
+        """By what share the training loss fell in the last epoch; 0 where that is not known."""
+        return -_relative(self.train_loss, self.train_loss_before)
 
     @property
     def skill_last_value(self) -> float:
@@ -135,14 +137,14 @@ RULES = (
     Rule(
         lambda f: f.overfit > OVERFIT_ABOVE,
         lambda f: (
-            f"The validation loss ended at {f.overfit:.2f} times its best: it overfits. Stop early, keep the best "
+            f"The validation loss ended {f.overfit:.0%} above its best: it overfits. Stop early, keep the best "
             "checkpoint, or use more dropout or a smaller model."
         ),
     ),
     Rule(
-        lambda f: f.still_falling < STILL_FALLING_BELOW and f.overfit <= 1,
+        lambda f: f.still_falling > STILL_FALLING_ABOVE and f.overfit <= 0,
         lambda f: (
-            f"The training loss fell by {1 - f.still_falling:.0%} in the last epoch: it was still learning. Train for "
+            f"The training loss fell by {f.still_falling:.0%} in the last epoch: it was still learning. Train for "
             "more epochs or with a higher learning rate."
         ),
     ),
@@ -158,6 +160,13 @@ RULES = (
         lambda f: (
             f"{f.dead_share:.0%} of the windows are constant: there is no spread to normalise by. Try a longer "
             "look-back, or leave out components that never move."
+        ),
+    ),
+    Rule(
+        lambda f: f.tiny_share > 0,
+        lambda f: (
+            f"{f.tiny_share:.0%} of the windows have a standard deviation below {TINY_SPREAD:g}, which the "
+            "normalisation hardly sees. Scale the series, with Darts' Scaler for one."
         ),
     ),
 )
@@ -176,13 +185,13 @@ def diagnose(
     Parameters
     ----------
     model
-        A fitted model.
+        A fitted model of this package. Of a probabilistic one the median is judged.
     series
         At least look-back plus horizon long; use one that the model was not trained on where you can.
     past_covariates, future_covariates
         What the model was trained with.
     n_windows
-        About how many windows to forecast.
+        About how many windows to forecast; at least 1.
 
     Returns
     -------
@@ -191,9 +200,10 @@ def diagnose(
     Raises
     ------
     ValueError
-        If the series is too short for one window.
+        If the series is too short for one window, or ``n_windows`` below 1.
     """
-    lookback, horizon = model.input_chunk_length, model.output_chunk_length
+    require_at_least(1, n_windows=n_windows)
+    lookback, horizon = model.min_input_chunk_length, model.output_chunk_length
     first = lookback + model.output_chunk_shift
     n_possible = len(series) - first - horizon + 1
     if n_possible < 1:
@@ -210,6 +220,8 @@ def diagnose(
         stride=max(1, n_possible // n_windows),
         retrain=False,
         last_points_only=False,
+        num_samples=1 if model.likelihood is None else N_SAMPLES,
+        random_state=0,
         verbose=False,
     )
     figures = _measure(model, series, forecasts)
@@ -220,15 +232,16 @@ def _measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSerie
     values = series.values(copy=False)
     horizon, shift = model.output_chunk_length, model.output_chunk_shift
     starts = [series.time_index.get_loc(forecast.start_time()) for forecast in forecasts]
-    pasts = [values[start - shift - model.input_chunk_length : start - shift] for start in starts]
+    pasts = [_past(values, start - shift, model.input_chunk_length) for start in starts]
     actual = np.stack([values[start : start + horizon] for start in starts])
-    predicted = np.stack([forecast.values() for forecast in forecasts])
+    predicted = np.stack([np.median(forecast.all_values(copy=False), axis=-1) for forecast in forecasts])
     season = _usable_season(series, model.input_chunk_length)
     last_value = np.stack([_repeat_last(past, 1, shift, horizon) for past in pasts])
     last_season = np.stack([_repeat_last(past, season, shift, horizon) for past in pasts])
     losses = model.model.loss_history
     validation = [val for _, val in losses if val is not None]
     past = np.stack(pasts)
+    spread = np.nanstd(_filled(past), axis=1)
     return Figures(
         n_windows=len(forecasts),
         train_loss=losses[-1][0] if losses else None,
@@ -241,8 +254,23 @@ def _measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSerie
         mae_seasonal=_mae(last_season, actual),
         missing_share=float(np.isnan(past).mean()),
         dead_share=float((np.nanmax(_filled(past), axis=1) - np.nanmin(_filled(past), axis=1) < DEAD_SPREAD).mean()),
+        tiny_share=float(((spread < TINY_SPREAD) & (spread >= DEAD_SPREAD)).mean()),
         season=season,
     )
+
+
+def _past(values: np.ndarray, end: int, lookback: int) -> np.ndarray:
+    """Cut out a look-back; what lies before the series was not observed."""
+    past = np.full((lookback, values.shape[1]), np.nan, dtype=values.dtype)
+    seen = values[max(end - lookback, 0) : end]
+    past[lookback - len(seen) :] = seen
+    return past
+
+
+def _relative(now: float | None, before: float | None) -> float:
+    if now is None or before is None:
+        return 0.0
+    return (now - before) / max(abs(before), np.finfo(float).tiny)
 
 
 def _usable_season(series: TimeSeries, lookback: int) -> int:
@@ -272,6 +300,8 @@ def _mae(forecast: np.ndarray, actual: np.ndarray) -> float:
 
 
 def _variance_ratio(predicted: np.ndarray, actual: np.ndarray) -> float:
+    if predicted.shape[1] == 1:
+        predicted, actual = predicted.swapaxes(0, 1), actual.swapaxes(0, 1)
     known = np.where(np.isnan(actual).any(axis=1, keepdims=True), np.nan, actual)
     came = np.nanmean(known.var(axis=1)) if np.isfinite(known).any() else np.nan
     return float(predicted.var(axis=1).mean() / max(came, np.finfo(float).tiny))

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from darts import TimeSeries
+from darts.utils.likelihood_models.torch import QuantileRegression
 
 from darts_tsformers import PatchTSTModel, diagnose
 from darts_tsformers.diagnosis import RULES, Figures
@@ -19,13 +22,12 @@ GOOD = Figures(
     mae_seasonal=2.0,
     missing_share=0.0,
     dead_share=0.0,
+    tiny_share=0.0,
     season=12,
 )
 
 
 def findings(**changes: float) -> list[str]:
-    from dataclasses import replace
-
     figures = replace(GOOD, **changes)
     return [rule.words(figures) for rule in RULES if rule.holds(figures)]
 
@@ -40,10 +42,13 @@ def test_good_figures_have_no_findings():
         ({"variance_ratio": 0.02}, ["forecast is flat: its variance is 2.0%", "two seasons (24 steps)"]),
         ({"mae": 3.0, "mae_seasonal": 9}, ["No better than repeating the last value (MAE 3 against 3)"]),
         ({"mae": 2.5}, ["No better than repeating the last season of 12 steps (MAE 2.5 against 2)"]),
-        ({"validation_loss": 0.9}, ["1.50 times its best: it overfits"]),
+        ({"validation_loss": 0.9}, ["50% above its best: it overfits"]),
         ({"train_loss": 0.4}, ["fell by 20% in the last epoch"]),
         ({"missing_share": 0.5}, ["50% of the input was not observed"]),
         ({"dead_share": 0.25}, ["25% of the windows are constant"]),
+        ({"tiny_share": 0.5}, ["50% of the windows have a standard deviation below 0.01", "Scale the series"]),
+        ({"validation_loss": -0.6, "best_validation_loss": -1.2}, ["50% above its best"]),
+        ({"train_loss": -0.6, "train_loss_before": -0.5}, ["fell by 20% in the last epoch"]),
     ],
 )
 def test_each_flaw_has_its_words(changes, words):
@@ -105,6 +110,27 @@ def test_the_losses_survive_a_save(tmp_path):
     loaded = PatchTSTModel.load(tmp_path / "saved.pt")
     assert len(loaded.model.loss_history) == 3
     assert loaded.model.loss_history == model.model.loss_history
+
+
+def test_a_probabilistic_model_is_judged_by_its_median_each_time_the_same():
+    model = CASES[0].model(n_epochs=3, likelihood=QuantileRegression([0.05, 0.5, 0.95])).fit(sine())
+    first, second = (diagnose(model, sine()).figures for _ in range(2))
+    assert first == second
+
+
+def test_a_horizon_of_one_step_is_not_called_flat():
+    model = CASES[0].model(24, 1, n_epochs=10, dropout=0.0, optimizer_kwargs={"lr": 3e-3}).fit(sine())
+    assert diagnose(model, sine()).figures.variance_ratio > 0.3
+
+
+def test_a_short_history_can_be_diagnosed():
+    model = CASES[0].model(min_input_chunk_length=4).fit(sine())
+    assert diagnose(model, sine(11)).figures.missing_share > 0.3
+
+
+def test_no_windows_are_refused():
+    with pytest.raises(ValueError, match="n_windows=0 must be an integer of at least 1"):
+        diagnose(CASES[0].model().fit(sine()), sine(), n_windows=0)
 
 
 def test_a_series_too_short_for_one_window():

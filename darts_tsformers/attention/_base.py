@@ -44,4 +44,10 @@ class Attention(nn.Module, ABC):
         """Return the constructor arguments that rebuild this mechanism."""
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         parameters = inspect.signature(type(self).__init__).parameters.values()
-        return {p.name: getattr(self, p.name) for p in parameters if p.kind in named and p.name != "self"}
+        names = [p.name for p in parameters if p.kind in named and p.name != "self"]
+        unknown = [name for name in names if not hasattr(self, name)]
+        if unknown:
+            raise AttributeError(
+                f"{type(self).__qualname__} must keep its argument {unknown[0]!r} as an attribute of that name"
+            )
+        return {name: getattr(self, name) for name in names}

@@ -26,9 +26,12 @@ def register_attention(name: str, mechanism: type[Attention]) -> None:
     """
     if not (isinstance(mechanism, type) and issubclass(mechanism, Attention)):
         raise TypeError(f"mechanism={mechanism!r} must be a subclass of darts_tsformers.attention.Attention")
-    known = _MECHANISMS.setdefault(name, mechanism)
-    if known is not mechanism:
+    if not isinstance(name, str):
+        raise TypeError(f"name={name!r} must be a string")
+    known = _MECHANISMS.get(name, mechanism)
+    if (known.__module__, known.__qualname__) != (mechanism.__module__, mechanism.__qualname__):
         raise ValueError(f"name={name!r} is already registered for {known.__qualname__}")
+    _MECHANISMS[name] = mechanism
 
 
 def attention_names() -> list[str]:
@@ -61,14 +64,19 @@ def attention_spec(attention: AttentionLike) -> AttentionSpec:
         case _:
             raise TypeError(f"attention={attention!r} must be a name, a (name, arguments) pair or an Attention")
     if name not in _MECHANISMS:
-        raise ValueError(f"attention={name!r} must be one of {attention_names()}")
+        raise ValueError(
+            f"attention={name!r} must be one of {attention_names()}; one of your own needs register_attention first"
+        )
     return name, dict(arguments)
 
 
 def build_attention(attention: AttentionLike) -> Attention:
     """Build a fresh mechanism; layers never share one."""
     name, arguments = attention_spec(attention)
-    return _MECHANISMS[name](**arguments)
+    try:
+        return _MECHANISMS[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"attention={name!r} cannot be built with {arguments}: {error}") from error
 
 
 register_attention("full", FullAttention)

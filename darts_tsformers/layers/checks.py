@@ -1,5 +1,7 @@
 """Errors for hyper-parameters: each names the argument, its value and the rule."""
 
+from collections.abc import Collection
+
 
 def require_at_least(least: int, **values: object) -> None:
     """Raise ``ValueError`` if any value is no integer or below ``least``."""
@@ -8,8 +10,22 @@ def require_at_least(least: int, **values: object) -> None:
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
 
 
-def require_probability(**values: float) -> None:
-    """Raise ``ValueError`` if any value is outside of [0, 1)."""
+def require_probability(**values: object) -> None:
+    """Raise ``ValueError`` if any value is no number in [0, 1)."""
     for name, value in values.items():
-        if not 0 <= value < 1:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
             raise ValueError(f"{name}={value!r} must be in [0, 1)")
+
+
+def require_flag(**values: object) -> None:
+    """Raise ``ValueError`` if any value is neither True nor False."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}={value!r} must be True or False")
+
+
+def require_one_of(choices: Collection[str], **values: object) -> None:
+    """Raise ``ValueError`` if any value is not among the choices."""
+    for name, value in values.items():
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"{name}={value!r} must be one of {sorted(choices)}")

@@ -3,9 +3,17 @@
 Each starts at zero, so that an untrained network with covariates is the published one without.
 """
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from darts_tsformers.layers.window import Sizes, Window
+
+ALL_KINDS = frozenset({"past", "future", "static"})
+"""The kinds of covariates."""
 
 
 def zero_linear(n_in: int, n_out: int, *, bias: bool = False) -> nn.Linear:
@@ -38,3 +46,57 @@ class FutureResponse(nn.Module):
         features = torch.cat([future, self.features(future)], dim=-1)
         response = self.response(state).unflatten(-1, (features.shape[-1], self.n_parameters))
         return torch.einsum("bhf,bcfq->bchq", features, response)
+
+
+class CovariateHead(nn.Module):
+    r"""What the covariates add to a forecast, for an architecture that has no place for them.
+
+    A state of each component is drawn from what is known of the past (level and last value of past and historic future
+    covariates) and from its static covariates; to it each step of the forecast responds with the future covariates of
+    that step, and with a constant, as in :class:`FutureResponse`. The response is zero at the start.
+
+    Parameters
+    ----------
+    sizes
+        Sizes of the problem.
+    kinds
+        The kinds of covariates to take, of those that are in use.
+    d_state
+        Width of the state.
+    """
+
+    def __init__(self, sizes: Sizes, kinds: Collection[str], d_state: int = 16) -> None:
+        super().__init__()
+        self.sizes = replace(
+            sizes,
+            n_past=sizes.n_past if "past" in kinds else 0,
+            n_future=sizes.n_future if "future" in kinds else 0,
+            n_static=sizes.n_static if "static" in kinds else 0,
+        )
+        n_known = self.sizes.n_past + self.sizes.n_future
+        self.known = nn.Linear(2 * n_known, d_state) if n_known else None
+        self.static = nn.Linear(self.sizes.n_static, d_state) if self.sizes.n_static else None
+        self.response = FutureResponse(d_state, 1 + self.sizes.n_future, sizes.n_parameters)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether any covariate acts here."""
+        return self.known is not None or self.static is not None
+
+    def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
+        """Return what to add to the raw output."""
+        batch, _, n_targets = window.target.shape
+        state = window.target.new_zeros(batch, n_targets, self.response.response.in_features)
+        if self.known is not None:
+            parts = [
+                window.past if self.sizes.n_past else None,
+                window.historic_future if self.sizes.n_future else None,
+            ]
+            known = torch.cat([x for x in parts if x is not None], dim=-1)
+            state = state + self.known(torch.cat([known.mean(dim=1), known[:, -1]], dim=-1)).unsqueeze(1)
+        if self.static is not None and window.static is not None:
+            state = state + self.static(window.static)
+        steps = [window.target.new_ones(batch, self.sizes.output_length, 1)]
+        if self.sizes.n_future and window.future is not None:
+            steps.append(window.future)
+        return self.response(torch.cat(steps, dim=-1), torch.nn.functional.gelu(state)).transpose(1, 2)

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_at_least, require_probability
+from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of, require_probability
 from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
 from darts_tsformers.layers.norm import build_norm
 
@@ -13,8 +13,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "el
 
 def build_activation(activation: str) -> nn.Module:
     """Build the activation called ``activation``."""
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation={activation!r} must be one of {sorted(ACTIVATIONS)}")
+    require_one_of(ACTIVATIONS, activation=activation)
     return ACTIVATIONS[activation]()
 
 
@@ -106,6 +105,7 @@ class Encoder(nn.Module):
         super().__init__()
         require_at_least(1, d_model=d_model, n_heads=n_heads, d_ff=d_ff, n_encoder_layers=n_layers)
         require_probability(dropout=dropout)
+        require_flag(residual_attention=residual_attention)
         self.residual_attention = residual_attention
         self.layers = nn.ModuleList(
             EncoderLayer(d_model, n_heads, d_ff, dropout=dropout, activation=activation, norm=norm, attention=attention)

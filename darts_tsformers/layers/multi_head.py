@@ -30,7 +30,7 @@ class MultiHeadAttention(nn.Module):
     n_heads
         Heads ``h``; must divide ``d_model``.
     attention
-        The mechanism: a registered name, a name with arguments, or a mechanism to copy.
+        The mechanism: a registered name, a name with arguments, or a mechanism whose arguments to take.
     dropout
         Applied to the output (not to the weights, see :class:`~darts_tsformers.attention.FullAttention`).
     causal, cross
@@ -97,7 +97,7 @@ class MultiHeadAttention(nn.Module):
         # the mechanism divides by the root of the width it sees; the scores ask for the root of one layer's
         scaled = scores.q * (scores.q.shape[-1] / v.shape[-1]) ** 0.5 if earlier is not None else scores.q
         out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=record is not None)
-        if record is not None:
+        if record is not None and weights is not None:
             record.maps.append(weights.detach())
         return self.dropout(self.project_out(rearrange(out, "B h L e -> B L (h e)"))), scores
 

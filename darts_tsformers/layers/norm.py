@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.layers.checks import require_one_of
+
 NORMS = ("layer", "batch")
 
 
@@ -28,6 +30,5 @@ class TokenBatchNorm(nn.Module):
 
 def build_norm(norm: str, d_model: int) -> nn.Module:
     """Build the normalisation called ``norm``, one of ``"layer"`` and ``"batch"``."""
-    if norm not in NORMS:
-        raise ValueError(f"norm={norm!r} must be one of {list(NORMS)}")
+    require_one_of(NORMS, norm=norm)
     return nn.LayerNorm(d_model) if norm == "layer" else TokenBatchNorm(d_model)

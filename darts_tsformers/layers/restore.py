@@ -23,6 +23,7 @@ Raw: TypeAlias = Float[Tensor, "B H C"]
 Rule: TypeAlias = Callable[[Raw, Statistics], Raw]
 
 _TINY = 1e-6
+_LOW, _HIGH = -15.0, 3.0  # below e^-15 softplus(x) is e^x, above e^3 it is x, to the last bit that matters
 
 
 def location(raw: Raw, s: Statistics) -> Raw:
@@ -107,6 +108,8 @@ def restore(output: Float[Tensor, "B H C Q"], s: Statistics, rules: Sequence[str
 
 def _softplus_times(raw: Raw, factor: Tensor) -> Raw:
     """Find the value whose softplus is ``factor`` times that of ``raw``."""
-    y = F.softplus(raw.to(factor.dtype)) * factor
-    y = y.clamp_min(torch.finfo(y.dtype).tiny)
-    return torch.where(y > 20, y, y.clamp_max(20).expm1().log())
+    raw = raw.to(factor.dtype)
+    bounded = F.softplus(raw.clamp_min(_LOW))
+    log_y = torch.where(raw < _LOW, raw, bounded.log()) + factor.log()
+    middle = log_y.clamp(_LOW, _HIGH).exp().expm1().log()
+    return torch.where(log_y < _LOW, log_y, torch.where(log_y > _HIGH, bounded * factor, middle))

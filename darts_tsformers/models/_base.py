@@ -1,5 +1,6 @@
 """The model side of the adapter: any network of this package as a Darts torch model."""
 
+import copy
 import inspect
 import os
 from abc import ABC
@@ -14,16 +15,24 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTrainingSample
+from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.serialization import add_safe_globals
 
 from darts_tsformers.attention import attention_spec
-from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.layers.checks import require_at_least, require_flag
 from darts_tsformers.layers.window import Sizes
-from darts_tsformers.models._datasets import ObservedInferenceDataset, check_categories, resolve_categories
+from darts_tsformers.models._datasets import ObservedInferenceDataset
 from darts_tsformers.models._docs import compose_docstring, full_signature
 from darts_tsformers.models._likelihoods import restore_rules
 from darts_tsformers.models._loss import is_joint
 from darts_tsformers.models._module import TSFormerModule
+from darts_tsformers.models._series import (
+    check_categories,
+    check_embedding_sizes,
+    check_widths,
+    resolve_categories,
+    with_statics_in_order,
+)
 from darts_tsformers.models._variates import number_drawn
 from darts_tsformers.networks._network import Network
 
@@ -56,8 +65,9 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         add_safe_globals([cls])
 
     def __init__(self) -> None:
-        params = dict(self.model_params)
+        params = _python_values(self.model_params)
         super().__init__(**self._extract_torch_model_params(**params))
+        self._model_params |= params
         self._network_params = _plain(
             {k: v for k, v in params.items() if k in inspect.signature(self.network_class).parameters}
         )
@@ -75,34 +85,49 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
     def _check(self) -> None:
         """Fail now, not in ``fit``, on anything the network or the shared path will refuse."""
         params = self.model_params
-        require_at_least(1, **{name: params[name] for name in ("input_chunk_length", "output_chunk_length")})
+        lookback = params["input_chunk_length"]
+        require_at_least(1, input_chunk_length=lookback, output_chunk_length=params["output_chunk_length"])
         require_at_least(0, output_chunk_shift=params["output_chunk_shift"])
-        if self._shared_params["use_instance_norm"]:
-            restore_rules(params.get("likelihood"))
         require_at_least(1, min_input_chunk_length=self.min_input_chunk_length)
-        if self.min_input_chunk_length > params["input_chunk_length"]:
+        if self.min_input_chunk_length > lookback:
             raise ValueError(
-                f"min_input_chunk_length={self.min_input_chunk_length} must be at most "
-                f"input_chunk_length={params['input_chunk_length']}"
+                f"min_input_chunk_length={self.min_input_chunk_length} must be at most input_chunk_length={lookback}"
             )
-        sizes = Sizes(params["input_chunk_length"], params["output_chunk_length"], params["output_chunk_shift"])
+        flags = ("use_instance_norm", "instance_norm_affine", "use_static_covariates")
+        require_flag(**{name: params[name] for name in flags if name in params})
+        check_embedding_sizes(params.get("categorical_embedding_sizes"))
+        likelihood = params.get("likelihood")
+        if not isinstance(likelihood, TorchLikelihood | None):
+            raise ValueError(f"likelihood={likelihood!r} must be None or a likelihood of Darts for torch models")
+        if params["use_instance_norm"]:
+            restore_rules(likelihood)
         with torch.device("meta"):
-            network = self.network_class(sizes, **self._network_params)
+            network = self.network_class(
+                Sizes(lookback, params["output_chunk_length"], params["output_chunk_shift"]), **self._network_params
+            )
         train_variates = self._shared_params["train_variates"]
-        if train_variates is None:
-            return
-        number_drawn(train_variates, n_targets=1)
-        tied = {
-            "instance_norm_affine": self._shared_params["instance_norm_affine"],
-            "use_reversible_instance_norm": bool(params.get("use_reversible_instance_norm", False)),
-            "individual_head": not network.any_width,
-        }
-        for name, is_tied in tied.items():
-            if is_tied:
+        if train_variates is not None:
+            number_drawn(train_variates, n_targets=1)
+            tie = self._width_tie(network)
+            if tie is not None:
                 raise ValueError(
                     f"train_variates={train_variates!r} needs a model that is not tied to its components; "
-                    f"set {name}=False"
+                    f"it is by {self._named(tie)}"
                 )
+
+    def _width_tie(self, network: Network) -> str | None:
+        """Name what belongs to single components of the target: an argument, or the architecture."""
+        params = self.model_params
+        ties = {
+            network.width_tie: network.width_tie is not None,
+            "instance_norm_affine": self._shared_params["instance_norm_affine"],
+            "use_reversible_instance_norm": bool(params.get("use_reversible_instance_norm", False)),
+            "likelihood": is_joint(params.get("likelihood")),
+        }
+        return next((name for name, is_tied in ties.items() if is_tied), None)
+
+    def _named(self, tie: str) -> str:
+        return f"{tie}={self.model_params[tie]!r}" if tie in self.model_params else f"its {tie}"
 
     def _create_model(self, train_sample: TorchTrainingSample) -> PLForecastingModule:
         return TSFormerModule(
@@ -117,6 +142,20 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         sizes = self.model_params.get("categorical_embedding_sizes")
         return resolve_categories(sizes, self._static_names) if sizes and self._considers_static_covariates else []
 
+    def fit(self, series: Any, *args: Any, **kwargs: Any) -> "TSFormerModel":
+        """Train; see Darts' documentation."""
+        if self.model is None:
+            self._static_names = None
+        return super().fit(series, *args, **kwargs)
+
+    def _checked(self, series: Sequence[TimeSeries]) -> Sequence[TimeSeries]:
+        """Put static covariates in the order of training, and refuse what no batch can be made of."""
+        check_widths(series)
+        if self.considers_static_covariates and self._static_names is not None:
+            series = with_statics_in_order(series, self._static_names)
+        check_categories(series, self._categories())
+        return series
+
     def _build_train_dataset(
         self,
         series: Sequence[TimeSeries],
@@ -126,9 +165,9 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         max_samples_per_ts: int | None,
         stride: int = 1,
     ) -> TorchTrainingDataset:
-        static = series[0].static_covariates
-        self._static_names = None if static is None else list(static.columns)
-        check_categories(series, self._categories())
+        if self._static_names is None and series[0].static_covariates is not None:
+            self._static_names = list(series[0].static_covariates.columns)
+        series = self._checked(series)
         needed = self.min_input_chunk_length + self.output_chunk_shift + self.output_chunk_length
         long_enough = [i for i, one in enumerate(series) if len(one) >= needed] or list(range(len(series)))
         if len(long_enough) < len(series):
@@ -158,9 +197,8 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         stride: int = 0,
         bounds: np.ndarray | None = None,
     ) -> TorchInferenceDataset:
-        check_categories(series, self._categories())
         return ObservedInferenceDataset(
-            series=series,
+            series=self._checked(series),
             past_covariates=past_covariates,
             future_covariates=future_covariates,
             n=n,
@@ -181,28 +219,17 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
     ) -> None:
         n_trained, n_given = train_sample.past_target.shape[1], inference_sample.past_target.shape[1]
         if n_trained != n_given:
-            self._check_width(n_trained, n_given)
+            tie = self._width_tie(self.model.forecaster.network)
+            if tie is not None:
+                raise ValueError(
+                    f"series has {n_given} components, but the model was trained on {n_trained} and {self._named(tie)} "
+                    "has parameters for each of them; train a model without that to forecast another number"
+                )
             train_sample = train_sample.replace(
                 past_target=inference_sample.past_target,
                 static_covariates=_as_many_rows(train_sample.static_covariates, n_given),
             )
         super()._validate_predict_ds_output(train_sample=train_sample, inference_sample=inference_sample)
-
-    def _check_width(self, n_trained: int, n_given: int) -> None:
-        """Refuse another number of components if something in the model belongs to single components."""
-        ties = {
-            "individual_head": not self.model.forecaster.network.any_width,
-            "instance_norm_affine": self._shared_params["instance_norm_affine"],
-            "use_reversible_instance_norm": bool(self.pl_module_params.get("use_reversible_instance_norm", False)),
-            "likelihood": is_joint(self.likelihood),
-        }
-        tied = [name for name, is_tied in ties.items() if is_tied]
-        if tied:
-            raise ValueError(
-                f"series has {n_given} components, but the model was trained on {n_trained} and "
-                f"{tied[0]}={self.model_params[tied[0]]!r} has parameters for each of them; train a model without it "
-                f"to forecast another number of components"
-            )
 
     @property
     def min_input_chunk_length(self) -> int:
@@ -242,7 +269,7 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         """
         if dataset not in cls.paper_configs:
             raise ValueError(f"dataset={dataset!r} must be one of {sorted(cls.paper_configs)}")
-        return dict(cls.paper_configs[dataset])
+        return copy.deepcopy(cls.paper_configs[dataset])
 
 
 def _plain(params: dict[str, Any]) -> dict[str, Any]:
@@ -250,8 +277,18 @@ def _plain(params: dict[str, Any]) -> dict[str, Any]:
     if "attention" not in params:
         return params
     name, arguments = attention_spec(params["attention"])
+    arguments = _python_values(arguments)
     return params | {"attention": (name, arguments) if arguments else name}
 
 
 def _as_many_rows(static: np.ndarray | None, n: int) -> np.ndarray | None:
     return static if static is None or len(static) == 1 else np.resize(static, (n, static.shape[1]))
+
+
+def _python_values(value: Any) -> Any:
+    """Turn NumPy scalars, which no safe loader takes, into Python's own."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {name: _python_values(one) for name, one in value.items()}
+    return type(value)(map(_python_values, value)) if type(value) in (list, tuple) else value

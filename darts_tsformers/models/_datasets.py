@@ -1,14 +1,10 @@
 """Windows to predict from, checked for what no model can do without."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from darts import TimeSeries
 from darts.utils.data import SequentialTorchInferenceDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample
-
-from darts_tsformers.layers.statics import Category
 
 
 class ObservedInferenceDataset(SequentialTorchInferenceDataset):
@@ -23,7 +19,7 @@ class ObservedInferenceDataset(SequentialTorchInferenceDataset):
     def __getitem__(self, index: int) -> TorchInferenceSample:
         """Return one window."""
         sample = super().__getitem__(index)
-        if sample.future_covariates is not None and np.isnan(sample.future_covariates).any():
+        if sample.future_covariates is not None and np.isnan(sample.future_covariates[: self.n]).any():
             raise ValueError(self._unknown_future(index, sample))
         blind = np.isnan(sample.past_target).all(axis=0)
         if blind.any():
@@ -55,47 +51,3 @@ def last_known(values: np.ndarray) -> np.ndarray:
     observed = ~np.isnan(values)
     last = len(values) - 1 - observed[::-1].argmax(axis=0)
     return np.where(observed.any(axis=0), values[last, np.arange(values.shape[1])], 0.0).astype(values.dtype)
-
-
-def resolve_categories(
-    sizes: dict[str, int | tuple[int, int]], columns: Sequence[str] | None
-) -> list[tuple[int, int, int]]:
-    """Find the named categories among the static covariates.
-
-    Returns
-    -------
-    For each its column, cardinality and width, see :class:`~darts_tsformers.layers.statics.Category`. A cardinality
-    alone gets the width ``round(1.6 * cardinality ** 0.56)``, at most 600.
-
-    Raises
-    ------
-    ValueError
-        If a name is not among the static covariates.
-    """
-    columns = list(columns or ())
-    categories = []
-    for name, size in sizes.items():
-        if name not in columns:
-            raise ValueError(
-                f"categorical_embedding_sizes names {name!r}, which must be one of the static covariates {columns}"
-            )
-        cardinality, width = size if isinstance(size, tuple) else (size, min(600, round(1.6 * size**0.56)))
-        categories.append((columns.index(name), cardinality, width))
-    return categories
-
-
-def check_categories(series: Sequence[TimeSeries], categories: Sequence[tuple[int, int, int]]) -> None:
-    """Raise ``ValueError`` if a code is no category: it names series, static covariate, value and what is allowed."""
-    for category in map(Category._make, categories):
-        for i, one in enumerate(series):
-            static = one.static_covariates
-            if static is None:
-                continue
-            codes = static.iloc[:, category.column].to_numpy(dtype=float)
-            bad = ~((codes >= 0) & (codes < category.cardinality) & (codes == np.round(codes)))
-            if bad.any():
-                raise ValueError(
-                    f"static covariate {static.columns[category.column]!r} of series {i} has the category "
-                    f"{codes[bad][0]:g}, which must be an integer from 0 to {category.cardinality - 1}; "
-                    f"see categorical_embedding_sizes"
-                )

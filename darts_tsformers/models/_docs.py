@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
-from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+from darts.models.forecasting.torch_forecasting_model import DEFAULT_DARTS_FOLDER, TorchForecastingModel
 
 from darts_tsformers.models._arguments import DOCS, DartsArguments
 
@@ -61,6 +61,7 @@ def compose_docstring(own: str, network: str, signature: inspect.Signature) -> s
 def full_signature(own: inspect.Signature) -> inspect.Signature:
     """Replace ``**kwargs`` by the keyword arguments of Darts, with Darts' defaults."""
     defaults = _defaults(TorchForecastingModel.__init__) | _defaults(PLForecastingModule.__init__)
+    defaults["work_dir"] = DEFAULT_DARTS_FOLDER  # Darts' own default is this folder in whatever was the current one
     explicit = [p for p in own.parameters.values() if p.name != "self" and p.kind is not p.VAR_KEYWORD]
     types = DartsArguments.__annotations__
     darts = [

@@ -11,11 +11,33 @@ from torch import Tensor
 
 
 def hide_blind_forecasts(batch: TorchTrainingBatch) -> TorchTrainingBatch:
-    """Mark the future of a component as not observed where nothing of its past was: there is nothing to learn from."""
-    if batch.future_target is None:
-        return batch
+    """Mark the future of a component as not observed where nothing of its past was, or where its weight is unknown.
+
+    There is nothing to learn from either.
+    """
     blind = batch.past_target.isnan().all(dim=1, keepdim=True)
-    return replace(batch, future_target=batch.future_target.masked_fill(blind, torch.nan))
+    target = batch.future_target.masked_fill(blind, torch.nan)
+    weight = batch.sample_weight
+    if weight is not None:
+        target = target.masked_fill(weight.isnan(), torch.nan)
+        weight = weight.nan_to_num(nan=0.0)
+    return replace(batch, future_target=target, sample_weight=weight)
+
+
+def fill_with_forecast(prediction: Tensor, target: Tensor) -> tuple[Tensor, float]:
+    """Put the forecast itself, ``(B, H, C, 1)``, where the target is missing, ``(B, H, C)``.
+
+    A loss keeps its shape this way, whatever it does with it, and finds no error there.
+
+    Returns
+    -------
+    The target without gaps, and the factor by which a mean over all has to grow to be one over what was observed.
+    """
+    missing = target.isnan()
+    n_observed = int((~missing).sum())
+    if n_observed == target.numel():
+        return target, 1.0
+    return torch.where(missing, prediction.detach().squeeze(-1), target), target.numel() / max(n_observed, 1)
 
 
 def observed_only(
@@ -55,7 +77,5 @@ def is_joint(likelihood: TorchLikelihood | None) -> bool:
     """Whether a likelihood, or its prior, speaks of all components of a step at once."""
     if likelihood is None:
         return False
-    priors = likelihood._prior_params or ()
-    return likelihood.type is LikelihoodType.Dirichlet or any(
-        np.ndim(prior) > 0 for prior in priors if prior is not None
-    )
+    priors = [prior for prior in likelihood._prior_params or () if prior is not None]
+    return likelihood.type is LikelihoodType.Dirichlet or any(np.ndim(prior) > 0 for prior in priors)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule, io_processor
-from darts.utils.data.torch_datasets.utils import PLModuleInput, PLModuleOutput, TorchTrainingBatch
+from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.torch import MonteCarloDropout
 from torch import nn
@@ -14,7 +14,8 @@ from torch import nn
 from darts_tsformers.layers.statics import Category, StaticFeatures
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models._likelihoods import restore_rules
-from darts_tsformers.models._loss import hide_blind_forecasts, is_joint, observed_only
+from darts_tsformers.models._loss import fill_with_forecast, hide_blind_forecasts, is_joint, observed_only
+from darts_tsformers.models._running_mean import RunningMean
 from darts_tsformers.models._variates import draw_components
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._network import NETWORKS
@@ -41,7 +42,7 @@ class TSFormerModule(PLForecastingModule):
     Attributes
     ----------
     loss_history
-        Mean training loss, and validation loss if there is one, of each epoch.
+        Training and validation loss of each epoch, means over what was observed; None where that was nothing.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class TSFormerModule(PLForecastingModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.loss_history: list[tuple[float, float | None]] = []
-        self._epoch_losses: list[torch.Tensor] = []
+        self.loss_history: list[tuple[float | None, float | None]] = []
+        self._losses = {stage: RunningMean() for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE)}
         self.train_variates = train_variates
         sizes = self._sizes()
         statics = StaticFeatures(sizes.n_static, [Category(*category) for category in categories])
@@ -102,27 +103,39 @@ class TSFormerModule(PLForecastingModule):
         return PLModuleOutput(prediction=self.forecaster(window))
 
     def training_step(self, train_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
-        """Train on what was observed of one batch, and of it on the components that ``train_variates`` draws."""
-        train_batch = hide_blind_forecasts(train_batch)
+        """Train on one batch, or on the components of it that ``train_variates`` draws."""
         if self.train_variates is not None:
             train_batch = draw_components(train_batch, self.train_variates)
-        loss = super().training_step(train_batch, batch_idx)
-        self._epoch_losses.append(loss.detach())
-        return loss
+        return super().training_step(train_batch, batch_idx)
 
-    def validation_step(self, val_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
-        """Validate on what was observed of one batch."""
-        return super().validation_step(hide_blind_forecasts(val_batch), batch_idx)
+    def _train_val_step(
+        self, batch: TorchTrainingBatch, stage: ModuleStage, criterion: Any, metrics: Any
+    ) -> torch.Tensor:
+        """Take a step on what was observed; a mean over batches weighs each by how much that is."""
+        batch = hide_blind_forecasts(batch)
+        output = self(batch.to_module_input(stage=stage))
+        n_observed = int((~batch.future_target.isnan()).sum())
+        if n_observed == 0:
+            return (output.prediction * 0).sum()
+        loss = self._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
+        self.log(f"{stage.value}_loss", loss, batch_size=n_observed, prog_bar=True, sync_dist=True)
+        self._update_metrics(output, batch.future_target, metrics)
+        self._losses[stage].add(loss, n_observed)
+        return loss
 
     def _compute_loss(
         self, output: PLModuleOutput, target: torch.Tensor, criterion: Any, sample_weight: torch.Tensor | None
     ) -> torch.Tensor:
+        if self.likelihood is None:
+            filled, growth = fill_with_forecast(output.prediction, target)
+            loss = super()._compute_loss(output, filled, criterion, sample_weight)
+            return loss if growth == 1 or getattr(criterion, "reduction", "mean") == "sum" else loss * growth
         prediction, target, sample_weight = observed_only(
             output.prediction, target, sample_weight, jointly=is_joint(self.likelihood)
         )
         if target.numel() == 0:
             return (output.prediction * 0).sum()
-        return super()._compute_loss(output.replace(prediction=prediction), target, criterion, sample_weight)
+        return super()._compute_loss(output.replace(prediction=prediction), target, None, sample_weight)
 
     def _update_metrics(self, output: PLModuleOutput, target: torch.Tensor, metrics: Any) -> None:
         prediction, target, _ = observed_only(output.prediction, target, None, jointly=True)
@@ -134,13 +147,16 @@ class TSFormerModule(PLForecastingModule):
         finally:
             self.n_targets = built_for
 
+    def on_train_epoch_start(self) -> None:
+        """Forget what a sanity check or an interrupted epoch left."""
+        for losses in self._losses.values():
+            losses.take()
+
     def on_train_epoch_end(self) -> None:
         """Note the mean losses of the epoch."""
         super().on_train_epoch_end()
-        validation = self.trainer.callback_metrics.get("val_loss")
-        train = float(torch.stack(self._epoch_losses).float().mean())
-        self.loss_history.append((train, None if validation is None else float(validation)))
-        self._epoch_losses.clear()
+        train, validation = (self._losses[stage].take() for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE))
+        self.loss_history.append((train, validation))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses with the weights."""

@@ -37,9 +37,9 @@ def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
         "gaps": _forecasts_through_gaps(model_class),
         "short histories": "min_input_chunk_length" in arguments,
         "categories": "categorical_embedding_sizes" in arguments,
-        "other widths": network.any_width,
+        "other widths": network.width_tie is None,
         "`attention=`": "attention" in arguments,
-        "`train_variates=`": "train_variates" in arguments and network.any_width,
+        "`train_variates=`": "train_variates" in arguments and network.width_tie is None,
     }
 
 

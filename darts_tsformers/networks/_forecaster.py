@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.layers.covariates import ALL_KINDS, CovariateHead
 from darts_tsformers.layers.instance_norm import InstanceNorm
 from darts_tsformers.layers.missing import MissingCovariates, fill_gaps
 from darts_tsformers.layers.restore import restore
@@ -20,7 +21,8 @@ class Forecaster(nn.Module):
 
     NaN means *not observed*. A missing value of the target reaches the network as the mean of its window plus a learned
     offset, in normalised units and zero at the start; covariates alike. The window is normalised by what was observed,
-    categories become embeddings, and the raw output goes back to data units.
+    categories become embeddings, covariates that the architecture has no place for act through a shared head, and the
+    raw output goes back to data units.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ class Forecaster(nn.Module):
         self.missing_offset = nn.Parameter(torch.zeros(()))
         self.missing_covariates = MissingCovariates(network.sizes.n_past, network.sizes.n_future)
         self.statics = statics or StaticFeatures(network.sizes.n_static)
+        head = CovariateHead(network.sizes, ALL_KINDS - network.reads)
+        self.covariate_head = head if head.is_used else None
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast in data units."""
@@ -73,7 +77,11 @@ class Forecaster(nn.Module):
             window = replace(window, static=self.statics(window.static))
         target = fill_gaps(window.target)
         if self.instance_norm is None:
-            return self.network(replace(window, target=target.values + target.missing * self.missing_offset))
+            return self._raw(replace(window, target=target.values + target.missing * self.missing_offset))
         normalised, statistics = self.instance_norm(target.values, target.missing)
-        out = self.network(replace(window, target=normalised + target.missing * self.missing_offset))
+        out = self._raw(replace(window, target=normalised + target.missing * self.missing_offset))
         return restore(out, statistics, self.restore_rules)
+
+    def _raw(self, window: Window) -> Float[Tensor, "B H C Q"]:
+        out = self.network(window)
+        return out if self.covariate_head is None else out + self.covariate_head(window)

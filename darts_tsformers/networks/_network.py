@@ -21,15 +21,19 @@ class Network(nn.Module, ABC):
     ----------
     sizes
         What the network was built for.
+    reads
+        Kinds of covariates the architecture has a place for, of ``"past"``, ``"future"`` and ``"static"``. The others
+        act through the shared :class:`~darts_tsformers.layers.covariates.CovariateHead`.
     """
 
     name: ClassVar[str]
+    reads: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()
         known = NETWORKS.get(name)
-        if known is not None and known.__qualname__ != cls.__qualname__:
-            raise ValueError(f"name={name!r} is already the name of {known.__qualname__}")
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"name={name!r} is already the name of {known.__module__}.{known.__qualname__}")
         cls.name = name
         NETWORKS[name] = cls
 
@@ -38,9 +42,12 @@ class Network(nn.Module, ABC):
         self.sizes = sizes
 
     @property
-    def any_width(self) -> bool:
-        """Whether a trained network serves any number of target components."""
-        return False
+    def width_tie(self) -> str | None:
+        """What ties the network to its number of target components; None if it serves any number.
+
+        The name of the argument to blame, or ``"architecture"``.
+        """
+        return "architecture"
 
     @abstractmethod
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:

@@ -6,7 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.covariates import zero_linear
+from darts_tsformers.layers.checks import require_probability
+from darts_tsformers.layers.covariates import ALL_KINDS, zero_linear
 from darts_tsformers.layers.encoder import Encoder
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import Network
@@ -56,6 +57,8 @@ class ITransformer(Network, name="itransformer"):
     Deviation: dropout never acts on attention weights.
     """
 
+    reads = ALL_KINDS
+
     def __init__(
         self,
         sizes: Sizes,
@@ -69,6 +72,7 @@ class ITransformer(Network, name="itransformer"):
         attention: AttentionLike = "full",
     ) -> None:
         super().__init__(sizes)
+        require_probability(dropout=dropout)
         self.embedding = nn.Linear(sizes.input_length, d_model)
         self.past_type = nn.Parameter(torch.zeros(d_model)) if sizes.n_past else None
         self.future_embedding = nn.Linear(sizes.input_length + sizes.output_length, d_model) if sizes.n_future else None
@@ -87,9 +91,9 @@ class ITransformer(Network, name="itransformer"):
         self.head = nn.Linear(d_model, sizes.output_length * sizes.n_parameters)
 
     @property
-    def any_width(self) -> bool:
-        """Always: no parameter depends on the number of variates."""
-        return True
+    def width_tie(self) -> str | None:
+        """Nothing: no parameter depends on the number of variates."""
+        return None
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""

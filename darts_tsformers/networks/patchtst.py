@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_at_least, require_probability
-from darts_tsformers.layers.covariates import FutureResponse, zero_linear
+from darts_tsformers.layers.checks import require_at_least, require_flag, require_probability
+from darts_tsformers.layers.covariates import ALL_KINDS, FutureResponse, zero_linear
 from darts_tsformers.layers.decomposition import SeriesDecomposition
 from darts_tsformers.layers.encoder import Encoder
 from darts_tsformers.layers.patching import Patching
@@ -77,6 +77,8 @@ class PatchTST(Network, name="patchtst"):
     split, where the authors normalise each part.
     """
 
+    reads = ALL_KINDS
+
     def __init__(
         self,
         sizes: Sizes,
@@ -99,6 +101,7 @@ class PatchTST(Network, name="patchtst"):
     ) -> None:
         super().__init__(sizes)
         require_probability(head_dropout=head_dropout)
+        require_flag(pad_end=pad_end, individual_head=individual_head)
         self.individual_head = individual_head
         self.decomposition = None
         if decomposition_kernel is not None:
@@ -130,9 +133,9 @@ class PatchTST(Network, name="patchtst"):
         self.trend_backbone = None if self.decomposition is None else backbone()
 
     @property
-    def any_width(self) -> bool:
-        """Any, unless each channel has its own head."""
-        return not self.individual_head
+    def width_tie(self) -> str | None:
+        """Nothing, unless each channel has its own head."""
+        return "individual_head" if self.individual_head else None
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""

@@ -126,7 +126,12 @@ def test_what_is_no_mechanism_is_refused(mechanism):
 
 @pytest.mark.parametrize("attention", ["nothing", ("nothing", {})], ids=["name", "name and arguments"])
 def test_an_unknown_name_is_refused(attention):
-    with pytest.raises(ValueError, match=exactly(f"attention='nothing' must be one of {attention_names()}")):
+    with pytest.raises(
+        ValueError,
+        match=exactly(
+            f"attention='nothing' must be one of {attention_names()}; one of your own needs register_attention first"
+        ),
+    ):
         build_attention(attention)
 
 

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from darts_tsformers.layers.covariates import ALL_KINDS
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models import TSFormerModel, _module
-from darts_tsformers.networks._network import Network
+from darts_tsformers.networks import Forecaster, Network
 from tests.contracts import checks
-from tests.contracts.cases import Case
+from tests.contracts.cases import Case, H, L, make_data
 
 
 class ToyNetwork(Network, name="toy"):
@@ -21,6 +22,8 @@ class ToyNetwork(Network, name="toy"):
     flaw
         What is wrong with it.
     """
+
+    reads = ALL_KINDS
 
     def __init__(self, sizes: Sizes, *, flaw: str = "none") -> None:
         super().__init__(sizes)
@@ -133,3 +136,77 @@ def test_a_look_at_later_values_is_caught(monkeypatch):
     monkeypatch.setattr(ToyModel, "historical_forecasts", peeking)
     with pytest.raises(AssertionError):
         checks.later_values_do_not_move_earlier_forecasts(Case(ToyModel, {"flaw": "none"}))
+
+
+class PlainNetwork(Network, name="plain"):
+    """A linear map of the look-back that has no place for covariates.
+
+    Parameters
+    ----------
+    sizes
+        Sizes of the problem.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        self.linear = nn.Linear(sizes.input_length, sizes.output_length)
+
+    def forward(self, window: Window) -> torch.Tensor:
+        return self.linear(window.target.mT).mT.unsqueeze(-1)
+
+
+class PlainModel(TSFormerModel):
+    """Plain."""
+
+    network_class = PlainNetwork
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        use_instance_norm: bool = True,
+        use_static_covariates: bool = True,
+        train_variates: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__()
+
+
+@pytest.mark.parametrize("check", PROMISES)
+def test_a_network_without_a_place_for_covariates_keeps_the_promises(check):
+    check(Case(PlainModel, {}))
+
+
+def test_the_shared_head_adds_nothing_at_the_start():
+    sizes = Sizes(L, H, n_targets=3, n_past=2, n_future=2, n_static=2)
+    forecaster = Forecaster(PlainNetwork(sizes)).eval()
+    given = checks.batch()
+    window = Window(
+        given.past_target,
+        past=given.past_covariates,
+        historic_future=given.historic_future_covariates,
+        future=given.future_covariates,
+        static=given.static_covariates,
+    )
+    assert torch.equal(
+        forecaster(window),
+        forecaster(
+            Window(
+                given.past_target,
+                static=torch.zeros(3, 3, 2),
+                past=torch.zeros(3, L, 2),
+                historic_future=torch.zeros(3, L, 2),
+                future=torch.zeros(3, H, 2),
+            )
+        ),
+    )
+
+
+def test_an_architecture_tied_to_its_width_says_so():
+    model = Case(PlainModel, {}).model().fit(make_data(5, ()).series)
+    with pytest.raises(ValueError, match="was trained on 5 and its architecture has parameters for each of them"):
+        model.predict(H, make_data(3, ()).series)
+    with pytest.raises(ValueError, match="not tied to its components; it is by its architecture"):
+        Case(PlainModel, {}).model(train_variates=2)

@@ -23,7 +23,8 @@ every_share = pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 def holed(series: TimeSeries, share: float, seed: int = 0, until: int | None = None) -> TimeSeries:
     values = series.values(copy=True)
     gaps = np.random.default_rng(seed).random(values.shape) < share
-    gaps[until:] = False
+    if until is not None:
+        gaps[until:] = False
     values[gaps] = np.nan
     return series.with_values(values)
 
@@ -89,6 +90,11 @@ def test_statistics_are_those_of_what_was_observed(case: Case):
     torch.testing.assert_close(seen.spread, whole.spread)
 
 
+def test_the_share_asked_for_is_hidden():
+    series = make_data(3, ()).series
+    assert [np.isnan(holed(series, share).values()).mean().round(1) for share in (0.0, 0.3, 1.0)] == [0.0, 0.3, 1.0]
+
+
 def loss_of(module, likelihood, prediction, target, weight, *, plain: bool) -> torch.Tensor:
     module.likelihood = likelihood
     compute = PLForecastingModule._compute_loss if plain else type(module)._compute_loss
@@ -140,7 +146,7 @@ def test_a_missing_target_with_zero_weight_harms_nothing():
     target, weight = torch.zeros(2, H, 3), torch.ones(2, H, 3)
     target[0, 0, 0], weight[0, 0, 0] = torch.nan, 0
     loss = loss_of(module, None, prediction, target, weight, plain=False)
-    assert loss == 1
+    torch.testing.assert_close(loss, torch.tensor(1.0))
     assert torch.autograd.grad(loss, prediction)[0].isfinite().all()
 
 
@@ -320,3 +326,85 @@ def test_another_number_of_components_where_something_is_tied(tie):
     message = f"series has 3 components, but the model was trained on 5 and {next(iter(tie))}=True"
     with pytest.raises(ValueError, match=message):
         model.predict(H, make_data(3, ()).series)
+
+
+@every_model
+def test_statics_are_matched_by_name(case: Case):
+    stores = [with_stores(make_data(1, (), seed=i).series, i % 3) for i in range(4)]
+    turned = [one.with_static_covariates(one.static_covariates[["store", "size"]]) for one in stores]
+    sizes = {"store": (3, 2)}
+    model = case.model(categorical_embedding_sizes=sizes).fit(stores, val_series=turned)
+    assert model.model.forecaster.statics.categories[0].column == 1
+    in_order, in_another = (model.predict(H, one).values() for one in (stores[1], turned[1]))
+    np.testing.assert_array_equal(in_order, in_another)
+    other = stores[0].with_static_covariates(stores[0].static_covariates.rename(columns={"size": "area"}))
+    with pytest.raises(
+        ValueError, match=r"series 0 has the static covariates \['area', 'store'\], which must be those"
+    ):
+        model.predict(H, other)
+
+
+@every_model
+def test_an_unknown_weight_takes_its_step_out_of_the_loss(case: Case):
+    data = make_data(1, ())
+    weight = np.ones((53, 1), dtype=np.float32)
+    weight[::7] = np.nan
+    model = case.model().fit(data.series, sample_weight=data.series.with_values(weight))
+    assert all(p.isfinite().all() for p in model.model.parameters())
+
+
+def test_a_loss_of_ones_own_keeps_its_shape():
+    class PerComponent(torch.nn.Module):
+        def forward(self, prediction, target):
+            assert prediction.shape[1:] == (H, 3)
+            return ((prediction - target) ** 2 * torch.tensor([1.0, 10.0, 100.0])).mean()
+
+    model = CASES[0].model(loss_fn=PerComponent()).fit(holed(make_data(3, ()).series, 0.3))
+    assert all(p.isfinite().all() for p in model.model.parameters())
+
+
+@every_model
+def test_the_validation_loss_does_not_depend_on_the_batch_size(case: Case):
+    data = make_data(3, ())
+    frozen = {"dropout": 0.0, "optimizer_kwargs": {"lr": 0.0}}
+    if case.model_class is PatchTSTModel:
+        frozen["norm"] = "layer"  # batch norm learns its statistics from the training batches
+    losses = [
+        case.model(batch_size=size, **frozen).fit(data.series, val_series=holed(data.series, 0.7)).model.loss_history
+        for size in (1, 4, 1000)
+    ]
+    validation = [history[-1][1] for history in losses]
+    np.testing.assert_allclose(validation, validation[0], rtol=1e-4)
+
+
+def test_the_history_of_losses_has_what_was_measured():
+    data = make_data(3, ())
+    model = CASES[0].model(n_epochs=4, nr_epochs_val_period=2).fit(data.series, val_series=data.series)
+    assert [validation is None for _, validation in model.model.loss_history] == [True, False, True, False]
+    nothing = CASES[0].model(n_epochs=1).fit(holed(data.series, 1.0))
+    assert nothing.model.loss_history == [(None, None)]
+
+
+@every_model
+def test_series_of_several_widths_are_refused_together(case: Case):
+    model = case.model().fit(make_data(3, ()).series)
+    with pytest.raises(ValueError, match="series 1 has 1 components and series 0 has 3"):
+        model.predict(H, [make_data(3, ()).series, make_data(1, ()).series])
+
+
+@every_model
+def test_the_future_beyond_the_forecast_may_be_unknown(case: Case):
+    model, data = fitted(case), make_data()
+    values = data.future_covariates.values(copy=True)
+    values[53 + 2 :] = np.nan
+    forecast = model.predict(
+        2, past_covariates=data.past_covariates, future_covariates=data.future_covariates.with_values(values)
+    )
+    assert np.isfinite(forecast.values()).all()
+
+
+@every_model
+def test_numbers_of_numpy_are_saved_as_python_numbers(case: Case, tmp_path):
+    model = case.model(dropout=np.float64(0.1), d_model=np.int64(8)).fit(make_data(1, ()).series)
+    model.save(tmp_path / "saved.pt")
+    assert case.model_class.load(tmp_path / "saved.pt").predict(H).shape == (H, 1, 1)

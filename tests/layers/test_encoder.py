@@ -79,7 +79,7 @@ def test_an_unknown_activation_is_refused():
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match=exactly("norm='rms' must be one of ['layer', 'batch']")):
+    with pytest.raises(ValueError, match=exactly("norm='rms' must be one of ['batch', 'layer']")):
         Encoder(6, 2, 5, n_layers=1, norm="rms")
 
 

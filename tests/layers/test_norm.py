@@ -54,5 +54,5 @@ def test_batch_norm_is_built_by_its_name():
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match=exactly("norm='rms' must be one of ['layer', 'batch']")):
+    with pytest.raises(ValueError, match=exactly("norm='rms' must be one of ['batch', 'layer']")):
         build_norm("rms", 5)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from darts.utils.likelihood_models.torch import DirichletLikelihood
 
 from darts_tsformers import ITransformerModel, PatchTSTModel
 from darts_tsformers.attention import FullAttention
@@ -16,13 +17,32 @@ COMMON = [
     ({"n_encoder_layers": 0}, "n_encoder_layers=0 must be an integer of at least 1"),
     ({"d_ff": -4}, "d_ff=-4 must be an integer of at least 1"),
     ({"dropout": 1.0}, "dropout=1.0 must be in [0, 1)"),
+    ({"dropout": "0.1"}, "dropout='0.1' must be in [0, 1)"),
+    ({"dropout": float("nan")}, "dropout=nan must be in [0, 1)"),
+    ({"activation": ["gelu"]}, "activation=['gelu'] must be one of"),
+    ({"likelihood": "gaussian"}, "likelihood='gaussian' must be None or a likelihood of Darts"),
+    ({"use_instance_norm": "yes"}, "use_instance_norm='yes' must be True or False"),
+    ({"attention": ("full", {"x": 1})}, "attention='full' cannot be built with {'x': 1}"),
+    ({"categorical_embedding_sizes": "store"}, "categorical_embedding_sizes='store' must be a dict of name to"),
+    (
+        {"categorical_embedding_sizes": {"store": (3,)}},
+        "categorical_embedding_sizes['store']=(3,) must be a dict of name to cardinality, or to (cardinality, width)",
+    ),
+    (
+        {"categorical_embedding_sizes": {"store": 0}},
+        "categorical_embedding_sizes['store']=0 must be an integer of at least 1",
+    ),
+    (
+        {"train_variates": 2, "likelihood": DirichletLikelihood()},
+        "train_variates=2 needs a model that is not tied to its components; it is by likelihood=",
+    ),
     ({"activation": "tanhh"}, "activation='tanhh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
     ({"attention": "none"}, "attention='none' must be one of ['full'"),
     ({"train_variates": 0}, "train_variates=0 must be None, an integer of at least 1 or a share in (0, 1]"),
     ({"train_variates": 1.5}, "train_variates=1.5 must be None, an integer of at least 1 or a share in (0, 1]"),
     (
         {"train_variates": 2, "use_reversible_instance_norm": True},
-        "train_variates=2 needs a model that is not tied to its components; set use_reversible_instance_norm=False",
+        "train_variates=2 needs a model that is not tied to its components; it is by use_reversible_instance_norm=True",
     ),
     ({"d_modl": 8}, "has no args/kwargs `['d_modl']`"),
 ]
@@ -30,22 +50,26 @@ PATCHTST = [
     ({"input_chunk_length": 7}, "patch_length=16 must be at most input_chunk_length=7"),
     ({"patch_length": 0}, "patch_length=0 must be an integer of at least 1"),
     ({"stride": 0}, "stride=0 must be an integer of at least 1"),
-    ({"norm": "group"}, "norm='group' must be one of ['layer', 'batch']"),
+    ({"norm": "group"}, "norm='group' must be one of ['batch', 'layer']"),
+    ({"pad_end": None}, "pad_end=None must be True or False"),
+    ({"individual_head": 3}, "individual_head=3 must be True or False"),
+    ({"instance_norm_affine": "x"}, "instance_norm_affine='x' must be True or False"),
     ({"head_dropout": -0.1}, "head_dropout=-0.1 must be in [0, 1)"),
     ({"decomposition_kernel": 0}, "decomposition_kernel=0 must be an integer of at least 1"),
     (
         {"train_variates": 0.5, "instance_norm_affine": True},
-        "train_variates=0.5 needs a model that is not tied to its components; set instance_norm_affine=False",
+        "train_variates=0.5 needs a model that is not tied to its components; it is by instance_norm_affine=True",
     ),
     (
         {"train_variates": 0.5, "individual_head": True},
-        "train_variates=0.5 needs a model that is not tied to its components; set individual_head=False",
+        "train_variates=0.5 needs a model that is not tied to its components; it is by individual_head=True",
     ),
 ]
 CASES = [(model, *case) for model in (PatchTSTModel, ITransformerModel) for case in COMMON]
 CASES += [(PatchTSTModel, *case) for case in PATCHTST]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("model", "arguments", "message"), CASES, ids=lambda x: getattr(x, "__name__", str(x))[:40])
 def test_bad_arguments(model, arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):

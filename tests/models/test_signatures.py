@@ -72,7 +72,9 @@ def test_a_published_size_is_a_dictionary_of_arguments():
 def test_a_returned_size_can_be_changed_without_harm():
     config = MODELS[0].paper_config("ETTh1")
     config["d_model"] = -1
+    config["optimizer_kwargs"]["lr"] = 9
     assert MODELS[0].paper_config("ETTh1")["d_model"] > 0
+    assert MODELS[0].paper_config("ETTh1")["optimizer_kwargs"]["lr"] < 1
 
 
 def test_the_package_alone_does_not_import_darts():

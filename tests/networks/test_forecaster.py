@@ -69,7 +69,9 @@ def test_another_number_of_rules_than_parameters_is_refused(rules):
 
 
 def test_a_taken_network_name_is_refused():
-    with pytest.raises(ValueError, match=exactly("name='patchtst' is already the name of PatchTST")):
+    with pytest.raises(
+        ValueError, match=exactly("name='patchtst' is already the name of darts_tsformers.networks.patchtst.PatchTST")
+    ):
 
         class Other(Network, name="patchtst"):
             """Another network."""

@@ -39,7 +39,7 @@ def test_a_network_built_for_three_variates_serves_five():
     model, other = scatter_(network(three)).eval(), network(five).eval()
     other.load_state_dict(model.state_dict())
     window = make_window(five)
-    assert model.any_width
+    assert model.width_tie is None
     assert model(window).shape == (3, 5, 5, 1)
     assert torch.equal(model(window), other(window))
 

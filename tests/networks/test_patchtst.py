@@ -181,14 +181,14 @@ def test_a_network_built_for_three_components_serves_five():
     model, wide = scatter_(network(ALL_COVARIATES)).eval(), replace(ALL_COVARIATES, n_targets=5)
     window = make_window(wide)
     out = model(window)
-    assert model.any_width
+    assert model.width_tie is None
     assert out.shape == (3, 5, 5, 1)
     first = replace(window, target=window.target[..., :3], static=window.static[:, :3])
     torch.testing.assert_close(out[:, :, :3], model(first))
 
 
 def test_individual_heads_tie_a_network_to_its_components():
-    assert not network(individual_head=True).any_width
+    assert network(individual_head=True).width_tie == "individual_head"
 
 
 @pytest.mark.parametrize("pad_end", [False, True])
@@ -271,7 +271,7 @@ def test_a_batch_of_one_is_enough_in_evaluation():
         ({"n_encoder_layers": 0}, "n_encoder_layers=0 must be an integer of at least 1"),
         ({"head_dropout": -0.1}, "head_dropout=-0.1 must be in [0, 1)"),
         ({"decomposition_kernel": 0}, "decomposition_kernel=0 must be an integer of at least 1"),
-        ({"norm": "rms"}, "norm='rms' must be one of ['layer', 'batch']"),
+        ({"norm": "rms"}, "norm='rms' must be one of ['batch', 'layer']"),
         ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

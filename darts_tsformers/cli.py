@@ -1,0 +1,111 @@
+"""The command line: three calls of :mod:`darts_tsformers.workflow`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from darts_tsformers import __version__
+
+PROGRAM = "darts-tsformers"
+
+
+class UsageError(Exception):
+    """The arguments do not fit the command."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; try '{self.prog} --help'")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv
+        Arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0, or 2 after one line on stderr that says what is wrong.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+    except UsageError as error:
+        return _fail(error)
+    from darts_tsformers.workflow import DataError
+
+    try:
+        _forecast(arguments)
+    except DataError as error:
+        return _fail(error)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description="Forecast time series with efficient transformers.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    forecast = commands.add_parser(
+        "forecast",
+        help="forecast the columns of a CSV file",
+        description="Train a forecaster on a CSV file, compare it with classical ones on the end of the series, and "
+        "write the forecast, the comparison, a picture and the model.",
+        allow_abbrev=False,
+    )
+    add = forecast.add_argument
+    add("data", metavar="DATA.csv", help="comma-separated, with a header; may be compressed (.csv.gz)")
+    add("--horizon", type=int, required=True, metavar="N", help="steps to forecast")
+    add("--target", nargs="+", metavar="COL", help="columns to forecast (default: the only numeric column left)")
+    add("--time", metavar="COL", help="the time column (default: the only column of dates)")
+    add("--freq", metavar="F", help="pandas frequency such as h, 30min, D, W-SUN, MS (default: inferred)")
+    add("--past-covariates", nargs="+", default=[], metavar="COL", help="columns known up to the last target")
+    add("--future-covariates", nargs="+", default=[], metavar="COL", help="columns known over the horizon too")
+    add("--model", choices=["patchtst", "itransformer"], default="patchtst", help="default: %(default)s")
+    add("--lookback", type=int, metavar="N", help="steps the model sees (default: chosen to fit the series)")
+    add("--epochs", type=int, metavar="N", help="most epochs to train (default: chosen to fit the series)")
+    add("--quantiles", type=float, nargs="+", metavar="Q", help="quantiles to forecast, such as 0.1 0.5 0.9")
+    add("--out", default="forecast", metavar="DIR", help="folder for the results (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default: %(default)s)")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def _forecast(arguments: argparse.Namespace) -> None:
+    from darts_tsformers.workflow import check_output_folder, compare, read_table, write_report
+
+    check_output_folder(arguments.out)
+    table = read_table(
+        arguments.data,
+        target=arguments.target,
+        time=arguments.time,
+        freq=arguments.freq,
+        past_covariates=arguments.past_covariates,
+        future_covariates=arguments.future_covariates,
+    )
+    comparison = compare(
+        table,
+        arguments.horizon,
+        arguments.model,
+        lookback=arguments.lookback,
+        epochs=arguments.epochs,
+        quantiles=arguments.quantiles,
+        seed=arguments.seed,
+        verbose=not arguments.quiet,
+    )
+    paths = write_report(comparison, arguments.out)
+    if not arguments.quiet:
+        print(comparison.summary())
+        print("\n".join(["", *map(str, paths)]))
+
+
+def _fail(error: Exception) -> int:
+    print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

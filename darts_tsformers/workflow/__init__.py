@@ -1,0 +1,25 @@
+"""From a table to a tested forecast: the calls behind the command line.
+
+>>> from darts_tsformers.workflow import compare, read_table, write_report
+>>> table = read_table("sales.csv", target="units")  # doctest: +SKIP
+>>> comparison = compare(table, horizon=28)  # doctest: +SKIP
+>>> write_report(comparison, "forecast")  # doctest: +SKIP
+"""
+
+from darts_tsformers.workflow.compare import compare
+from darts_tsformers.workflow.comparison import Comparison
+from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.report import check_output_folder, write_report
+from darts_tsformers.workflow.settings import Settings
+from darts_tsformers.workflow.table import Table, read_table
+
+__all__ = [
+    "Comparison",
+    "DataError",
+    "Settings",
+    "Table",
+    "check_output_folder",
+    "compare",
+    "read_table",
+    "write_report",
+]

@@ -1,0 +1,58 @@
+"""The classical forecasters every comparison shows, refitted at the start of each window."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from darts import TimeSeries, concatenate
+from darts.models import ExponentialSmoothing, NaiveSeasonal
+from darts.utils.utils import SeasonalityMode
+
+_MAX_HISTORY = 500
+_MAX_SEASON = 200
+
+Baseline: TypeAlias = Callable[[TimeSeries, int], TimeSeries]
+
+
+def naive_seasonal(season: int) -> Baseline:
+    """Repeat the last season; with ``season`` 1, the last value."""
+    return lambda history, horizon: NaiveSeasonal(season).fit(history).predict(horizon)
+
+
+def exponential_smoothing(season: int, first_history: TimeSeries) -> Baseline:
+    """Smooth each component by Holt and Winters, with an additive trend, on its last 500 rows.
+
+    Seasons are additive or multiplicative, whichever has the lower AIC on ``first_history``; multiplicative ones need
+    positive values. Seasons of more than 200 steps, which would take too long, are left out.
+
+    Parameters
+    ----------
+    season
+        Steps in a seasonal period.
+    first_history
+        What is known before the first window.
+    """
+    period = season if 1 < season <= _MAX_SEASON else None
+    modes = [_seasonality(first_history.univariate_component(k), period) for k in range(first_history.n_components)]
+
+    def forecast(history: TimeSeries, horizon: int) -> TimeSeries:
+        return concatenate(
+            [_fitted(history.univariate_component(k), period, mode).predict(horizon) for k, mode in enumerate(modes)],
+            axis="component",
+        )
+
+    return forecast
+
+
+def _seasonality(history: TimeSeries, period: int | None) -> SeasonalityMode:
+    if period is None:
+        return SeasonalityMode.NONE
+    modes = [SeasonalityMode.ADDITIVE]
+    if np.all(history.values(copy=False) > 0):
+        modes.append(SeasonalityMode.MULTIPLICATIVE)
+    return min(modes, key=lambda mode: _fitted(history, period, mode).model.aic)
+
+
+def _fitted(history: TimeSeries, period: int | None, seasonality: SeasonalityMode) -> ExponentialSmoothing:
+    model = ExponentialSmoothing(seasonal=seasonality, seasonal_periods=period)
+    return model.fit(history[-_MAX_HISTORY:])

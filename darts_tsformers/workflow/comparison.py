@@ -1,0 +1,88 @@
+"""What a comparison found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+from darts import TimeSeries
+from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+
+from darts_tsformers.workflow.scaling import Scalers
+from darts_tsformers.workflow.settings import Settings
+from darts_tsformers.workflow.table import Table, Time
+
+NAIVE, SMOOTHING, ENSEMBLE = "NaiveSeasonal", "ExponentialSmoothing", "RegressionEnsemble"
+"""Names of the models beside the forecaster."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A trained forecaster and how it did.
+
+    The model that is scored is the one that is kept and that makes the forecast: it has not seen the rows that stop its
+    training and those held back.
+
+    Attributes
+    ----------
+    table, settings
+        What was compared, and how.
+    scores
+        One row for each model, the forecaster first; columns ``MAE``, ``RMSE``, ``MASE`` (see
+        :func:`~darts_tsformers.workflow.scores.score`) and ``seconds``: fitting and forecasting of all windows.
+    backtests
+        Forecasts of the test windows, by the name of the model, in the units of the data.
+    forecasts
+        Forecasts of the horizon after the last known target, by the name of the model.
+    backtest_quantiles, forecast_quantiles
+        The same for each quantile of the forecaster; empty without quantiles.
+    weights
+        Weight of each model in the ensemble, on scaled values.
+    model
+        Takes and gives scaled values.
+    scalers
+        Fitted on the training rows.
+    """
+
+    table: Table
+    settings: Settings
+    scores: pd.DataFrame
+    backtests: Mapping[str, list[TimeSeries]]
+    forecasts: Mapping[str, TimeSeries]
+    backtest_quantiles: Mapping[float, list[TimeSeries]]
+    forecast_quantiles: Mapping[float, TimeSeries]
+    weights: Mapping[str, float]
+    model: TorchForecastingModel
+    scalers: Scalers
+
+    @property
+    def name(self) -> str:
+        """Name of the forecaster in tables."""
+        return self.settings.model_class
+
+    @property
+    def forecast(self) -> TimeSeries:
+        """Point forecast of the forecaster, shape ``(horizon, C)``; the median if there are quantiles."""
+        return self.forecasts[self.name]
+
+    def summary(self) -> str:
+        """Say in a few lines how the forecaster did."""
+        split = self.settings.split
+        windows = "1 window" if split.n_test_windows == 1 else f"{split.n_test_windows} windows"
+        heading = (
+            f"{windows} of {self.settings.horizon} steps, from {self.test_start} to {self.table.target.end_time()}, "
+            f"look-back {self.settings.lookback}, season {self.settings.season}"
+        )
+        formats = {"seconds": "{:.1f}".format}
+        return (
+            f"{heading}\n\n{self.scores.rename_axis(None).to_string(float_format='{:.4g}'.format, formatters=formats)}"
+        )
+
+    @property
+    def validation_start(self) -> Time:
+        """First time that was not trained on."""
+        return self.table.target.time_index[self.settings.split.validation_start]
+
+    @property
+    def test_start(self) -> Time:
+        """First time held back for the scores."""
+        return self.table.target.time_index[self.settings.split.test_start]

@@ -1,0 +1,62 @@
+"""A regression that combines the forecasts of several models."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from darts import TimeSeries
+from darts.dataprocessing.transformers import Scaler
+from sklearn.linear_model import LinearRegression
+
+
+class RegressionEnsemble:
+    r"""One weight for each model, none below zero: :math:`\hat y = \sum_m w_m \hat y_m` on scaled values.
+
+    Darts' ``RegressionEnsembleModel`` trains its members anew for each window. This one takes forecasts its members
+    have made, and learns the weights on windows that none of them was fitted on. The components are pooled: their
+    scaled values weigh alike, and few windows are enough. There is no intercept, so that weights stay readable. A ridge
+    of :math:`\sum_m (w_m - 1/M)^2` draws them to the mean of all :math:`M` models where windows are very few.
+
+    Parameters
+    ----------
+    scaler
+        Scaler of the target.
+
+    Attributes
+    ----------
+    weights
+        By the name of the model; empty before :meth:`fit`.
+    """
+
+    def __init__(self, scaler: Scaler) -> None:
+        self.scaler = scaler
+        self.weights: dict[str, float] = {}
+
+    def fit(self, forecasts: Mapping[str, Sequence[TimeSeries]], target: TimeSeries) -> "RegressionEnsemble":
+        """Learn the weights.
+
+        Parameters
+        ----------
+        forecasts
+            Forecasts of the same windows, by the name of the model.
+        target
+            A series that covers the windows.
+        """
+        members = list(forecasts)
+        truth = [target.slice_intersect(window) for window in forecasts[members[0]]]
+        features = np.stack([self._values(forecasts[member]) for member in members], axis=1)
+        ridge = np.eye(len(members))
+        regression = LinearRegression(fit_intercept=False, positive=True).fit(
+            np.concatenate([features, ridge]), np.concatenate([self._values(truth), ridge.mean(axis=1)])
+        )
+        self.weights = dict(zip(members, regression.coef_.tolist(), strict=True))
+        return self
+
+    def combine(self, forecasts: Mapping[str, TimeSeries]) -> TimeSeries:
+        """Weigh the forecasts of one window."""
+        scaled = sum(weight * self._values([forecasts[member]]) for member, weight in self.weights.items())
+        like = next(iter(forecasts.values()))
+        values = np.reshape(scaled, like.values(copy=False).shape).astype(like.dtype)
+        return self.scaler.inverse_transform(like.with_values(values))
+
+    def _values(self, series: Sequence[TimeSeries]) -> np.ndarray:
+        return np.concatenate([self.scaler.transform(one).values(copy=False).ravel() for one in series]).astype(float)

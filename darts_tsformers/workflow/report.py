@@ -1,0 +1,157 @@
+"""A comparison as files."""
+
+import json
+import os
+import tempfile
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+from darts.dataprocessing.transformers import Scaler
+
+from darts_tsformers.workflow.comparison import ENSEMBLE, Comparison
+from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.picture import save_picture
+from darts_tsformers.workflow.process import quiet_libraries
+
+FILES = ("forecast.csv", "comparison.csv", "forecast.png", "settings.json", "model.pt", "model.pt.ckpt")
+"""What :func:`write_report` writes."""
+
+
+def check_output_folder(out_dir: str | PathLike[str]) -> None:
+    """Make sure that a report can be written, without leaving anything behind.
+
+    Raises
+    ------
+    DataError
+        If the path is a file, a folder stands where a file should go, or nothing can be written there.
+    """
+    out = Path(out_dir)
+    parent = _existing(out)
+    if not parent.is_dir():
+        raise DataError(f"{parent} is not a directory: choose another output folder")
+    taken = [name for name in FILES if (out / name).is_dir()]
+    if taken:
+        raise DataError(f"{out / taken[0]} is a directory where a file is to be written: choose another output folder")
+    try:
+        tempfile.TemporaryDirectory(dir=parent).cleanup()
+    except OSError as error:
+        raise DataError(f"{parent} is not writable ({error.strerror}): choose another output folder") from None
+
+
+def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[Path]:
+    """Write what :data:`FILES` names; either all of it or, on any error, nothing.
+
+    ``forecast.csv`` has a row for each step: ``<target>`` is the forecast of the model, ``<target>_q0.1`` one of its
+    quantiles, ``<target>_ensemble`` the forecast of the regression ensemble. ``comparison.csv`` has the scores.
+    ``settings.json`` has what was chosen, the seconds taken, and mean and scale of what the model takes and gives.
+    ``model.pt`` and ``model.pt.ckpt`` are read together by the model's class, ``PatchTSTModel.load("model.pt")``; they
+    hold no data, so ``predict`` needs a scaled ``series``.
+
+    Parameters
+    ----------
+    comparison
+        From :func:`~darts_tsformers.workflow.compare.compare`.
+    out_dir
+        Made if it is not there; files of these names in it are replaced.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, in the order of :data:`FILES`.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written to.
+    """
+    check_output_folder(out_dir)
+    out = Path(out_dir)
+    try:
+        with tempfile.TemporaryDirectory(dir=_existing(out), prefix=".forecast-") as folder:
+            written = Path(folder)
+            forecast_frame(comparison).to_csv(written / "forecast.csv")
+            comparison.scores.drop(columns="seconds").to_csv(written / "comparison.csv")
+            save_picture(comparison, written / "forecast.png")
+            (written / "settings.json").write_text(json.dumps(_settings(comparison), indent=2) + "\n", encoding="utf-8")
+            with quiet_libraries():
+                comparison.model.save(str(written / "model.pt"), clean=True)
+            out.mkdir(parents=True, exist_ok=True)
+            for name in FILES:
+                os.replace(written / name, out / name)
+    except OSError as error:
+        raise DataError(f"cannot write to {out}: {error.strerror or error}") from error
+    return [out / name for name in FILES]
+
+
+def forecast_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return the forecast as a table, one row a step, columns as in ``forecast.csv``."""
+    ensemble = comparison.forecasts[ENSEMBLE]
+    columns = {}
+    for name in comparison.forecast.components:
+        columns[name] = comparison.forecast[name]
+        for q, forecast in comparison.forecast_quantiles.items():
+            columns[f"{name}_q{q:g}"] = forecast[name]
+        columns[f"{name}_ensemble"] = ensemble[name]
+    values = {label: series.values(copy=False).ravel() for label, series in columns.items()}
+    index = comparison.forecast.time_index.rename(comparison.table.time_name)
+    return pd.DataFrame(values, index=index)
+
+
+def _settings(comparison: Comparison) -> dict[str, Any]:
+    table, settings, split = comparison.table, comparison.settings, comparison.settings.split
+    freq = table.target.freq
+    return {
+        "model": settings.model_class,
+        "targets": _components(table.target),
+        "past_covariates": _components(table.past_covariates),
+        "future_covariates": _components(table.future_covariates),
+        "frequency": freq if isinstance(freq, int) else table.target.freq_str,
+        "horizon": settings.horizon,
+        "lookback": settings.lookback,
+        "season": settings.season,
+        "quantiles": list(settings.quantiles),
+        "seed": settings.seed,
+        "epochs": settings.epochs,
+        "steps_per_epoch": settings.steps_per_epoch,
+        "patience": settings.patience,
+        "model_arguments": {name: _plain(value) for name, value in settings.model_arguments.items()},
+        "validation_start": str(comparison.validation_start),
+        "test_start": str(comparison.test_start),
+        "test_windows": split.n_test_windows,
+        "ensemble_weights": dict(comparison.weights),
+        "seconds": {label: round(seconds, 3) for label, seconds in comparison.scores["seconds"].items()},
+        "scaling": {
+            "target": _scaling(comparison.scalers.target, table.target),
+            "past_covariates": _scaling(comparison.scalers.past_covariates, table.past_covariates),
+            "future_covariates": _scaling(comparison.scalers.future_covariates, table.future_covariates),
+        },
+    }
+
+
+def _scaling(scaler: Scaler | None, series: TimeSeries | None) -> dict[str, list[float]] | None:
+    """Read off what a scaler does: zero becomes the mean, one the mean and the scale."""
+    if scaler is None or series is None:
+        return None
+    units = TimeSeries.from_values(np.repeat([[0.0], [1.0]], series.n_components, axis=1))
+    mean, mean_and_scale = scaler.inverse_transform(units).values()
+    return {"mean": mean.tolist(), "scale": (mean_and_scale - mean).tolist()}
+
+
+def _components(series: TimeSeries | None) -> list[str]:
+    return [] if series is None else list(series.components)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else repr(value)
+
+
+def _existing(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that is there."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,42 @@
+"""Standard scores of everything a model sees, by the training rows alone."""
+
+from dataclasses import dataclass, replace
+
+from darts import TimeSeries
+from darts.dataprocessing.transformers import Scaler
+from sklearn.preprocessing import StandardScaler
+
+from darts_tsformers.workflow.table import Table
+
+
+@dataclass(frozen=True)
+class Scalers:
+    """One fitted scaler for each kind of series in a table."""
+
+    target: Scaler
+    past_covariates: Scaler | None
+    future_covariates: Scaler | None
+
+    @classmethod
+    def fit(cls, table: Table, n_train: int) -> "Scalers":
+        """Fit on the first ``n_train`` rows."""
+        train = table.target[:n_train]
+
+        def fitted(series: TimeSeries | None) -> Scaler | None:
+            return None if series is None else Scaler(StandardScaler()).fit(series.slice_intersect(train))
+
+        target = Scaler(StandardScaler()).fit(train)
+        return cls(target, fitted(table.past_covariates), fitted(table.future_covariates))
+
+    def transform(self, table: Table) -> Table:
+        """Scale all series of a table."""
+
+        def scaled(scaler: Scaler | None, series: TimeSeries | None) -> TimeSeries | None:
+            return None if scaler is None else scaler.transform(series)
+
+        return replace(
+            table,
+            target=self.target.transform(table.target),
+            past_covariates=scaled(self.past_covariates, table.past_covariates),
+            future_covariates=scaled(self.future_covariates, table.future_covariates),
+        )

@@ -1,0 +1,192 @@
+"""What the workflow chooses by itself, from the horizon, the frequency and the length of a series."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from darts import TimeSeries
+
+from darts_tsformers.seasonality import seasonal_period
+from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.splits import Split, split_rows
+
+MODELS = {"patchtst": "PatchTSTModel", "itransformer": "ITransformerModel"}
+"""Models by the name users give, with the name of their class in the package."""
+
+_USUAL_LOOKBACK = 168
+_MAX_SEASONAL_LOOKBACK = 336
+_MIN_LOOKBACK = 4
+_MIN_BASELINE_ROWS = 16
+_MAX_BATCH_COMPONENTS = 256
+_MAX_STEPS_PER_EPOCH = 100
+_MAX_STEPS = 2000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one forecaster is built, trained and tested.
+
+    Attributes
+    ----------
+    model
+        A key of :data:`MODELS`.
+    horizon, lookback
+        Steps to forecast, and steps before them that the model sees.
+    season
+        Steps in a seasonal period; 1 for none.
+    quantiles
+        Quantiles to forecast, ascending; empty for a point forecast.
+    seed
+        Of the initial weights, the order of windows and dropout.
+    epochs, steps_per_epoch, patience
+        At most so many epochs of at most so many batches, stopping after so many epochs without a gain in validation.
+    split
+        The rows of training, validation and test.
+    model_arguments
+        Arguments of the model's class beyond these.
+    """
+
+    model: str
+    horizon: int
+    lookback: int
+    season: int
+    quantiles: tuple[float, ...]
+    seed: int
+    epochs: int
+    steps_per_epoch: int
+    patience: int
+    split: Split
+    model_arguments: Mapping[str, Any]
+
+    @property
+    def model_class(self) -> str:
+        """Name of the model's class."""
+        return MODELS[self.model]
+
+
+def choose_settings(
+    target: TimeSeries,
+    horizon: int,
+    model: str = "patchtst",
+    *,
+    lookback: int | None = None,
+    epochs: int | None = None,
+    quantiles: Sequence[float] | None = None,
+    seed: int = 0,
+    model_arguments: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Check what is given and choose the rest.
+
+    The look-back is 168 steps or seven seasons, whichever is less, or twice the season (but no more than 336 for that)
+    or the horizon where that is more, at most half of what there is to train on, in whole seasons. Small series get
+    small batches and many epochs, long ones at most 2,000 steps in all.
+
+    Parameters
+    ----------
+    target
+        What is to be forecast.
+    horizon, lookback
+        In steps; at least 1.
+    model
+        ``"patchtst"`` or ``"itransformer"``.
+    epochs
+        Most epochs to train; at least 1.
+    quantiles
+        Between 0 and 1, symmetric around 0.5, which is one of them.
+    seed
+        Of everything that is drawn.
+    model_arguments
+        Arguments of the model's class; they go before what is chosen here.
+
+    Raises
+    ------
+    DataError
+        If an argument is out of its range or the series is too short for it.
+    """
+    if model not in MODELS:
+        raise DataError(f"unknown model '{model}': choose from {', '.join(MODELS)}")
+    for name, value in (("horizon", horizon), ("look-back", lookback), ("epochs", epochs)):
+        if value is not None and value < 1:
+            raise DataError(f"{name} {value} must be at least 1")
+    if not 0 <= seed < 2**31:
+        raise DataError(f"seed {seed} must be at least 0 and below 2^31")
+
+    n_rows = len(target)
+    min_train_rows = _min_train_rows(_MIN_LOOKBACK if lookback is None else lookback, horizon)
+    split = split_rows(n_rows, horizon, min_train_rows, target.n_components)
+    season = seasonal_period(target.freq)
+    if 2 * season > split.validation_start:
+        season = 1
+    lookback = lookback or _lookback(split.validation_start, horizon, season)
+    needed = _min_train_rows(lookback, horizon) + 2 * horizon
+    if n_rows < needed:
+        raise DataError(
+            f"{n_rows} rows are too few: a look-back of {lookback} and a horizon of {horizon} need {needed}, to train, "
+            "to validate and to test; shorten them or bring a longer series"
+        )
+    n_windows = split.validation_start - lookback - horizon + 1
+    arguments: dict[str, Any] = {
+        "batch_size": _batch_size(n_windows, target.n_components),
+        **_sizes(model, lookback, n_windows),
+        **(model_arguments or {}),
+    }
+    steps = min(-(-n_windows // arguments["batch_size"]), _MAX_STEPS_PER_EPOCH)
+    epochs = epochs or min(max(_MAX_STEPS // steps, 20), 200)
+    return Settings(
+        model=model,
+        horizon=horizon,
+        lookback=lookback,
+        season=season,
+        quantiles=_checked_quantiles(quantiles),
+        seed=seed,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        patience=max(5, epochs * 15 // 100),
+        split=split,
+        model_arguments=arguments,
+    )
+
+
+def _min_train_rows(lookback: int, horizon: int) -> int:
+    return max(lookback + horizon, _MIN_BASELINE_ROWS)
+
+
+def _lookback(n_train: int, horizon: int, season: int) -> int:
+    usual = min(_USUAL_LOOKBACK, 7 * season) if season > 1 else _USUAL_LOOKBACK
+    wanted = max(usual, min(2 * season, _MAX_SEASONAL_LOOKBACK), 2 * horizon)
+    lookback = max(min(wanted, (n_train - horizon) // 2), _MIN_LOOKBACK)
+    return lookback if lookback < season else lookback // season * season
+
+
+def _batch_size(n_windows: int, n_components: int) -> int:
+    usual = 16 if n_windows < 500 else 32 if n_windows < 2000 else 64
+    return min(usual, max(_MAX_BATCH_COMPONENTS // n_components, 8))
+
+
+def _sizes(model: str, lookback: int, n_windows: int) -> dict[str, Any]:
+    wide = n_windows >= 2000 and model == "itransformer"
+    sizes: dict[str, Any] = {
+        "d_model": 64 if wide else 32,
+        "d_ff": 128 if wide else 64,
+        "n_heads": 4,
+        "n_encoder_layers": 2,
+        "dropout": 0.1,
+        "optimizer_kwargs": {"lr": 1e-3},
+    }
+    if model == "patchtst":
+        patch_length = min(max(lookback // 3, 1), 24)
+        sizes |= {"patch_length": patch_length, "stride": max(min(patch_length // 2, lookback // 12), 1)}
+    return sizes
+
+
+def _checked_quantiles(quantiles: Sequence[float] | None) -> tuple[float, ...]:
+    chosen = tuple(sorted(set(quantiles or ())))
+    if not chosen:
+        return ()
+    mirrored = all(any(abs(1 - q - other) < 1e-9 for other in chosen) for q in chosen)
+    if 0.5 not in chosen or not mirrored or chosen[0] <= 0:
+        given = " ".join(f"{q:g}" for q in quantiles or ())
+        raise DataError(
+            f"quantiles {given} must lie between 0 and 1, include 0.5, and have 1 - q for each q, such as 0.1 0.5 0.9"
+        )
+    return chosen

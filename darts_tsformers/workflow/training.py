@@ -1,0 +1,121 @@
+"""Training with early stopping, in memory: no checkpoints, no logs, nothing left in the working directory."""
+
+import pytorch_lightning as pl
+from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+from darts.utils.likelihood_models.torch import QuantileRegression
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from darts_tsformers import models
+from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.settings import Settings
+from darts_tsformers.workflow.table import Table
+
+_ONE_DEVICE = {"accelerator": "auto", "devices": 1, "enable_progress_bar": False, "enable_model_summary": False}
+
+_WORK_DIR = "darts_logs"
+"""Darts' default is an absolute path, which the saved model would tell to whoever gets it."""
+
+
+def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchForecastingModel:
+    """Build the model and train it on the rows before the validation.
+
+    Parameters
+    ----------
+    table
+        Scaled series.
+    settings
+        What to build and how long to train it.
+    verbose
+        Whether to show a progress bar on stderr.
+
+    Returns
+    -------
+    darts.models.forecasting.torch_forecasting_model.TorchForecastingModel
+        Fitted, with the weights of the lowest validation loss.
+
+    Raises
+    ------
+    DataError
+        If the validation loss was never finite.
+    """
+    model: TorchForecastingModel = getattr(models, settings.model_class)(
+        settings.lookback,
+        settings.horizon,
+        n_epochs=settings.epochs,
+        likelihood=QuantileRegression(list(settings.quantiles)) if settings.quantiles else None,
+        random_state=settings.seed,
+        pl_trainer_kwargs=dict(_ONE_DEVICE),
+        **{"work_dir": _WORK_DIR, **settings.model_arguments},
+    )
+    callbacks: list[pl.Callback] = [BestWeights(settings.patience), *([EpochBar()] if verbose else [])]
+    trainer = pl.Trainer(
+        **_ONE_DEVICE,
+        max_epochs=settings.epochs,
+        limit_train_batches=settings.steps_per_epoch,
+        gradient_clip_val=1.0,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+    )
+    split = settings.split
+    return model.fit(
+        table.target[: split.validation_start],
+        past_covariates=table.past_covariates,
+        future_covariates=table.future_covariates,
+        val_series=table.target[split.validation_start - settings.lookback : split.test_start],
+        val_past_covariates=table.past_covariates,
+        val_future_covariates=table.future_covariates,
+        trainer=trainer,
+    )
+
+
+class BestWeights(pl.Callback):
+    """Stop when the validation loss no longer falls, and end with the weights that had the lowest.
+
+    Parameters
+    ----------
+    patience
+        Validations in a row without a new lowest loss after which training stops.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.loss = float("inf")
+        self.epoch = 0
+        self._stale = 0
+        self._weights: dict[str, Tensor] | None = None
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the weights if they are the best so far."""
+        loss = float(trainer.callback_metrics["val_loss"])
+        if loss < self.loss:
+            self.loss, self.epoch, self._stale = loss, trainer.current_epoch + 1, 0
+            self._weights = {name: weight.detach().clone() for name, weight in pl_module.state_dict().items()}
+        else:
+            self._stale += 1
+            trainer.should_stop = trainer.should_stop or self._stale >= self.patience
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Put the best weights back."""
+        if self._weights is None:
+            raise DataError("training diverged: the validation loss was never finite; look for extreme values")
+        pl_module.load_state_dict(self._weights)
+
+
+class EpochBar(pl.Callback):
+    """One progress bar on stderr over the epochs."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Open the bar."""
+        self._bar = tqdm(total=trainer.max_epochs, desc="training", unit="epoch", leave=False)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Advance the bar by an epoch."""
+        self._bar.set_postfix(val_loss=f"{float(trainer.callback_metrics['val_loss']):.4f}", refresh=False)
+        self._bar.update()
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Close the bar."""
+        self._bar.close()

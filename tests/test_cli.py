@@ -1,0 +1,123 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import darts_tsformers
+from darts_tsformers import cli, demo
+from darts_tsformers.cli import main
+from darts_tsformers.workflow.report import FILES
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Write a small file with a known future, and stand beside it."""
+    step = np.arange(63)
+    sales = 10 + np.sin(2 * np.pi * step / 7) + 0.1 * np.random.default_rng(0).normal(size=63)
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=63), "sales": sales, "weekday": step % 7})
+    frame.loc[60:, "sales"] = np.nan
+    frame.to_csv(tmp_path / "sales.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "sales.csv"
+
+
+QUICK = ["--horizon", "3", "--lookback", "7", "--epochs", "1", "--future-covariates", "weekday"]
+
+
+def test_a_forecast_prints_the_table_and_the_files(data, capsys):
+    assert main(["forecast", str(data), *QUICK, "--out", "result"]) == 0
+    shown = capsys.readouterr()
+    assert "4 windows of 3 steps, from 2024-02-18" in shown.out
+    for word in ("MAE", "RMSE", "MASE", "seconds", "PatchTSTModel", "NaiveSeasonal", "RegressionEnsemble"):
+        assert word in shown.out
+    for name in FILES:
+        assert f"result/{name}" in shown.out
+        assert (data.parent / "result" / name).stat().st_size > 0
+    assert "training" in shown.err
+    assert {path.name for path in data.parent.iterdir()} == {"sales.csv", "result"}
+
+
+def test_quiet_prints_nothing_and_the_same_seed_writes_the_same_tables(data, capfd):
+    for out in ("one", "two"):
+        arguments = ["--model", "itransformer", "--quantiles", "0.1", "0.5", "0.9", "--seed", "5", "--quiet"]
+        assert main(["forecast", "sales.csv", *QUICK, *arguments, "--target", "sales", "--out", out]) == 0
+    assert capfd.readouterr() == ("", "")
+    for name in ("forecast.csv", "comparison.csv"):
+        assert (data.parent / "one" / name).read_bytes() == (data.parent / "two" / name).read_bytes()
+    assert "sales_q0.9" in (data.parent / "one" / "forecast.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["predict"], "argument COMMAND: invalid choice: 'predict'"),
+        (["forecast", "sales.csv"], "the following arguments are required: --horizon"),
+        (["forecast", "sales.csv", "--horizon", "soon"], "argument --horizon: invalid int value: 'soon'"),
+        (["forecast", "sales.csv", "--horizon", "3", "--model", "arima"], "argument --model: invalid choice: 'arima'"),
+        (["forecast", "sales.csv", "--horizon", "3", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
+        (["forecast", "sales.csv", "--horizon", "3", "--target", "sales"], "the last 3 rows have no target"),
+        (["forecast", "none.csv", "--horizon", "3"], "none.csv: no such file"),
+        (["forecast", "sales.csv", *QUICK, "--horizon", "-3"], "horizon -3 must be at least 1"),
+        (["forecast", "sales.csv", *QUICK, "--horizon", "4"], "future covariate 'weekday' is known until 2024-03-03"),
+        (["forecast", "sales.csv", *QUICK, "--quantiles", "0.2"], "quantiles 0.2 must lie between 0 and 1"),
+        (["forecast", "sales.csv", *QUICK, "--out", "sales.csv"], "is not a directory"),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(data, capsys, arguments, message):
+    before = data.read_bytes()
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("darts-tsformers: error: ")
+    assert message in shown.err
+    assert shown.err.count("\n") == 1
+    assert [path.name for path in data.parent.iterdir()] == ["sales.csv"]
+    assert data.read_bytes() == before
+
+
+def test_the_output_folder_is_checked_before_the_data_is_read(data, capsys):
+    assert main(["forecast", "none.csv", "--horizon", "3", "--out", str(data)]) == 2
+    assert "sales.csv is not a directory" in capsys.readouterr().err
+
+
+def test_a_defect_is_not_hidden(data, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("darts_tsformers.workflow.read_table", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["forecast", str(data), "--horizon", "3"])
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"darts-tsformers {darts_tsformers.__version__}\n"
+
+
+def test_help_loads_no_library_and_a_mistake_ends_the_process_with_2():
+    code = "import sys, darts_tsformers.cli as c\ntry: c.main(['forecast', '--help'])\nexcept SystemExit: pass\n"
+    code += "print({'torch', 'darts', 'pandas', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--future-covariates COL" in done.stdout
+    assert done.stdout.endswith("set()\n")
+    done = subprocess.run([sys.executable, "-m", "darts_tsformers.cli", "forecast"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_the_demo_hands_a_real_series_to_the_command(monkeypatch, capsys):
+    def check(arguments):
+        parsed = cli._parser().parse_args(arguments)
+        frame = pd.read_csv(parsed.data, parse_dates=["week"])
+        assert len(frame) == 2284
+        assert frame["co2"].notna().all()
+        assert (parsed.out, parsed.horizon) == ("somewhere", 26)
+        return 0
+
+    monkeypatch.setattr(demo, "command", check)
+    assert demo.main(["--out", "somewhere"]) == 0
+    assert capsys.readouterr().out.endswith("The picture is somewhere/forecast.png.\n")

@@ -1,0 +1,221 @@
+import logging
+import os
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from darts import TimeSeries
+from darts.metrics import mae, mase, rmse
+from darts.models import ExponentialSmoothing, NaiveSeasonal
+
+from darts_tsformers.workflow import DataError, Table, compare, read_table
+from darts_tsformers.workflow.baselines import exponential_smoothing
+from darts_tsformers.workflow.ensemble import RegressionEnsemble
+from darts_tsformers.workflow.scaling import Scalers
+from darts_tsformers.workflow.scores import score
+from tests.helpers import exactly
+from tests.workflow.conftest import TINY, weekly_wave
+
+MODELS = ["PatchTSTModel", "NaiveSeasonal", "ExponentialSmoothing", "RegressionEnsemble"]
+
+
+def test_the_scores_have_a_row_for_each_model(comparison):
+    assert list(comparison.scores.index) == MODELS
+    assert list(comparison.scores.columns) == ["MAE", "RMSE", "MASE", "seconds"]
+    assert np.isfinite(comparison.scores).all(axis=None)
+    assert (comparison.scores["seconds"] > 0).all()
+
+
+def test_all_models_forecast_the_same_windows(comparison, table):
+    rows = comparison.settings.split.test_windows
+    assert len(rows) == 3
+    for backtests in comparison.backtests.values():
+        assert [window.start_time() for window in backtests] == [table.target.time_index[row] for row in rows]
+        assert all(window.shape == (5, 2, 1) for window in backtests)
+    assert comparison.backtests["NaiveSeasonal"][-1].end_time() == table.target.end_time()
+
+
+def test_the_baselines_know_all_rows_before_a_window_and_none_after(comparison, table):
+    for window in comparison.backtests["NaiveSeasonal"]:
+        history = table.target.drop_after(window.start_time())
+        assert window == NaiveSeasonal(7).fit(history).predict(5)
+
+
+def test_the_scores_are_those_of_darts(comparison, table):
+    for name, backtests in comparison.backtests.items():
+        truth = [table.target] * len(backtests)
+        before = [table.target.drop_after(window.start_time()) for window in backtests]
+        assert comparison.scores.loc[name, "MAE"] == pytest.approx(np.mean(mae(truth, backtests)), rel=1e-5)
+        assert comparison.scores.loc[name, "MASE"] == pytest.approx(
+            np.mean(mase(truth, backtests, before, m=7)), rel=1e-4
+        )
+        pooled = np.sqrt(np.mean(np.square(rmse(truth, backtests, component_reduction=None)), axis=0)).mean()
+        assert comparison.scores.loc[name, "RMSE"] == pytest.approx(pooled, rel=1e-5)
+
+
+def test_a_history_without_seasonal_change_has_no_mase():
+    target = TimeSeries.from_values(np.array([1.0, 2.0] * 10 + [3.0, 3.0]))
+    found = score([TimeSeries.from_times_and_values(target.time_index[-2:], np.ones(2))], target, season=2)
+    assert found["MAE"] == 2
+    assert np.isnan(found["MASE"])
+
+
+def test_the_forecast_starts_after_the_last_known_target(comparison, table):
+    assert list(comparison.forecasts) == MODELS
+    for forecast in comparison.forecasts.values():
+        assert forecast.start_time() == table.target.end_time() + pd.Timedelta("1D")
+        assert len(forecast) == 5
+        assert list(forecast.components) == ["sales", "returns"]
+
+
+def test_the_forecast_is_in_the_units_of_the_data(comparison, table):
+    low, high = table.target.values().min(), table.target.values().max()
+    for forecast in comparison.forecasts.values():
+        assert (forecast.values() > low - 5).all()
+        assert (forecast.values() < high + 5).all()
+
+
+def test_the_point_forecast_is_the_median_and_quantiles_do_not_cross(comparison):
+    assert comparison.settings.quantiles == (0.1, 0.5, 0.9)
+    assert comparison.forecast_quantiles[0.5] == comparison.forecast
+    assert comparison.backtest_quantiles[0.5] == comparison.backtests["PatchTSTModel"]
+    for low, median, high in zip(*comparison.backtest_quantiles.values(), strict=True):
+        assert (low.values() <= median.values()).all()
+        assert (median.values() <= high.values()).all()
+        assert (low.values() < high.values()).any()
+
+
+def test_the_backtest_is_of_the_model_that_is_kept(comparison, table):
+    window = comparison.backtests["PatchTSTModel"][1]
+    scaled = comparison.scalers.transform(table).target.drop_after(window.start_time())
+    again = comparison.model.predict(5, series=scaled, predict_likelihood_parameters=True, verbose=False)
+    values = np.sort(again.values().reshape(5, 2, 3), axis=-1)[..., 1]
+    median = comparison.scalers.target.inverse_transform(scaled[-5:].with_values(values))
+    np.testing.assert_allclose(median.values(), window.values(), rtol=1e-4)
+
+
+def test_the_scaling_knows_only_the_training_rows(table):
+    scaled = Scalers.fit(table, 50).transform(table).target.values()
+    np.testing.assert_allclose(scaled[:50].mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(scaled[:50].std(axis=0), 1, atol=1e-5)
+    assert abs(scaled.mean(axis=0)).min() > 0.1
+
+
+@pytest.mark.parametrize(("true", "found"), [((0.3, 0.6), (0.3, 0.6)), ((1.0, -0.5), (0.9, 0))])
+def test_the_ensemble_finds_the_weights_of_a_mixture_but_none_below_zero(table, true, found):
+    scaler = Scalers.fit(table, 50).target
+    noise = np.random.default_rng(0).normal(size=(2, 40, 2)).astype(np.float32)
+    a, b = (scaler.inverse_transform(table.target[:40].with_values(values)) for values in noise)
+    mixture = RegressionEnsemble(scaler)
+    mixture.weights = dict(zip("ab", true, strict=True))
+    truth = mixture.combine({"a": a, "b": b})
+    weights = RegressionEnsemble(scaler).fit({"a": [a[:20], a[20:]], "b": [b[:20], b[20:]]}, truth).weights
+    assert weights == pytest.approx(dict(zip("ab", found, strict=True)), abs=0.15 if found[1] == 0 else 0.03)
+    assert min(weights.values()) >= 0
+
+
+def test_the_ensemble_of_a_single_step_stays_near_the_mean_of_its_members(table):
+    scaler = Scalers.fit(table, 50).target
+    zero = scaler.inverse_transform(table.target[60:61].with_values(np.zeros((1, 2), dtype=np.float32)))
+    weights = RegressionEnsemble(scaler).fit({"a": [zero * 1.01], "b": [zero * 0.99]}, table.target).weights
+    assert weights == pytest.approx({"a": 0.5, "b": 0.5}, abs=0.2)
+
+
+def test_smoothing_takes_multiplicative_seasons_where_they_fit_better():
+    step = np.arange(96)
+    wave = 1 + 0.3 * np.sin(2 * np.pi * step / 12)
+    values = np.stack([np.exp(0.02 * step) * wave, 0.02 * step + wave], axis=1).astype(np.float32)
+    series = TimeSeries.from_times_and_values(pd.date_range("2000", periods=96, freq="MS"), values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        forecast = exponential_smoothing(12, series[:84])(series[:84], 12)
+        additive = ExponentialSmoothing(seasonal_periods=12).fit(series["0"][:84]).predict(12)
+    assert mae(series["0"], forecast["0"]) < 0.5 * mae(series["0"], additive)
+    assert mae(series["1"], forecast["1"]) < 1e-4
+
+
+def test_the_same_seed_gives_the_same_forecast_and_another_seed_another(table):
+    def forecast(seed):
+        found = compare(table, 5, "itransformer", lookback=7, epochs=2, seed=seed, model_arguments=TINY, verbose=False)
+        return found.forecasts, found.scores.drop(columns="seconds")
+
+    (first, scores), (again, scores_again), (other, _) = forecast(1), forecast(1), forecast(2)
+    assert first == again
+    pd.testing.assert_frame_equal(scores, scores_again)
+    assert first["ITransformerModel"] != other["ITransformerModel"]
+
+
+def test_a_future_covariate_is_used(write):
+    rng = np.random.default_rng(0)
+    known = rng.integers(0, 2, size=150)
+    frame = weekly_wave(150).assign(promo=known, sales=1.0 + 5.0 * known + 0.1 * rng.normal(size=150))
+    frame.loc[147:, "sales"] = np.nan
+    path = write(frame[["day", "sales", "promo"]])
+    arguments = {
+        "lookback": 10,
+        "epochs": 30,
+        "verbose": False,
+        "model_arguments": TINY | {"optimizer_kwargs": {"lr": 1e-2}},
+    }
+    told = compare(read_table(path, future_covariates="promo"), 3, "itransformer", **arguments)
+    untold = compare(
+        replace(read_table(path, future_covariates="promo"), future_covariates=None), 3, "itransformer", **arguments
+    )
+    name = "ITransformerModel"
+    assert told.scores.loc[name, "MAE"] < 0.6 * untold.scores.loc[name, "MAE"]
+    assert np.corrcoef(told.forecast.values().ravel(), known[147:])[0, 1] > 0.9
+
+
+def test_a_past_covariate_reaches_the_model(write):
+    table = read_table(write(weekly_wave()), target="sales", past_covariates=["returns", "weekday"])
+    found = compare(table, 4, lookback=8, epochs=1, model_arguments=TINY, verbose=False)
+    assert found.model.uses_past_covariates
+    assert np.isfinite(found.forecast.values()).all()
+
+
+def test_a_covariate_that_ends_too_early_is_refused_by_name(write):
+    frame = weekly_wave()
+    frame.loc[85:, ["sales", "returns"]] = np.nan
+    frame.loc[88:, "weekday"] = np.nan
+    frame["holiday"] = 1.0
+    table = read_table(write(frame), target="sales", future_covariates=["holiday", "weekday"])
+    message = (
+        "future covariate 'weekday' is known until 2024-03-28 00:00:00, a horizon of 4 needs it until 2024-03-29 "
+        "00:00:00: add rows with empty targets, or shorten the horizon"
+    )
+    with pytest.raises(DataError, match=exactly(message)):
+        compare(table, 4, verbose=False)
+
+
+def test_a_constant_target_is_refused_by_name(table):
+    constant = table.target.with_values(table.target.values() * [1, 0] + [0, 4])
+    message = "target 'returns' is constant, 4 in all rows: there is nothing to forecast"
+    with pytest.raises(DataError, match=exactly(message)):
+        compare(Table(constant), 5, verbose=False)
+
+
+def test_a_training_that_diverges_is_reported(table):
+    arguments = TINY | {"optimizer_kwargs": {"lr": 1e30}}
+    with pytest.raises(DataError, match=r"^training diverged: the validation loss was never finite"):
+        compare(table, 5, lookback=7, epochs=1, model_arguments=arguments, verbose=False)
+
+
+def test_the_process_is_left_as_it_was(table, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    chatty = logging.getLogger("pytorch_lightning")
+    before = (torch.get_num_threads(), chatty.level, warnings.filters[:])
+    compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    assert (torch.get_num_threads(), chatty.level, warnings.filters[:]) == before
+    assert os.listdir(tmp_path) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_goes_to_stderr(table, capsys):
+    compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for label in ("training", "NaiveSeasonal", "ExponentialSmoothing"):
+        assert label in shown.err

@@ -1,0 +1,196 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from darts import TimeSeries
+from matplotlib.figure import Figure
+from PIL import Image
+
+from darts_tsformers.workflow import DataError, check_output_folder, write_report
+from darts_tsformers.workflow.picture import draw, step_name
+from darts_tsformers.workflow.report import FILES
+from tests.helpers import exactly
+
+LOAD_AND_FORECAST = """
+import json, sys
+import pandas as pd
+from darts import TimeSeries
+from darts_tsformers import PatchTSTModel
+out, data = sys.argv[1:]
+settings = json.load(open(out + "/settings.json"))
+series = TimeSeries.from_csv(data, time_col="day", value_cols=settings["targets"]).astype("float32")
+mean, scale = (pd.Series(settings["scaling"]["target"][name]).to_numpy("float32") for name in ("mean", "scale"))
+model = PatchTSTModel.load(out + "/model.pt")
+forecast = model.predict(5, series.with_values((series.values() - mean) / scale), predict_likelihood_parameters=True)
+values = forecast.values().reshape(5, 2, 3) * scale[:, None] + mean[:, None]
+print(json.dumps(values.tolist()))
+"""
+
+
+@pytest.fixture(scope="module")
+def out(comparison, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "new" / "forecast"
+    paths = write_report(comparison, folder)
+    assert paths == [folder / name for name in FILES]
+    return folder
+
+
+def test_a_report_is_these_files_and_nothing_else(out):
+    assert {path.name for path in out.iterdir()} == set(FILES)
+    assert [path.name for path in out.parent.iterdir()] == ["forecast"]
+
+
+def test_the_forecast_file_has_points_quantiles_and_ensemble_of_each_target(out, comparison):
+    frame = pd.read_csv(out / "forecast.csv", index_col="day", parse_dates=True)
+    kinds = ["", "_q0.1", "_q0.5", "_q0.9", "_ensemble"]
+    assert list(frame.columns) == [name + kind for name in ("sales", "returns") for kind in kinds]
+    assert frame.index.equals(comparison.forecast.time_index)
+    np.testing.assert_allclose(frame[["sales", "returns"]], comparison.forecast.values(), rtol=1e-5)
+    assert (frame["sales_q0.1"] <= frame["sales_q0.9"]).all()
+    np.testing.assert_allclose(
+        frame["returns_ensemble"], comparison.forecasts["RegressionEnsemble"]["returns"].values().ravel(), rtol=1e-5
+    )
+
+
+def test_the_comparison_file_has_the_scores_without_the_seconds(out, comparison):
+    scores = pd.read_csv(out / "comparison.csv", index_col="model")
+    pd.testing.assert_frame_equal(scores, comparison.scores.drop(columns="seconds"))
+
+
+def test_the_settings_say_what_was_chosen(out, comparison):
+    settings = json.loads((out / "settings.json").read_text())
+    expected = {
+        "model": "PatchTSTModel",
+        "targets": ["sales", "returns"],
+        "frequency": "D",
+        "horizon": 5,
+        "lookback": 14,
+        "season": 7,
+        "quantiles": [0.1, 0.5, 0.9],
+        "seed": 3,
+        "epochs": 2,
+        "test_windows": 3,
+        "test_start": "2024-03-16 00:00:00",
+    }
+    assert {name: settings[name] for name in expected} == expected
+    assert settings["model_arguments"]["d_model"] == 8
+    assert set(settings["seconds"]) == set(comparison.scores.index)
+
+
+def test_the_saved_model_makes_the_same_forecast_in_a_fresh_process(out, comparison, tmp_path):
+    data = tmp_path / "data.csv"
+    comparison.table.target.to_dataframe().to_csv(data, index_label="day")
+    command = [sys.executable, "-W", "ignore", "-c", LOAD_AND_FORECAST, str(out), str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    values = np.sort(json.loads(done.stdout.splitlines()[-1]), axis=-1)
+    for k, forecast in enumerate(comparison.forecast_quantiles.values()):
+        np.testing.assert_allclose(values[..., k], forecast.values(), rtol=1e-4)
+
+
+def test_the_saved_model_holds_no_data(out, comparison):
+    model = type(comparison.model).load(str(out / "model.pt"))
+    assert comparison.model.training_series is not None
+    assert model.training_series is None
+
+
+def test_the_saved_model_names_no_folder_of_this_machine(out):
+    for name in ("model.pt", "model.pt.ckpt"):
+        assert str(Path.cwd()).encode() not in (out / name).read_bytes()
+
+
+def test_the_picture_has_a_panel_for_each_target(out, comparison):
+    with Image.open(out / "forecast.png") as image:
+        assert image.size[0] == 1500
+    figure = draw(comparison)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["sales", "returns"]
+    assert figure.axes[-1].get_xlabel() == "day (one step: 1 day)"
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(legend) == ["backtest on held-back data", "forecast", "observed", "quantiles 0.1 to 0.9"]
+
+
+def test_the_picture_shows_the_forecast_joined_to_the_series(comparison):
+    lines = {line.get_label(): line for line in draw(comparison).axes[0].lines}
+    drawn = lines["forecast"].get_ydata()
+    assert drawn[0] == comparison.table.target["sales"].values()[-1, 0]
+    np.testing.assert_array_equal(drawn[1:], comparison.forecast["sales"].values().ravel())
+
+
+def test_the_picture_says_how_many_targets_it_leaves_out(comparison):
+    names = [f"t{k}" for k in range(10)]
+
+    def widened(series):
+        return TimeSeries.from_times_and_values(series.time_index, series.values()[:, :1].repeat(10, 1), columns=names)
+
+    wide = replace(
+        comparison,
+        table=replace(comparison.table, target=widened(comparison.table.target)),
+        backtests={name: [widened(one) for one in found] for name, found in comparison.backtests.items()},
+        forecasts={name: widened(found) for name, found in comparison.forecasts.items()},
+        settings=replace(comparison.settings, quantiles=()),
+    )
+    figure = draw(wide)
+    assert len(figure.axes) == 8
+    assert "2 of 10 targets left out" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize(
+    ("freq", "words"), [("h", "1 hour"), ("30min", "30 minutes"), ("W-TUE", "1 week"), ("QS-OCT", "1 quarter")]
+)
+def test_a_step_has_a_name(freq, words):
+    assert step_name(pd.tseries.frequencies.to_offset(freq)) == words
+
+
+def test_a_failure_while_writing_leaves_everything_as_it_was(comparison, tmp_path, monkeypatch):
+    folder = tmp_path / "forecast"
+    folder.mkdir()
+    (folder / "forecast.csv").write_text("kept")
+
+    def fail(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(DataError, match=exactly(f"cannot write to {folder}: No space left on device")):
+        write_report(comparison, folder)
+    with pytest.raises(DataError, match="No space left on device"):
+        write_report(comparison, tmp_path / "never" / "made")
+    assert [path.name for path in tmp_path.iterdir()] == ["forecast"]
+    assert [path.name for path in folder.iterdir()] == ["forecast.csv"]
+    assert (folder / "forecast.csv").read_text() == "kept"
+
+
+def test_an_earlier_report_is_replaced_and_other_files_stay(comparison, tmp_path):
+    (tmp_path / "forecast.csv").write_text("old")
+    (tmp_path / "notes.txt").write_text("mine")
+    write_report(comparison, tmp_path)
+    assert (tmp_path / "forecast.csv").read_text().startswith("day,sales")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "notes.txt"}
+
+
+def test_an_output_folder_that_cannot_be_is_refused(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("here")
+    for path in (file, file / "below"):
+        with pytest.raises(DataError, match=exactly(f"{file} is not a directory: choose another output folder")):
+            check_output_folder(path)
+    (tmp_path / "model.pt").mkdir()
+    with pytest.raises(DataError, match=r"model\.pt is a directory where a file is to be written"):
+        check_output_folder(tmp_path)
+
+    def refuse(*_args, **_kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    message = f"{tmp_path} is not writable (Permission denied): choose another output folder"
+    with pytest.raises(DataError, match=exactly(message)):
+        check_output_folder(tmp_path / "new" / "folder")
+
+
+def test_checking_an_output_folder_leaves_nothing_behind(tmp_path):
+    check_output_folder(tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == []

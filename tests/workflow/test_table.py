@@ -1,0 +1,237 @@
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from darts_tsformers.workflow import DataError, read_table
+from tests.helpers import exactly
+from tests.workflow.conftest import weekly_wave
+
+
+def test_a_table_has_the_values_of_its_file_as_float32(write):
+    frame = weekly_wave()
+    table = read_table(write(frame), target=["returns", "sales"], past_covariates="weekday")
+    assert list(table.target.components) == ["returns", "sales"]
+    assert table.target.dtype == table.past_covariates.dtype == np.float32
+    np.testing.assert_allclose(table.target.values(), frame[["returns", "sales"]], rtol=1e-6)
+    assert table.target.time_index.equals(pd.DatetimeIndex(frame["day"], freq="D"))
+    assert table.time_name == "day"
+    assert table.future_covariates is None
+
+
+def test_a_compressed_file_reads_like_a_plain_one(tmp_path, write):
+    plain = write(weekly_wave())
+    packed = tmp_path / "data.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_table(packed, target="sales").target == read_table(plain, target="sales").target
+
+
+def test_the_only_numeric_column_without_a_role_is_the_target(write):
+    table = read_table(write(weekly_wave()), past_covariates=["returns"], future_covariates=["weekday"])
+    assert list(table.target.components) == ["sales"]
+
+
+def test_text_columns_and_spaces_in_the_header_do_no_harm(write):
+    path = write("day, sales, shop\n" + "".join(f"2024-01-0{d}, {d}, north\n" for d in range(1, 8)))
+    assert read_table(path).target.values().ravel().tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("stamps", "freq"),
+    [
+        (pd.date_range("2024-01-01", periods=30, freq="h").astype(str), "h"),
+        (pd.date_range("2024-01-01", periods=30, freq="30min").astype(str), "30min"),
+        (pd.date_range("2024-01-01", periods=30, freq="B").strftime("%d/%m/%Y"), "B"),
+        ([f"2024/1/{day} 0:00" for day in range(1, 31)], "D"),
+        (pd.date_range("1990-01-01", periods=30, freq="MS").strftime("%Y-%m"), "MS"),
+        (pd.date_range("1990-01-01", periods=30, freq="W-TUE").astype(str), "W-TUE"),
+        (pd.date_range("2024-01-01", periods=30, freq="h", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ"), "h"),
+        (
+            pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Paris").map(lambda stamp: stamp.isoformat()),
+            "h",
+        ),
+    ],
+    ids=[
+        "hours",
+        "half hours",
+        "business days, day first",
+        "days, unpadded",
+        "months",
+        "weeks",
+        "UTC",
+        "daylight saving",
+    ],
+)
+def test_the_frequency_is_inferred(write, stamps, freq):
+    table = read_table(write(pd.DataFrame({"when": stamps, "y": range(len(stamps))})))
+    assert table.target.freq_str == freq
+    assert len(table.target) == len(stamps)
+
+
+def test_a_given_frequency_goes_before_the_inferred_one(write):
+    path = write(pd.DataFrame({"day": pd.date_range("2024-01-01", periods=5), "y": range(5)}))
+    assert read_table(path).target.freq_str == "D"
+    assert read_table(path, freq="B").target.freq_str == "B"
+
+
+def test_whole_numbers_are_steps_and_compact_dates_are_dates(write):
+    steps = write(pd.DataFrame({"step": range(10, 40, 2), "y": range(15)}))
+    assert read_table(steps, time="step").target.time_index.equals(pd.RangeIndex(10, 40, 2))
+    days = write(pd.DataFrame({"day": pd.date_range("2024-01-25", periods=15).strftime("%Y%m%d"), "y": range(15)}))
+    assert read_table(days, time="day").target.end_time() == pd.Timestamp("2024-02-08")
+
+
+def test_rows_without_target_at_the_end_are_the_known_future(write):
+    frame = weekly_wave()
+    frame.loc[80:, ["sales", "returns"]] = np.nan
+    frame.loc[87:, "weekday"] = np.nan
+    frame["holiday"] = 1.0
+    table = read_table(
+        write(frame), target="sales", past_covariates="returns", future_covariates=["holiday", "weekday"]
+    )
+    assert len(table.target) == len(table.past_covariates) == 80
+    assert len(table.future_covariates) == 87
+    assert table.known_until == {"holiday": pd.Timestamp("2024-03-30"), "weekday": pd.Timestamp("2024-03-27")}
+
+
+def changed(**cells):
+    """Change cells given as column=(row, value)."""
+    frame = weekly_wave().astype(object)
+    for column, (row, value) in cells.items():
+        frame.loc[row, column] = value
+    return frame
+
+
+BAD_TABLES = {
+    "missing cells": (
+        changed(sales=([4, 9], None)),
+        "column 'sales' has 2 missing cells, the first at line 6: fill or remove them",
+    ),
+    "missing covariate": (
+        changed(weekday=(11, None)),
+        "column 'weekday' has 1 missing cell, the first at line 13: fill or remove them",
+    ),
+    "text": (changed(sales=(3, "1,5")), "column 'sales' is not numeric: '1,5' at line 5"),
+    "infinite": (changed(weekday=(3, "inf")), "column 'weekday' is not numeric: 'inf' at line 5"),
+    "no time stamp": (changed(day=(7, None)), "time column 'day' has no time stamp at line 9"),
+    "no date": (
+        changed(day=(7, "soon")),
+        "time column 'day' has a cell that is no date like the others: 'soon' at line 9",
+    ),
+    "duplicate": (
+        changed(day=(7, "2024-01-07")),
+        "duplicate time stamp '2024-01-07' at line 9: keep one row for each time",
+    ),
+    "newest first": (
+        weekly_wave()[::-1],
+        "unsorted time stamps: '2024-03-29' at line 3 comes after '2024-03-30'; sort the rows, oldest first",
+    ),
+    "gap": (
+        weekly_wave().drop(index=50),
+        "irregular time stamps: '2024-02-21' at line 52 comes after 2024-02-19 00:00:00 where 2024-02-20 00:00:00 is "
+        "due at frequency D; complete the rows or give another frequency (--freq)",
+    ),
+    "no frequency": (
+        weekly_wave().iloc[[0, 1, 3, 4, 7, 8, 12]],
+        "irregular time stamps: no frequency fits; the first odd step is at line 4, from '2024-01-02' to '2024-01-04'; "
+        "resample the rows or give --freq",
+    ),
+    "two rows": (weekly_wave(2), "2 rows are too few to tell a frequency: at least 3 are needed"),
+    "no time column": (
+        weekly_wave().drop(columns="day"),
+        "no time column: none of 'sales', 'returns', 'weekday' holds dates; name one (--time)",
+    ),
+    "two time columns": (
+        weekly_wave().assign(again=weekly_wave()["day"]),
+        "ambiguous time column: 'day', 'again' all hold dates; choose one (--time)",
+    ),
+    "semicolons": (
+        "day;sales;weekday\n2024-01-01;1;2\n",
+        "{path} separates its cells by semicolons or tabs: save it with commas",
+    ),
+    "empty": ("", "{path} is empty: it needs a header and rows"),
+    "header only": ("day,sales,weekday\n", "{path} has a header but no rows"),
+    "ragged": (
+        "day,sales,weekday\n2024-01-01,1,2\n2024-01-02,1,2,3\n",
+        "{path} is not a CSV file with as many cells in each line: Error tokenizing data. C error: Expected 3 fields "
+        "in line 3, saw 4",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_TABLES.values(), ids=BAD_TABLES)
+def test_a_bad_table_is_refused_by_naming_the_place(write, content, message):
+    path = write(content)
+    with pytest.raises(DataError, match=exactly(message.format(path=path))):
+        read_table(path, target="sales", past_covariates="weekday")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target": "sale"}, "no column 'sale': did you mean 'sales'?"),
+        ({"target": "xyz"}, "no column 'xyz': the columns are 'day', 'sales', 'returns', 'weekday'"),
+        ({"time": "date"}, "no column 'date': did you mean 'day'?"),
+        ({}, "several columns could be the target: choose from 'sales', 'returns', 'weekday' (--target)"),
+        (
+            {"target": "sales", "past_covariates": "sales"},
+            "column 'sales' is named twice: a column is time, target, past covariate or future covariate",
+        ),
+        (
+            {"target": "sales", "freq": "fortnight"},
+            "unknown frequency 'fortnight': give one such as h, 30min, D, B, W-SUN, MS, QS or YS",
+        ),
+        (
+            {"target": "sales", "freq": "W-WED"},
+            "irregular time stamps: '2024-01-01' at line 2 comes where 2024-01-03 00:00:00 is due at frequency W-WED; "
+            "complete the rows or give another frequency (--freq)",
+        ),
+        (
+            {"target": "sales", "time": "returns"},
+            f"time column 'returns' holds neither dates nor whole numbers: '{weekly_wave()['returns'][0]}' at line 2",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_refused_by_naming_it(write, arguments, message):
+    path = write(weekly_wave())
+    with pytest.raises(DataError, match=exactly(message)):
+        read_table(path, **arguments)
+
+
+def test_rows_without_target_need_a_future_covariate(write):
+    path = write(changed(sales=([87, 88, 89], None)))
+    message = "the last 3 rows have no target: remove them, or name the columns known there (--future-covariates)"
+    with pytest.raises(DataError, match=exactly(message)):
+        read_table(path, target="sales")
+
+
+def test_a_path_that_is_no_readable_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=exactly(f"{tmp_path / 'none.csv'}: no such file")):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(DataError, match=exactly(f"{tmp_path} is a directory: name a CSV file")):
+        read_table(tmp_path)
+    binary = tmp_path / "binary.csv"
+    binary.write_bytes(np.random.default_rng(0).bytes(1000))
+    with pytest.raises(DataError, match=exactly(f"{binary} is not a CSV file: its bytes are not UTF-8 text")):
+        read_table(binary)
+    broken = tmp_path / "broken.csv.gz"
+    broken.write_bytes(b"day,sales\n")
+    with pytest.raises(DataError, match=f"^{broken} cannot be read: Not a gzipped file"):
+        read_table(broken)
+
+
+def test_no_numeric_column_is_refused(write):
+    path = write("day,shop\n2024-01-01,north\n2024-01-02,south\n2024-01-03,north\n")
+    with pytest.raises(DataError, match=exactly("no numeric column to forecast among 'day', 'shop'")):
+        read_table(path)
+
+
+def test_whole_numbers_take_a_whole_step(write):
+    path = write(pd.DataFrame({"step": [0, 1, 2, 4], "y": range(4)}))
+    with pytest.raises(
+        DataError, match=r"^irregular time stamps: '4' at line 5 comes after 2 where 3 is due at frequency 1"
+    ):
+        read_table(path, time="step")
+    with pytest.raises(DataError, match=r"^frequency 'D' does not fit a time column of whole numbers"):
+        read_table(path, time="step", freq="D")
