@@ -86,6 +86,8 @@ def _forecast(arguments: argparse.Namespace) -> None:
         past_covariates=arguments.past_covariates,
         future_covariates=arguments.future_covariates,
     )
+    if table.gaps and not arguments.quiet:
+        print(table.gaps, file=sys.stderr)
     comparison = compare(
         table,
         arguments.horizon,

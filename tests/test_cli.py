@@ -9,6 +9,7 @@ import darts_tsformers
 from darts_tsformers import cli, demo
 from darts_tsformers.cli import main
 from darts_tsformers.workflow.report import FILES
+from tests.workflow.conftest import weekly_wave
 
 
 @pytest.fixture
@@ -121,3 +122,15 @@ def test_the_demo_hands_a_real_series_to_the_command(monkeypatch, capsys):
     monkeypatch.setattr(demo, "command", check)
     assert demo.main(["--out", "somewhere"]) == 0
     assert capsys.readouterr().out.endswith("The picture is somewhere/forecast.png.\n")
+
+
+def test_gaps_are_counted_in_one_line(tmp_path, capsys):
+    frame = weekly_wave().drop(index=[30, 31])
+    frame.loc[40, "sales"] = None
+    frame[["day", "sales"]].to_csv(tmp_path / "holed.csv", index=False)
+    status = main([
+        "forecast", str(tmp_path / "holed.csv"), "--horizon", "5", "--epochs", "1", "--out", str(tmp_path / "out")
+    ])  # fmt: skip
+    assert status == 0
+    assert "found 1 empty cell and 2 missing rows: taken as not observed\n" in capsys.readouterr().err
+    assert (tmp_path / "out" / "forecast.csv").exists()

@@ -6,12 +6,18 @@ from typing import TypeAlias
 import numpy as np
 from darts import TimeSeries, concatenate
 from darts.models import ExponentialSmoothing, NaiveSeasonal
+from darts.utils.missing_values import fill_missing_values
 from darts.utils.utils import SeasonalityMode
 
 _MAX_HISTORY = 500
 _MAX_SEASON = 200
 
 Baseline: TypeAlias = Callable[[TimeSeries, int], TimeSeries]
+
+
+def without_gaps(history: TimeSeries) -> TimeSeries:
+    """Fill gaps by linear interpolation: classical forecasters have no other way with them."""
+    return fill_missing_values(history)
 
 
 def naive_seasonal(season: int) -> Baseline:

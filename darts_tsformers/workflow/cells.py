@@ -104,17 +104,6 @@ def numbers(cells: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
     return columns
 
 
-def refuse_missing(cells: pd.DataFrame, names: Sequence[str], n_rows: int) -> None:
-    """Raise a DataError if one of the columns has an empty cell within the first ``n_rows`` rows."""
-    for name in names:
-        empty = np.flatnonzero(cells[name].iloc[:n_rows].isna().to_numpy())
-        if len(empty):
-            count = "1 missing cell" if len(empty) == 1 else f"{len(empty)} missing cells"
-            raise DataError(
-                f"column '{name}' has {count}, the first at line {line(cells, empty[0])}: fill or remove them"
-            )
-
-
 def line(cells: pd.DataFrame, row: int) -> int:
     """Line of the file on which a row stands."""
     return int(cells.index[row]) + FIRST_LINE

@@ -10,7 +10,7 @@ import pandas as pd
 from darts import TimeSeries
 from tqdm.auto import tqdm
 
-from darts_tsformers.workflow.baselines import Baseline, exponential_smoothing, naive_seasonal
+from darts_tsformers.workflow.baselines import Baseline, exponential_smoothing, naive_seasonal, without_gaps
 from darts_tsformers.workflow.comparison import ENSEMBLE, NAIVE, SMOOTHING, Comparison
 from darts_tsformers.workflow.ensemble import RegressionEnsemble
 from darts_tsformers.workflow.errors import DataError
@@ -100,7 +100,9 @@ def compare(
         results = {
             settings.model_class: _Result([forecast.point for forecast in past], future.point, seconds),
             NAIVE: _run(NAIVE, lambda: naive_seasonal(season), target, rows, horizon, verbose),
-            SMOOTHING: _run(SMOOTHING, lambda: exponential_smoothing(season, before), target, rows, horizon, verbose),
+            SMOOTHING: _run(
+                SMOOTHING, lambda: exponential_smoothing(season, without_gaps(before)), target, rows, horizon, verbose
+            ),
         }
         ensemble = RegressionEnsemble(scalers.target)
         results[ENSEMBLE] = _run_ensemble(ensemble, results, target, n_learn)
@@ -144,8 +146,8 @@ def _run(
     start = perf_counter()
     baseline = make()
     bar = tqdm(rows, desc=label, unit="window", leave=False, disable=not verbose)
-    windows = [baseline(target[:row], horizon) for row in bar]
-    return _Result(windows, baseline(target, horizon), perf_counter() - start)
+    windows = [baseline(without_gaps(target[:row]), horizon) for row in bar]
+    return _Result(windows, baseline(without_gaps(target), horizon), perf_counter() - start)
 
 
 def _run_ensemble(
@@ -161,13 +163,10 @@ def _run_ensemble(
 
 
 def _refuse_constant(target: TimeSeries) -> None:
-    values = target.values(copy=False)
-    constant = np.flatnonzero((values == values[0]).all(axis=0))
-    if len(constant):
-        raise DataError(
-            f"target '{target.components[constant[0]]}' is constant, {values[0, constant[0]]:g} in all rows: there is "
-            "nothing to forecast"
-        )
+    for name, column in zip(target.components, target.values(copy=False).T, strict=True):
+        observed = column[~np.isnan(column)]
+        if len(observed) and (observed == observed[0]).all():
+            raise DataError(f"target '{name}' is constant, {observed[0]:g} in all rows: there is nothing to forecast")
 
 
 def _require_known_future(table: Table, horizon: int) -> None:

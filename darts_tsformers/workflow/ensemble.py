@@ -39,14 +39,16 @@ class RegressionEnsemble:
         forecasts
             Forecasts of the same windows, by the name of the model.
         target
-            A series that covers the windows.
+            A series that covers the windows; its gaps are left out.
         """
         members = list(forecasts)
         truth = [target.slice_intersect(window) for window in forecasts[members[0]]]
-        features = np.stack([self._values(forecasts[member]) for member in members], axis=1)
+        scaled_truth = self._values(truth)
+        observed = ~np.isnan(scaled_truth)
+        features = np.stack([self._values(forecasts[member])[observed] for member in members], axis=1)
         ridge = np.eye(len(members))
         regression = LinearRegression(fit_intercept=False, positive=True).fit(
-            np.concatenate([features, ridge]), np.concatenate([self._values(truth), ridge.mean(axis=1)])
+            np.concatenate([features, ridge]), np.concatenate([scaled_truth[observed], ridge.mean(axis=1)])
         )
         self.weights = dict(zip(members, regression.coef_.tolist(), strict=True))
         return self

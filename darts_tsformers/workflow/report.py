@@ -110,6 +110,8 @@ def _settings(comparison: Comparison) -> dict[str, Any]:
         "past_covariates": _components(table.past_covariates),
         "future_covariates": _components(table.future_covariates),
         "frequency": freq if isinstance(freq, int) else table.target.freq_str,
+        "empty_cells": table.n_empty_cells,
+        "missing_rows": table.n_missing_rows,
         "horizon": settings.horizon,
         "lookback": settings.lookback,
         "season": settings.season,

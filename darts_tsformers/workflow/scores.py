@@ -14,7 +14,7 @@ def score(forecasts: Sequence[TimeSeries], target: TimeSeries, season: int) -> d
     forecasts
         One for each window.
     target
-        A series that covers the windows and what is before them.
+        A series that covers the windows and what is before them; its gaps do not count.
     season
         Steps in a seasonal period, for MASE.
 
@@ -27,15 +27,24 @@ def score(forecasts: Sequence[TimeSeries], target: TimeSeries, season: int) -> d
     truth = np.stack([target.slice_intersect(one).values(copy=False) for one in forecasts]).astype(float)
     error = np.stack([one.values(copy=False) for one in forecasts]) - truth  # (windows, horizon, C)
     scale = np.stack([_seasonal_difference(target.drop_after(one.start_time()), season) for one in forecasts])
-    absolute = np.abs(error).mean(axis=1)
+    absolute = _mean(np.abs(error), axis=1)
     scaled = np.divide(absolute, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+    undefined = bool((np.isnan(scaled) & ~np.isnan(absolute)).any())
     return {
-        "MAE": float(absolute.mean()),
-        "RMSE": float(np.sqrt((error**2).mean(axis=(0, 1))).mean()),
-        "MASE": float(scaled.mean()),
+        "MAE": float(_mean(np.abs(error), axis=(0, 1)).mean()),
+        "RMSE": float(np.sqrt(_mean(error**2, axis=(0, 1))).mean()),
+        "MASE": float("nan") if undefined else float(_mean(scaled, axis=(0, 1))),
     }
 
 
 def _seasonal_difference(history: TimeSeries, season: int) -> np.ndarray:
     values = history.values(copy=False).astype(float)
-    return np.abs(values[season:] - values[:-season]).mean(axis=0)
+    return _mean(np.abs(values[season:] - values[:-season]), axis=0)
+
+
+def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """Average what was observed; NaN where nothing was."""
+    observed = ~np.isnan(values)
+    count = observed.sum(axis=axis)
+    total = np.where(observed, values, 0.0).sum(axis=axis)
+    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)

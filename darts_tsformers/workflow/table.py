@@ -10,11 +10,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from darts import TimeSeries
+from darts.utils.missing_values import fill_missing_values
 from numpy.typing import NDArray
 
-from darts_tsformers.workflow.cells import is_numeric, listed, numbers, read_cells, refuse_missing, require_columns
+from darts_tsformers.workflow.cells import is_numeric, listed, numbers, read_cells, require_columns
 from darts_tsformers.workflow.errors import DataError
-from darts_tsformers.workflow.time_axis import find_time_column, read_time_axis
+from darts_tsformers.workflow.time_axis import TimeAxis, find_time_column, read_time_axis
 
 Time: TypeAlias = pd.Timestamp | int
 
@@ -26,15 +27,18 @@ class Table:
     Attributes
     ----------
     target
-        Shape ``(time, C)``, float32, without missing values.
+        Shape ``(time, C)``, float32; NaN where a value was not observed.
     past_covariates
-        Known up to the last target, shape ``(time, P)``.
+        Known up to the last target, shape ``(time, P)``; NaN where a value was not observed.
     future_covariates
-        Known beyond the last target, shape ``(time, F)``; as long as all its columns are known.
+        Known beyond the last target, shape ``(time, F)``; as long as all its columns are known. Gaps up to the last
+        target are filled by linear interpolation: these are values that were known.
     time_name
         Name of the time column, used in written files.
     known_until
         Last time at which each future covariate is known, where that is later than the series above says.
+    n_empty_cells, n_missing_rows
+        Gaps found up to the last target: cells without a value, and steps without a row.
     """
 
     target: TimeSeries
@@ -42,6 +46,21 @@ class Table:
     future_covariates: TimeSeries | None = None
     time_name: str = "time"
     known_until: Mapping[str, Time] = field(default_factory=dict)
+    n_empty_cells: int = 0
+    n_missing_rows: int = 0
+
+    @property
+    def gaps(self) -> str:
+        """One line that says how many gaps there are; empty if there are none."""
+        counts = [
+            f"{n} {one if n == 1 else many}"
+            for n, one, many in (
+                (self.n_empty_cells, "empty cell", "empty cells"),
+                (self.n_missing_rows, "missing row", "missing rows"),
+            )
+            if n
+        ]
+        return f"found {' and '.join(counts)}: taken as not observed" if counts else ""
 
 
 def read_table(
@@ -55,7 +74,8 @@ def read_table(
 ) -> Table:
     """Read a CSV file.
 
-    Rows at the end whose targets are all empty are the known future if ``future_covariates`` are named.
+    Rows at the end whose targets are all empty are the known future if ``future_covariates`` are named. Empty cells and
+    missing rows before are gaps: values that were not observed.
 
     Parameters
     ----------
@@ -78,8 +98,8 @@ def read_table(
     Raises
     ------
     DataError
-        If the file is missing or no CSV file; a column is unknown, not numeric or has missing cells; the target is not
-        clear; or the time axis is unclear, unsorted or irregular.
+        If the file is missing or no CSV file; a column is unknown or not numeric; a future covariate is empty after
+        the last target; the target is not clear; or the time axis is unclear, unsorted or irregular.
     """
     cells = read_cells(Path(path))
     past, future = _names(past_covariates), _names(future_covariates)
@@ -91,21 +111,24 @@ def read_table(
     _require_one_role([time_name, *targets, *past, *future])
 
     axis = read_time_axis(cells, time_name, freq)
-    target_values = numbers(cells, targets)
-    n_known = _n_filled(target_values) if future else len(cells)
-    _refuse_unused_future(_n_filled(target_values), n_known)
-    refuse_missing(cells, [*targets, *past], n_known)
-    past_values, future_values = numbers(cells, past), numbers(cells, future)
+    target_values, past_values, future_values = (axis.place(numbers(cells, names)) for names in (targets, past, future))
+    n_filled = _n_filled(target_values)
+    n_known = n_filled if future else len(axis.times)
+    _refuse_unused_future(n_filled, n_known)
     n_rows = {name: max(_n_filled(column), n_known) for name, column in zip(future, future_values.T, strict=True)}
-    for name, n in n_rows.items():
-        refuse_missing(cells, [name], n)
+    _refuse_future_gaps(axis, future_values, n_rows, n_known)
+    observed = np.concatenate([target_values, past_values, future_values], axis=1)[:n_known]
+    n_missing_rows = n_known - int((axis.steps < n_known).sum())
+    n_empty = int(np.isnan(observed).sum()) - n_missing_rows * observed.shape[1]
 
     return Table(
-        target=_series(axis[:n_known], target_values, targets),
-        past_covariates=_series(axis[:n_known], past_values, past) if past else None,
-        future_covariates=_series(axis[: min(n_rows.values())], future_values, future) if future else None,
+        target=_series(axis.times[:n_known], target_values, targets),
+        past_covariates=_series(axis.times[:n_known], past_values, past) if past else None,
+        future_covariates=_known(axis, future_values, future, n_rows) if future else None,
         time_name=time_name,
-        known_until={name: axis[n - 1] for name, n in n_rows.items()},
+        known_until={name: axis.times[n - 1] for name, n in n_rows.items()},
+        n_empty_cells=n_empty,
+        n_missing_rows=n_missing_rows,
     )
 
 
@@ -136,6 +159,21 @@ def _refuse_unused_future(n_filled: int, n_known: int) -> None:
             f"the last {n_known - n_filled} rows have no target: remove them, or name the columns known there "
             "(--future-covariates)"
         )
+
+
+def _refuse_future_gaps(axis: TimeAxis, values: NDArray[np.float32], n_rows: Mapping[str, int], n_known: int) -> None:
+    """Raise a DataError if a future covariate has a gap after the last target."""
+    for (name, n), column in zip(n_rows.items(), values.T, strict=True):
+        gaps = np.flatnonzero(np.isnan(column[n_known:n])) + n_known
+        if len(gaps):
+            raise DataError(
+                f"future covariate '{name}' is empty at {axis.times[gaps[0]]}, after the last target: fill it in, it "
+                "must be known there"
+            )
+
+
+def _known(axis: TimeAxis, values: NDArray[np.float32], names: Sequence[str], n_rows: Mapping[str, int]) -> TimeSeries:
+    return fill_missing_values(_series(axis.times[: min(n_rows.values())], values, names))
 
 
 def _n_filled(values: NDArray[np.float32]) -> int:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -32,8 +33,35 @@ def find_time_column(cells: pd.DataFrame) -> str:
     raise DataError(f"no time column: none of {listed(cells.columns)} holds dates; name one (--time)")
 
 
-def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> pd.DatetimeIndex | pd.RangeIndex:
-    """Read a column as a regular time axis.
+@dataclass(frozen=True)
+class TimeAxis:
+    """A regular time axis, and where on it the rows of a file stand.
+
+    Attributes
+    ----------
+    times
+        One entry a step, with a frequency.
+    steps
+        For each row of the file its step, increasing; steps without a row were left out of the file.
+    """
+
+    times: pd.DatetimeIndex | pd.RangeIndex
+    steps: NDArray[np.int64]
+
+    @property
+    def n_missing(self) -> int:
+        """Steps without a row."""
+        return len(self.times) - len(self.steps)
+
+    def place(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Put the rows, shape ``(rows, columns)``, on the axis; a step without a row is NaN."""
+        placed = np.full((len(self.times), values.shape[1]), np.nan, dtype=np.float32)
+        placed[self.steps] = values
+        return placed
+
+
+def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> TimeAxis:
+    """Read a column as a regular time axis. Single rows may be missing, but fewer than are there.
 
     Whole numbers are steps (a RangeIndex), unless they are dates such as ``20240131``; all else is read as dates, month
     first where ``1/2/2024`` leaves a choice. One UTC offset in all cells is dropped; several are turned into UTC.
@@ -49,8 +77,8 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> p
 
     Returns
     -------
-    pandas.DatetimeIndex or pandas.RangeIndex
-        One entry a row, with a frequency.
+    TimeAxis
+        The steps from the first row to the last.
 
     Raises
     ------
@@ -68,19 +96,21 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> p
     times = _parse(cells, name)
     _require_order(cells, name, times)
     if isinstance(times, pd.DatetimeIndex):
-        expected: pd.DatetimeIndex | pd.RangeIndex = _regular_dates(cells, name, times, freq)
+        grid: pd.DatetimeIndex | pd.RangeIndex = _regular_dates(cells, name, times, freq)
     else:
-        expected = _regular_steps(times, freq)
-    off = np.flatnonzero(times.to_numpy() != expected.to_numpy())
+        grid = _regular_steps(times, freq)
+    steps = grid.get_indexer(times)
+    off = np.flatnonzero(steps < 0) if len(grid) < 2 * len(times) else np.flatnonzero(steps != np.arange(len(times)))
     if len(off):
         row = off[0]
         before = f" after {times[row - 1]}" if row else ""
+        due = grid[min(steps[row - 1] + 1, len(grid) - 1)] if row else grid[0]
         raise DataError(
             f"irregular time stamps: '{column.iloc[row]}' at line {line(cells, row)} comes{before} where "
-            f"{expected[row]} is due at frequency {_frequency_name(expected)}; complete the rows or give another "
+            f"{due} is due at frequency {_frequency_name(grid)}; complete the rows or give another "
             "frequency (--freq)"
         )
-    return expected
+    return TimeAxis(grid, steps)
 
 
 def _looks_like_dates(column: pd.Series) -> bool:
@@ -161,7 +191,9 @@ def _regular_dates(cells: pd.DataFrame, name: str, times: pd.DatetimeIndex, freq
             f"'{cells[name].iloc[row - 1]}' to '{cells[name].iloc[row]}'; resample the rows or give --freq"
         )
     try:
-        return pd.date_range(times[0], periods=len(times), freq=to_offset(freq))
+        offset = to_offset(freq)
+        grid = pd.date_range(times[0], times[-1], freq=offset)
+        return grid if len(grid) > 1 else pd.date_range(times[0], periods=len(times), freq=offset)
     except ValueError:
         raise DataError(f"unknown frequency '{freq}': give one such as h, 30min, D, B, W-SUN, MS, QS or YS") from None
 
@@ -183,7 +215,7 @@ def _regular_steps(times: pd.Index, freq: str | None) -> pd.RangeIndex:
         raise DataError(f"frequency '{freq}' does not fit a time column of whole numbers: give a step such as 1")
     steps = Counter((times[1:] - times[:-1]).tolist())
     step = int(freq) if freq is not None else int(steps.most_common(1)[0][0])
-    return pd.RangeIndex(first, first + step * len(times), step)
+    return pd.RangeIndex(first, int(times[-1]) + 1, step)
 
 
 def _frequency_name(index: pd.DatetimeIndex | pd.RangeIndex) -> str:

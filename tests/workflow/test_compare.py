@@ -219,3 +219,16 @@ def test_progress_goes_to_stderr(table, capsys):
     assert shown.out == ""
     for label in ("training", "NaiveSeasonal", "ExponentialSmoothing"):
         assert label in shown.err
+
+
+def test_a_table_with_gaps_is_compared_and_scored_on_what_was_observed(table):
+    values = table.target.values(copy=True)
+    values[np.random.default_rng(0).random(values.shape) < 0.1] = np.nan
+    holed = replace(table, target=table.target.with_values(values))
+    comparison = compare(holed, 5, lookback=14, epochs=1, model_arguments=TINY, verbose=False)
+    assert comparison.scores.notna().all(axis=None)
+    assert all(np.isfinite(forecast.values()).all() for forecast in comparison.forecasts.values())
+    naive = comparison.backtests["NaiveSeasonal"]
+    errors = [np.abs(one.values() - holed.target.slice_intersect(one).values()) for one in naive]
+    expected = np.nanmean(np.concatenate(errors), axis=0).mean()
+    assert comparison.scores.loc["NaiveSeasonal", "MAE"] == pytest.approx(expected, rel=1e-6)

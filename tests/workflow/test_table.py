@@ -104,14 +104,6 @@ def changed(**cells):
 
 
 BAD_TABLES = {
-    "missing cells": (
-        changed(sales=([4, 9], None)),
-        "column 'sales' has 2 missing cells, the first at line 6: fill or remove them",
-    ),
-    "missing covariate": (
-        changed(weekday=(11, None)),
-        "column 'weekday' has 1 missing cell, the first at line 13: fill or remove them",
-    ),
     "text": (changed(sales=(3, "1,5")), "column 'sales' is not numeric: '1,5' at line 5"),
     "infinite": (changed(weekday=(3, "inf")), "column 'weekday' is not numeric: 'inf' at line 5"),
     "no time stamp": (changed(day=(7, None)), "time column 'day' has no time stamp at line 9"),
@@ -126,11 +118,6 @@ BAD_TABLES = {
     "newest first": (
         weekly_wave()[::-1],
         "unsorted time stamps: '2024-03-29' at line 3 comes after '2024-03-30'; sort the rows, oldest first",
-    ),
-    "gap": (
-        weekly_wave().drop(index=50),
-        "irregular time stamps: '2024-02-21' at line 52 comes after 2024-02-19 00:00:00 where 2024-02-20 00:00:00 is "
-        "due at frequency D; complete the rows or give another frequency (--freq)",
     ),
     "no frequency": (
         weekly_wave().iloc[[0, 1, 3, 4, 7, 8, 12]],
@@ -228,10 +215,75 @@ def test_no_numeric_column_is_refused(write):
 
 
 def test_whole_numbers_take_a_whole_step(write):
-    path = write(pd.DataFrame({"step": [0, 1, 2, 4], "y": range(4)}))
+    path = write(pd.DataFrame({"step": [0, 2, 4, 7], "y": range(4)}))
     with pytest.raises(
-        DataError, match=r"^irregular time stamps: '4' at line 5 comes after 2 where 3 is due at frequency 1"
+        DataError, match=r"^irregular time stamps: '7' at line 5 comes after 4 where 6 is due at frequency 2"
     ):
         read_table(path, time="step")
     with pytest.raises(DataError, match=r"^frequency 'D' does not fit a time column of whole numbers"):
         read_table(path, time="step", freq="D")
+
+
+def test_gaps_are_found_and_kept(write):
+    frame = weekly_wave().drop(index=[50, 51, 70])
+    frame.loc[[10, 20], "sales"] = None
+    frame.loc[[20], "weekday"] = None
+    table = read_table(write(frame), target=["sales"], past_covariates="weekday")
+    assert len(table.target) == len(weekly_wave())
+    assert table.target.freq_str == "D"
+    missing = np.flatnonzero(np.isnan(table.target.values()[:, 0]))
+    assert missing.tolist() == [10, 20, 50, 51, 70]
+    assert np.flatnonzero(np.isnan(table.past_covariates.values()[:, 0])).tolist() == [20, 50, 51, 70]
+    assert table.gaps == "found 3 empty cells and 3 missing rows: taken as not observed"
+    expected = weekly_wave()["sales"].to_numpy(dtype=np.float32)
+    np.testing.assert_array_equal(np.delete(table.target.values()[:, 0], missing), np.delete(expected, missing))
+
+
+def test_a_single_gap_is_counted_as_one(write):
+    assert read_table(write(weekly_wave().drop(index=9)), target="sales").gaps == (
+        "found 1 missing row: taken as not observed"
+    )
+    assert read_table(write(changed(sales=(9, None))), target="sales").gaps == (
+        "found 1 empty cell: taken as not observed"
+    )
+    assert read_table(write(weekly_wave()), target="sales").gaps == ""
+
+
+def test_steps_of_whole_numbers_may_be_missing(write):
+    path = write(pd.DataFrame({"step": [0, 2, 4, 8, 10, 12], "y": [1, 2, 3, 5, 6, 8]}))
+    table = read_table(path, time="step", target="y")
+    assert table.target.time_index.tolist() == [0, 2, 4, 6, 8, 10, 12]
+    assert np.isnan(table.target.values()[3, 0])
+
+
+def test_more_missing_rows_than_rows_are_irregular(write):
+    frame = weekly_wave().iloc[[0, 1, 2, 3, 30, 31, 32, 60, 61, 62, 63, 64]]
+    with pytest.raises(DataError, match=r"^irregular time stamps: '2024-01-31' at line 6"):
+        read_table(write(frame), target="sales", freq="D")
+
+
+def test_gaps_of_a_known_future_are_filled_up_to_the_last_target_only(write):
+    frame = weekly_wave().astype({"weekday": float})
+    frame.loc[frame.index[-7:], ["sales", "returns"]] = None
+    frame.loc[[11, 12], "weekday"] = None
+    table = read_table(write(frame), target="sales", future_covariates="weekday")
+    known = weekly_wave()["weekday"].to_numpy(dtype=float)
+    np.testing.assert_allclose(
+        table.future_covariates.values()[11:13, 0], np.interp([11, 12], [10, 13], known[[10, 13]])
+    )
+    assert table.gaps == "found 2 empty cells: taken as not observed"
+    frame.loc[frame.index[-3], "weekday"] = None
+    with pytest.raises(DataError, match=r"^future covariate 'weekday' is empty at .*, after the last target"):
+        read_table(write(frame), target="sales", future_covariates="weekday")
+
+
+def test_a_time_stamp_off_the_axis_is_named(write):
+    frame = weekly_wave()
+    frame["day"] = [f"{day} 00:00" for day in frame["day"]]
+    frame.loc[50, "day"] = frame.loc[50, "day"].replace("00:00", "06:00")
+    message = (
+        r"^irregular time stamps: '2024-02-20 06:00' at line 52 comes after 2024-02-19 00:00:00 where "
+        r"2024-02-20 00:00:00 is due at frequency D; complete the rows"
+    )
+    with pytest.raises(DataError, match=message):
+        read_table(write(frame), target="sales")
