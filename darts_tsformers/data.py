@@ -12,6 +12,7 @@ from darts import TimeSeries
 from darts.utils.timeseries_generation import holidays_timeseries
 
 FREQUENCIES = {
+    "minutely": "min",
     "yearly": "YS",
     "quarterly": "QS",
     "monthly": "MS",
@@ -47,33 +48,41 @@ def read_tsf(path: str | os.PathLike[str]) -> list[TimeSeries]:
 
     Returns
     -------
-    One series of float32 for each line, with a missing value (``?``) as NaN.
+    One series of float32 for each line, with a missing value (``?``) as NaN. A start that is not on the frequency's
+    grid, such as a month's 28th, is moved back to it; a series without a start counts its steps from 0.
 
     Raises
     ------
     ValueError
-        If the file has no data, or a frequency that is not known.
+        If the file has no data, a frequency that is not known, or a line that does not fit its header.
     """
     opened = gzip.open if Path(path).suffix == ".gz" else open
     with opened(path, "rt", encoding="latin-1") as file:
         header, _, body = file.read().partition("@data")
-    attributes = dict(line[1:].split(maxsplit=1) for line in header.splitlines() if line.startswith("@frequency"))
-    frequency = attributes.get("frequency", "none")
+    words = [line[1:].split() for line in header.splitlines() if line.startswith("@")]
+    frequency = next((rest[0] for key, *rest in words if key == "frequency"), "none")
     if frequency not in FREQUENCIES:
         raise ValueError(f"{path}: frequency={frequency!r} must be one of {sorted(FREQUENCIES)}")
+    names = [rest[0] for key, *rest in words if key == "attribute"]
     lines = [line for line in body.splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{path}: no series after @data")
-    return [_parse(line, FREQUENCIES[frequency]) for line in lines]
+    return [_parse(line, names, FREQUENCIES[frequency]) for line in lines]
 
 
-def _parse(line: str, frequency: str) -> TimeSeries:
-    name, start, cells = line.split(":")
+def _parse(line: str, names: Sequence[str], frequency: str) -> TimeSeries:
+    *fields, cells = line.split(":")
+    if len(fields) != len(names):
+        raise ValueError(f"series {line[:40]!r}... has {len(fields)} attributes, the header names {list(names)}")
+    attributes = dict(zip(names, fields, strict=True))
     values = np.array([np.nan if cell == "?" else float(cell) for cell in cells.split(",")], dtype=np.float32)
-    first = pd.Timestamp(start.split()[0]) + pd.Timedelta(start.split()[1].replace("-", ":"))
-    first = pd.tseries.frequencies.to_offset(frequency).rollback(first)
-    times = pd.date_range(first, periods=len(values), freq=frequency)
-    return TimeSeries(times, values[:, None], components=[name])
+    times: pd.Index = pd.RangeIndex(len(values))
+    if "start_timestamp" in attributes:
+        day, _, clock = attributes["start_timestamp"].partition(" ")
+        first = pd.Timestamp(day) + pd.Timedelta(clock.replace("-", ":") or 0)
+        first = pd.tseries.frequencies.to_offset(frequency).rollback(first)
+        times = pd.date_range(first, periods=len(values), freq=frequency)
+    return TimeSeries(times, values[:, None], components=[attributes.get("series_name", "value")])
 
 
 def realistic_panel(

@@ -49,6 +49,17 @@ def test_a_compressed_file_is_read(tmp_path):
     assert read_tsf(tmp_path / "small.tsf.gz") == read_tsf(plain)
 
 
+def test_other_attributes_and_no_start_are_taken(tmp_path):
+    path = tmp_path / "other.tsf"
+    path.write_text("@attribute series_name string\n@attribute state string\n@frequency daily\n@data\nT1:NSW:1,2,?,4\n")
+    (series,) = read_tsf(path)
+    assert list(series.time_index) == [0, 1, 2, 3]
+    assert np.isnan(series.values()[2, 0])
+    path.write_text("@attribute series_name string\n@frequency daily\n@data\nT1:NSW:1,2\n")
+    with pytest.raises(ValueError, match=r"has 2 attributes, the header names \['series_name'\]"):
+        read_tsf(path)
+
+
 def test_bad_files_say_what_is_wrong(tmp_path):
     with pytest.raises(ValueError, match="frequency='secondly' must be one of"):
         read_tsf(write(tmp_path / "bad.tsf", frequency="secondly"))

@@ -2,6 +2,8 @@
 
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.attention.full import FullAttention
+from darts_tsformers.attention.log_sparse import LogSparseAttention
+from darts_tsformers.attention.prob_sparse import ProbSparseAttention
 from darts_tsformers.attention.registry import (
     AttentionLike,
     AttentionSpec,
@@ -16,6 +18,8 @@ __all__ = [
     "AttentionLike",
     "AttentionSpec",
     "FullAttention",
+    "LogSparseAttention",
+    "ProbSparseAttention",
     "attention_names",
     "attention_spec",
     "build_attention",

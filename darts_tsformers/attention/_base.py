@@ -18,6 +18,8 @@ class Attention(nn.Module, ABC):
     ----------
     supports_causal
         Whether ``causal=True`` is defined: row ``i`` of the output depends on keys and values up to ``i`` only.
+    strictly_causal
+        Whether, when causal, nothing at all about row ``i`` depends on later positions: not even how it is computed.
     supports_cross
         Whether queries and keys may differ in length.
     exact_weights
@@ -25,6 +27,7 @@ class Attention(nn.Module, ABC):
     """
 
     supports_causal: ClassVar[bool] = True
+    strictly_causal: ClassVar[bool] = True
     supports_cross: ClassVar[bool] = True
     exact_weights: ClassVar[bool] = True
 

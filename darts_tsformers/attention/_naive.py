@@ -1,9 +1,10 @@
 """What each mechanism means, in the fewest operations that say it. Slow, dense, obviously right; used by tests only."""
 
+import itertools
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -26,3 +27,59 @@ def residual_attention(
     scores = sum(q @ k.mT / math.sqrt(q.shape[-1]) for q, k in zip(qs, ks, strict=True))
     assert isinstance(scores, Tensor)
     return scores.softmax(-1) @ v
+
+
+def prob_sparse_attention(
+    q: Float[Tensor, "B h L e"],
+    k: Float[Tensor, "B h M e"],
+    v: Float[Tensor, "B h M f"],
+    *,
+    sampled: Int[Tensor, "L U"],
+    u: int,
+    causal: bool,
+    lazy_context: str,
+) -> tuple[Float[Tensor, "B h L f"], Float[Tensor, "B h L M"]]:
+    """Informer: only the u queries that tell their sampled keys apart attend; the others take all values alike."""
+    raw = q @ k.mT
+    weights = torch.zeros_like(raw)
+    for b, h in itertools.product(range(q.shape[0]), range(q.shape[1])):
+        measures = []
+        for i, row in enumerate(raw[b, h]):
+            seen = [row[j].item() for j in sampled[i].tolist() if j <= i or not causal]
+            measures.append(max(seen) - sum(seen) / len(seen) if seen else -math.inf)
+        selected = sorted(range(len(measures)), key=lambda i: -measures[i])[:u]
+        for i, row in enumerate(raw[b, h]):
+            past = i + 1 if causal else len(row)
+            lazy = 1.0 if causal and lazy_context == "cumsum" else 1 / past
+            weights[b, h, i, :past] = (row[:past] / math.sqrt(q.shape[-1])).softmax(-1) if i in selected else lazy
+    return weights @ v, weights
+
+
+def log_sparse_pattern(length: int, *, pattern: str, sub_length: int, causal: bool) -> Bool[Tensor, "L L"]:
+    """LogSparse: row by row, the steps that a step sees; when not causal, the mirror image too."""
+    w = math.ceil(math.log2(sub_length))
+    near, restart = (w if "local" in pattern else 1), "restart" in pattern
+    visible = torch.zeros(length, length, dtype=torch.bool)
+    for row in range(length):
+        seen: set[int] = set()
+        for anchor in range(row, -1, -sub_length) if restart else [row]:
+            first = anchor - near + 1
+            beyond = {first - 2**i for i in range(w if restart else length.bit_length())}
+            seen |= {*range(first, anchor + 1), *(key for key in beyond if not restart or anchor - key <= sub_length)}
+        if pattern == "local+restart" and (length // sub_length) * 2 * w > row:
+            seen = set(range(row + 1))
+        visible[row, [key for key in seen if key >= 0]] = True
+    return visible if causal else visible | visible.flip(0, 1)
+
+
+def log_sparse_attention(
+    q: Float[Tensor, "B h L e"],
+    k: Float[Tensor, "B h L e"],
+    v: Float[Tensor, "B h L f"],
+    *,
+    visible: Bool[Tensor, "L L"],
+) -> tuple[Float[Tensor, "B h L f"], Float[Tensor, "B h L L"]]:
+    """Exact attention in which a row meets only the keys it sees."""
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
+    return weights @ v, weights

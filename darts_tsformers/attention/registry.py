@@ -4,6 +4,8 @@ from typing import Any, TypeAlias
 
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.attention.full import FullAttention
+from darts_tsformers.attention.log_sparse import LogSparseAttention
+from darts_tsformers.attention.prob_sparse import ProbSparseAttention
 
 AttentionSpec: TypeAlias = tuple[str, dict[str, Any]]
 """A mechanism as plain data: its registered name and its constructor arguments."""
@@ -80,3 +82,5 @@ def build_attention(attention: AttentionLike) -> Attention:
 
 
 register_attention("full", FullAttention)
+register_attention("log_sparse", LogSparseAttention)
+register_attention("prob_sparse", ProbSparseAttention)

@@ -35,6 +35,9 @@ class MultiHeadAttention(nn.Module):
         Applied to the output (not to the weights, see :class:`~darts_tsformers.attention.FullAttention`).
     causal, cross
         How the layer will be used; a mechanism that cannot serve the use is refused here.
+    mix
+        Whether to lay heads and time steps out in each other's place after attention, as the code of Informer's authors
+        does in its decoder; only for parity with it.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class MultiHeadAttention(nn.Module):
         dropout: float = 0.0,
         causal: bool = False,
         cross: bool = False,
+        mix: bool = False,
     ) -> None:
         super().__init__()
         require_at_least(1, d_model=d_model, n_heads=n_heads)
@@ -65,6 +69,7 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}")
         self.n_heads = n_heads
         self.causal = causal
+        self.mix = mix
         self.mechanism = build_attention(attention)
         name, _ = attention_spec(attention)
         if causal and not self.mechanism.supports_causal:
@@ -99,7 +104,8 @@ class MultiHeadAttention(nn.Module):
         out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=record is not None)
         if record is not None and weights is not None:
             record.maps.append(weights.detach())
-        return self.dropout(self.project_out(rearrange(out, "B h L e -> B L (h e)"))), scores
+        tokens = out.reshape(x.shape) if self.mix else rearrange(out, "B h L e -> B L (h e)")
+        return self.dropout(self.project_out(tokens)), scores
 
     def _projected(
         self, x: Float[Tensor, "B L D"], memory: Float[Tensor, "B M D"] | None

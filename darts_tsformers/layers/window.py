@@ -18,6 +18,8 @@ class Sizes:
         Steps between the last one seen and the first one forecast.
     n_targets, n_past, n_future, n_static
         Components of target, past, future and static covariates (``C``, ``P``, ``F``, ``S``).
+    n_static_rows
+        Rows of static covariates: one for each component, or one for all.
     n_parameters
         Likelihood parameters per forecast value (``Q``); 1 for a point forecast.
     """
@@ -29,6 +31,7 @@ class Sizes:
     n_past: int = 0
     n_future: int = 0
     n_static: int = 0
+    n_static_rows: int = 1
     n_parameters: int = 1
 
 

@@ -1,7 +1,8 @@
 """Forecasters: the architectures as Darts models."""
 
 from darts_tsformers.models._base import TSFormerModel
+from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 
-__all__ = ["ITransformerModel", "PatchTSTModel", "TSFormerModel"]
+__all__ = ["ITransformerModel", "InformerModel", "PatchTSTModel", "TSFormerModel"]

@@ -59,6 +59,8 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "network_class"):
+            return
         signature = full_signature(inspect.signature(cls.__init__))
         cls.__signature__ = signature
         cls.__doc__ = compose_docstring(cls.__doc__ or "", cls.network_class.__doc__ or "", signature)
@@ -73,12 +75,12 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         )
         self._model_params |= self._network_params
         self._shared_params = {
-            "use_instance_norm": params["use_instance_norm"],
+            "use_instance_norm": params.get("use_instance_norm", True),
             "instance_norm_affine": params.get("instance_norm_affine", False),
             "train_variates": params.get("train_variates"),
         }
         self.pl_module_params = self._extract_pl_module_params(**params)
-        self._considers_static_covariates = params["use_static_covariates"]
+        self._considers_static_covariates = params.get("use_static_covariates", True)
         self._static_names: list[str] | None = None
         self._check()
 
@@ -99,7 +101,7 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         likelihood = params.get("likelihood")
         if not isinstance(likelihood, TorchLikelihood | None):
             raise ValueError(f"likelihood={likelihood!r} must be None or a likelihood of Darts for torch models")
-        if params["use_instance_norm"]:
+        if self._shared_params["use_instance_norm"]:
             restore_rules(likelihood)
         with torch.device("meta"):
             network = self.network_class(
@@ -173,7 +175,7 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         if len(long_enough) < len(series):
             logger.warning(
                 f"{len(series) - len(long_enough)} of {len(series)} series have fewer than the {needed} steps that a "
-                "training window needs; they are left out of training and can still be forecast."
+                "window needs to train or validate on; they are left out there and can still be forecast."
             )
 
         def kept(given: Any) -> Any:

@@ -53,6 +53,9 @@ def compose_docstring(own: str, network: str, signature: inspect.Signature) -> s
     for names, text in parameters_of(network).items():
         texts |= dict.fromkeys(names.split(", "), text)
     texts |= SHARED | DOCS
+    undocumented = [name for name in signature.parameters if name not in texts]
+    if undocumented:
+        raise TypeError(f"argument {undocumented[0]!r} must be documented under Parameters in the network's docstring")
     entries = "\n".join(f"{name}\n{_indented(texts[name])}" for name in signature.parameters)
     summary, _, rest = inspect.cleandoc(own).partition("\n\nNotes\n")
     return f"{summary}\n\nParameters\n----------\n{entries}\n" + (f"\nNotes\n{rest}" if rest else "")

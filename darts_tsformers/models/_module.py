@@ -87,6 +87,7 @@ class TSFormerModule(PLForecastingModule):
             n_past=width("past_covariates"),
             n_future=width("future_covariates"),
             n_static=width("static_covariates"),
+            n_static_rows=(shapes["static_covariates"] or (1,))[0],
             n_parameters=1 if self.likelihood is None else self.likelihood.num_parameters,
         )
 

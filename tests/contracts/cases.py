@@ -1,5 +1,6 @@
 """The models under contract, each at a size that trains in a blink, and the data they are given."""
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from darts_tsformers.models import ITransformerModel, PatchTSTModel, TSFormerModel
+from darts_tsformers.models import InformerModel, ITransformerModel, PatchTSTModel, TSFormerModel
 
 TRAINER = {
     "accelerator": "cpu",
@@ -30,6 +31,9 @@ class Case:
     short: dict[str, Any] = field(default_factory=dict, hash=False)
     """What has to change for a look-back of one step."""
 
+    def takes(self, argument: str) -> bool:
+        return argument in inspect.signature(self.model_class).parameters
+
     @property
     def name(self) -> str:
         return self.model_class.__name__
@@ -47,6 +51,10 @@ CASES = [
         short={"patch_length": 1, "stride": 1},
     ),
     Case(ITransformerModel, {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11}),
+    Case(
+        InformerModel,
+        {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "dropout": 0.1, "use_instance_norm": True},
+    ),
 ]
 
 

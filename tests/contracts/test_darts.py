@@ -138,14 +138,15 @@ def test_fine_tuning_moves_only_what_is_not_frozen(case: Case, tmp_path):
 @every_model
 def test_metrics_are_logged_while_training(case: Case):
     data = make_data(3, ())
-    model = case.model(torch_metrics=torchmetrics.MeanAbsoluteError(), train_variates=2)
+    drawn = {"train_variates": 2} if case.takes("train_variates") else {}
+    model = case.model(torch_metrics=torchmetrics.MeanAbsoluteError(), **drawn)
     model.fit(data.series, val_series=data.series)
     logged = model.trainer.logged_metrics
     assert {"train_MeanAbsoluteError", "val_MeanAbsoluteError"} <= set(logged)
     assert all(torch.isfinite(value) for value in logged.values())
 
 
-@every_model
+@pytest.mark.parametrize("case", [case for case in CASES if case.takes("train_variates")], ids=lambda case: case.name)
 @pytest.mark.parametrize("train_variates", [1, 2, 0.5, 9])
 def test_training_on_a_draw_of_the_variates(case: Case, train_variates):
     data = make_data()

@@ -7,6 +7,7 @@ from darts.metrics import mae
 from darts.models import NaiveSeasonal
 
 import darts_tsformers
+from darts_tsformers.attention import attention_names
 from tests.contracts import checks
 from tests.contracts.cases import CASES, Case, H, L, fitted, make_data, subsets
 
@@ -157,6 +158,22 @@ def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case)
     assert [forecast.start_time() for forecast in ours] == [340, 352, 364, 376, 388]
     assert [forecast.start_time() for forecast in naive] == [340, 352, 364, 376, 388]
     assert np.mean(mae([test] * 5, ours)) < 0.7 * np.mean(mae([test] * 5, naive))
+
+
+@every_model
+@pytest.mark.parametrize(
+    "attention", ["full", "log_sparse", ("log_sparse", {"pattern": "local"}), "prob_sparse"], ids=str
+)
+def test_any_mechanism_serves_any_model(case: Case, attention):
+    data = make_data()
+    model = case.model(29, 5, attention=attention).fit(data.series, **data.covariates())
+    first, second = (model.predict(H + 2, **data.covariates()).values() for _ in range(2))
+    assert np.isfinite(first).all()
+    np.testing.assert_array_equal(first, second)
+
+
+def test_every_registered_mechanism_is_tried():
+    assert {"full", "log_sparse", "prob_sparse"} <= set(attention_names())
 
 
 def test_sizes_of_the_suite_are_unequal():

@@ -240,7 +240,7 @@ def test_series_too_short_to_train_on_are_left_out_with_a_warning(case: Case, ca
         future_covariates=[long.future_covariates, short.future_covariates],
         sample_weight="linear",
     )
-    assert f"1 of 2 series have fewer than the {needed} steps that a training window needs" in caplog.text
+    assert f"1 of 2 series have fewer than the {needed} steps that a window needs" in caplog.text
     alone = case.model().fit(long.series, **long.covariates(), sample_weight="linear")
     ours, expected = (model.predict(H, long.series, **long.covariates()).values() for model in (with_short, alone))
     np.testing.assert_array_equal(ours, expected)
@@ -306,6 +306,11 @@ def test_another_number_of_components(case: Case, width):
     kinds = ("past", "future", "static")
     model = case.model().fit(make_data(5, kinds).series, **make_data(5, kinds).covariates())
     other = make_data(width, kinds, seed=4)
+    tie = model.model.forecaster.network.width_tie
+    if tie is not None:
+        with pytest.raises(ValueError, match=f"series has {width} components, but the model was trained on 5 .*{tie}"):
+            model.predict(H, other.series, **other.covariates())
+        return
     forecast = model.predict(H + 2, other.series, **other.covariates())
     assert forecast.shape == (H + 2, width, 1)
     assert list(forecast.components) == list(other.series.components)
@@ -367,8 +372,8 @@ def test_a_loss_of_ones_own_keeps_its_shape():
 def test_the_validation_loss_does_not_depend_on_the_batch_size(case: Case):
     data = make_data(3, ())
     frozen = {"dropout": 0.0, "optimizer_kwargs": {"lr": 0.0}}
-    if case.model_class is PatchTSTModel:
-        frozen["norm"] = "layer"  # batch norm learns its statistics from the training batches
+    # batch norm learns its statistics from the training batches
+    frozen |= {name: "layer" for name in ("norm", "distil_norm") if case.takes(name)}
     losses = [
         case.model(batch_size=size, **frozen).fit(data.series, val_series=holed(data.series, 0.7)).model.loss_history
         for size in (1, 4, 1000)

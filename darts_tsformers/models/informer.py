@@ -1,0 +1,82 @@
+"""Informer as a Darts model."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Unpack
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models._arguments import DartsArguments
+from darts_tsformers.models._base import TSFormerModel
+from darts_tsformers.networks.informer import Informer
+
+
+class InformerModel(TSFormerModel):
+    """Informer: sparse attention over time steps, the whole horizon in one pass.
+
+    For long look-backs: its cost grows hardly faster than the look-back. Takes past, future and static covariates, any
+    number of targets, and every likelihood of Darts. The paper has no instance normalisation, so it is off by default;
+    ``use_instance_norm=True`` helps where the level of a series moves.
+
+    Notes
+    -----
+    Zhou et al., "Informer: Beyond Efficient Transformer for Long Sequence Time-Series Forecasting", AAAI 2021. See
+    :class:`darts_tsformers.networks.Informer` for the architecture and for where it deviates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import InformerModel
+    >>> series = TimeSeries.from_values(np.sin(np.arange(200) / 4).astype(np.float32))
+    >>> model = InformerModel(48, 12, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False})
+    >>> len(model.fit(series, verbose=False).predict(12, verbose=False))
+    12
+    """
+
+    network_class = Informer
+    paper_configs: ClassVar[dict[str, dict[str, Any]]] = {
+        # scripts/ETTh1.sh of the authors' repository, 48 -> 24
+        "ETTh1": {
+            "input_chunk_length": 48,
+            "output_chunk_length": 24,
+            "label_length": 48,
+            "d_model": 512,
+            "n_heads": 8,
+            "n_encoder_layers": 2,
+            "n_decoder_layers": 1,
+            "d_ff": 2048,
+            "dropout": 0.05,
+            "attention": ("prob_sparse", {"factor": 3}),
+            "batch_size": 32,
+            "n_epochs": 6,
+            "optimizer_kwargs": {"lr": 1e-4},
+        }
+    }
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        label_length: int | None = None,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 2,
+        n_decoder_layers: int = 1,
+        d_ff: int = 128,
+        dropout: float = 0.05,
+        activation: str = "gelu",
+        attention: AttentionLike = "prob_sparse",
+        distil: bool = True,
+        distil_norm: str = "batch",
+        replica_layers: Sequence[int] | None = None,
+        padding_mode: str = "replicate",
+        mix: bool = False,
+        use_instance_norm: bool = False,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        **kwargs: Unpack[DartsArguments],
+    ) -> None:
+        super().__init__()
