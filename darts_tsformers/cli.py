@@ -1,13 +1,21 @@
 """The command line: three calls of :mod:`darts_tsformers.workflow`."""
 
 import argparse
+import os
+import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 from darts_tsformers import __version__
 
 PROGRAM = "darts-tsformers"
+
+_LONGEST_QUOTE = 60
 
 
 class UsageError(Exception):
@@ -30,19 +38,66 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 after one line on stderr that says what is wrong.
+        0; 2 after one line on stderr that says what is wrong; 128 and the number of the signal that interrupted it.
     """
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parse(argv)
     except UsageError as error:
         return _fail(error)
+    try:
+        with _signals_as_exceptions():
+            return _run(arguments)
+    except _Interrupted as interruption:
+        return _interrupted(interruption.signum)
+    except KeyboardInterrupt:
+        return _interrupted(signal.SIGINT)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from darts_tsformers.workflow import DataError
 
     try:
         _forecast(arguments)
+        sys.stdout.flush()
     except DataError as error:
         return _fail(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+class _Interrupted(BaseException):
+    """A signal came. Unlike a KeyboardInterrupt, Lightning lets it pass instead of ending the process."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """Let SIGINT and SIGTERM unwind the stack, so that nothing temporary is left behind."""
+
+    def interrupt(signum: int, _frame: FrameType | None) -> NoReturn:
+        raise _Interrupted(signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heeded = [signum for signum in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(signum) != signal.SIG_IGN]
+    before = {signum: signal.signal(signum, interrupt) for signum in heeded}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        raise UsageError(f"unrecognized arguments: {' '.join(unknown)}; try '{PROGRAM} {arguments.command} --help'")
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 def _forecast(arguments: argparse.Namespace) -> None:
     from darts_tsformers.workflow import check_output_folder, compare, read_table, write_report
 
-    check_output_folder(arguments.out)
+    check_output_folder(arguments.out, data=arguments.data)
     table = read_table(
         arguments.data,
         target=arguments.target,
@@ -105,8 +160,22 @@ def _forecast(arguments: argparse.Namespace) -> None:
 
 
 def _fail(error: Exception) -> int:
-    print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+    print(f"{PROGRAM}: error: {_one_line(str(error))}", file=sys.stderr)
     return 2
+
+
+def _interrupted(signum: int) -> int:
+    print(f"{PROGRAM}: interrupted, nothing written", file=sys.stderr)
+    return 128 + signum
+
+
+def _one_line(message: str) -> str:
+    """Collapse white space, and shorten what is quoted."""
+    return re.sub(r"(?<!\w)'(.*?)'(?!\w)", lambda match: f"'{_shortened(match[1])}'", " ".join(message.split()))
+
+
+def _shortened(quote: str) -> str:
+    return quote if len(quote) <= _LONGEST_QUOTE else f"{quote[:_LONGEST_QUOTE]}..."
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import darts_tsformers
 from darts_tsformers import cli, demo
 from darts_tsformers.cli import main
 from darts_tsformers.workflow.report import FILES
+from darts_tsformers.workflow.training import BestWeights
 from tests.workflow.conftest import weekly_wave
 
 
@@ -58,7 +61,10 @@ def test_quiet_prints_nothing_and_the_same_seed_writes_the_same_tables(data, cap
         (["forecast", "sales.csv"], "the following arguments are required: --horizon"),
         (["forecast", "sales.csv", "--horizon", "soon"], "argument --horizon: invalid int value: 'soon'"),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "arima"], "argument --model: invalid choice: 'arima'"),
-        (["forecast", "sales.csv", "--horizon", "3", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
+        (
+            ["forecast", "sales.csv", "--horizon", "3", "--epoch", "3"],
+            "unrecognized arguments: --epoch 3; try 'darts-tsformers forecast --help'",
+        ),
         (["forecast", "sales.csv", "--horizon", "3", "--target", "sales"], "the last 3 rows have no target"),
         (["forecast", "none.csv", "--horizon", "3"], "none.csv: no such file"),
         (["forecast", "sales.csv", *QUICK, "--horizon", "-3"], "horizon -3 must be at least 1"),
@@ -134,3 +140,62 @@ def test_gaps_are_counted_in_one_line(tmp_path, capsys):
     assert status == 0
     assert "found 1 empty cell and 2 missing rows: taken as not observed\n" in capsys.readouterr().err
     assert (tmp_path / "out" / "forecast.csv").exists()
+
+
+def test_the_data_is_never_replaced(data, capsys):
+    mine = data.rename(data.parent / "forecast.csv")
+    before = mine.read_bytes()
+    assert main(["forecast", "forecast.csv", *QUICK, "--out", "."]) == 2
+    assert "forecast.csv is one of the files to be written: choose another output folder" in capsys.readouterr().err
+    assert mine.read_bytes() == before
+
+
+@pytest.fixture
+def heeding():
+    """Undo that a shell lets what it starts in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_training_ends_the_command_with_one_line(data, monkeypatch, capsys, signum):
+    monkeypatch.setattr(BestWeights, "on_validation_end", lambda *_: os.kill(os.getpid(), signum))
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert main(["forecast", str(data), *QUICK, "--quiet", "--out", "result"]) == 128 + signum
+    assert capsys.readouterr() == ("", "darts-tsformers: interrupted, nothing written\n")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [path.name for path in data.parent.iterdir()] == ["sales.csv"]
+
+
+def test_an_interrupt_from_elsewhere_ends_the_command_likewise(data, monkeypatch, capsys):
+    def interrupt(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("darts_tsformers.workflow.compare", interrupt)
+    assert main(["forecast", str(data), *QUICK]) == 130
+    assert capsys.readouterr().err == "darts-tsformers: interrupted, nothing written\n"
+
+
+def test_a_message_is_one_line_and_quotes_no_long_cell(tmp_path, capsys):
+    cells = "".join(f'2024-01-0{day},"{"a" * 500}\nb"\n' for day in range(1, 6))
+    (tmp_path / "data.csv").write_text(f"day,y\n{cells}")
+    assert main(["forecast", str(tmp_path / "data.csv"), "--horizon", "3", "--target", "y"]) == 2
+    expected = f"darts-tsformers: error: column 'y' is not numeric: '{'a' * 60}...' at line 2\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_output_that_nobody_reads_is_no_error():
+    code = "import darts_tsformers.cli as c; c._forecast = lambda _: print('x' * 10**6); "
+    code += "raise SystemExit(c.main(['forecast', 'data.csv', '--horizon', '3']))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+def test_what_stands_between_two_quotes_is_not_shortened():
+    message = f"the forecast of 'a' by RegressionEnsemble is {'very ' * 20}odd: look at 'it\\'s'"
+    assert cli._one_line(message) == message

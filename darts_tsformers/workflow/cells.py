@@ -1,10 +1,15 @@
 """A CSV file as text cells, and cells as numbers: every complaint names a column and a line of the file."""
 
 import difflib
+import lzma
+import tarfile
 import warnings
+import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +19,21 @@ from darts_tsformers.workflow.errors import DataError
 
 FIRST_LINE = 2
 """Line of the file on which the first row of cells stands: the header is line 1."""
+
+_LARGEST = 1e100
+"""Squares of larger numbers, which scores and scales need, would overflow."""
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    ImportError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
+"""What pandas raises for files that are not what their name says, or compressed in a way that is not installed."""
 
 
 def read_cells(path: Path) -> pd.DataFrame:
@@ -33,35 +53,55 @@ def read_cells(path: Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there is no such file, it cannot be read, is not a CSV file, or has no rows.
+        If there is no such file, it cannot be read, is not a CSV file, has two columns of one name, or no rows.
     """
-    if path.is_dir():
-        raise DataError(f"{path} is a directory: name a CSV file")
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            cells = pd.read_csv(
-                path, dtype=str, skipinitialspace=True, skip_blank_lines=False, index_col=False, encoding="utf-8-sig"
-            )
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{path} is empty: it needs a header and rows") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not a CSV file: its bytes are not UTF-8 text") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(f"{path} is not a CSV file with as many cells in each line: {_one_line(error)}") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {_one_line(error)}") from None
+    _require_file(path)
+    if path.is_file():
+        _check_header(path)
+    cells = _read(path, skip_blank_lines=False, index_col=False)
     cells.columns = cells.columns.str.strip()
     if not all(name.isprintable() for name in cells.columns):
         raise DataError(f"{path} is not a CSV file: its header is not text")
-    if len(cells.columns) == 1 and any(mark in cells.columns[0] for mark in ";\t"):
-        raise DataError(f"{path} separates its cells by semicolons or tabs: save it with commas")
     filled = np.flatnonzero(cells.notna().any(axis=1).to_numpy())
     if not len(filled):
         raise DataError(f"{path} has a header but no rows")
     return cells.iloc[: filled[-1] + 1]
+
+
+def _require_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise DataError(f"{path} is a directory: name a CSV file")
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
+
+
+def _check_header(path: Path) -> None:
+    """Raise a DataError if the first line has other separators than commas, or two columns of one name."""
+    header = _read(path, header=None, nrows=1, keep_default_na=False)
+    names = [str(name).strip() for name in header.iloc[0]]
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+        raise DataError(f"{path} separates its cells by semicolons, tabs or bars: save it with commas")
+    repeated = [name for name, count in Counter(filter(None, names)).items() if count > 1]
+    if repeated:
+        raise DataError(f"{path} has two columns named '{repeated[0]}': rename one")
+
+
+def _read(path: Path, **options: Any) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig", **options)
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path} is empty: it needs a header and rows") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a CSV file: its bytes are not UTF-8 text; save it as UTF-8") from None
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise DataError(f"{path} is not a CSV file with as many cells in each line: {_one_line(error)}") from None
+    except _UNREADABLE as error:
+        raise DataError(f"{path} cannot be read: {_one_line(error)}") from None
 
 
 def require_columns(cells: pd.DataFrame, names: Iterable[str]) -> None:
@@ -79,7 +119,7 @@ def is_numeric(column: pd.Series) -> bool:
     return len(filled) > 0 and bool(pd.to_numeric(filled, errors="coerce").notna().all())
 
 
-def numbers(cells: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
+def numbers(cells: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     """Return columns as numbers, NaN where a cell is empty.
 
     Returns
@@ -90,18 +130,30 @@ def numbers(cells: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
     Raises
     ------
     DataError
-        If a filled cell is no finite number; the first one is named.
+        If a filled cell is no finite number of at most 1e100; the first one is named.
     """
-    columns = np.empty((len(cells), len(names)), dtype=np.float32)
+    columns = np.empty((len(cells), len(names)), dtype=np.float64)
     for position, name in enumerate(names):
-        with np.errstate(over="ignore"):
-            values = pd.to_numeric(cells[name], errors="coerce").to_numpy(dtype=np.float64).astype(np.float32)
+        values = pd.to_numeric(cells[name], errors="coerce").to_numpy(dtype=np.float64)
         bad = np.flatnonzero(cells[name].notna().to_numpy() & ~np.isfinite(values))
         if len(bad):
-            cell = cells[name].iloc[bad[0]]
-            raise DataError(f"column '{name}' is not numeric: '{cell}' at line {line(cells, bad[0])}")
+            raise DataError(f"column '{name}' is not numeric: {_quoted(cells, name, bad[0])}")
+        large = np.flatnonzero(np.abs(values) > _LARGEST)
+        if len(large):
+            raise DataError(f"column '{name}' has a number too large to compute with: {_quoted(cells, name, large[0])}")
         columns[:, position] = values
     return columns
+
+
+def first_text(cells: pd.DataFrame, name: str) -> str:
+    """Quote the first cell of a column that is no number, with its line; say ``no values`` if all are empty."""
+    column = cells[name]
+    bad = np.flatnonzero(column.notna().to_numpy() & pd.to_numeric(column, errors="coerce").isna().to_numpy())
+    return _quoted(cells, name, bad[0]) if len(bad) else "no values"
+
+
+def _quoted(cells: pd.DataFrame, name: str, row: int) -> str:
+    return f"'{cells[name].iloc[row]}' at line {line(cells, row)}"
 
 
 def line(cells: pd.DataFrame, row: int) -> int:

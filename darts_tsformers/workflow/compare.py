@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from darts import TimeSeries
 from tqdm.auto import tqdm
 
 from darts_tsformers.workflow.baselines import Baseline, exponential_smoothing, naive_seasonal, without_gaps
+from darts_tsformers.workflow.checks import check_before_training, require_finite
 from darts_tsformers.workflow.comparison import ENSEMBLE, NAIVE, SMOOTHING, Comparison
 from darts_tsformers.workflow.ensemble import RegressionEnsemble
-from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.process import few_threads, quiet_libraries
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
@@ -68,8 +67,8 @@ def compare(
     Raises
     ------
     DataError
-        If an argument is out of range, the series is too short or constant, or a future covariate is not known over
-        the horizon.
+        If an argument is out of range; a series is too short, constant, or without values to train on; a future
+        covariate is not known over the horizon; names of columns collide; or a forecast is not finite.
     """
     settings = choose_settings(
         table.target,
@@ -81,8 +80,7 @@ def compare(
         seed=seed,
         model_arguments=model_arguments,
     )
-    _refuse_constant(table.target)
-    _require_known_future(table, horizon)
+    check_before_training(table, settings)
     target, split = table.target, settings.split
     rows = [*split.ensemble_windows, *split.test_windows]
     n_learn = len(split.ensemble_windows)
@@ -104,6 +102,10 @@ def compare(
                 SMOOTHING, lambda: exponential_smoothing(season, without_gaps(before)), target, rows, horizon, verbose
             ),
         }
+        for label, result in results.items():
+            require_finite(label, [*result.windows, result.future])
+        for forecast in (*past, future):
+            require_finite(settings.model_class, forecast.quantiles.values())
         ensemble = RegressionEnsemble(scalers.target)
         results[ENSEMBLE] = _run_ensemble(ensemble, results, target, n_learn)
 
@@ -160,23 +162,3 @@ def _run_ensemble(
     future = ensemble.combine({label: member.future for label, member in members.items()})
     own = perf_counter() - start
     return _Result(windows, future, own + sum(member.seconds for member in members.values()))
-
-
-def _refuse_constant(target: TimeSeries) -> None:
-    for name, column in zip(target.components, target.values(copy=False).T, strict=True):
-        observed = column[~np.isnan(column)]
-        if len(observed) and (observed == observed[0]).all():
-            raise DataError(f"target '{name}' is constant, {observed[0]:g} in all rows: there is nothing to forecast")
-
-
-def _require_known_future(table: Table, horizon: int) -> None:
-    if table.future_covariates is None:
-        return
-    needed = table.target.end_time() + horizon * table.target.freq
-    for name in table.future_covariates.components:
-        known = table.known_until.get(name, table.future_covariates.end_time())
-        if known < needed:
-            raise DataError(
-                f"future covariate '{name}' is known until {known}, a horizon of {horizon} needs it until {needed}: "
-                "add rows with empty targets, or shorten the horizon"
-            )

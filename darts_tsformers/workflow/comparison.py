@@ -1,6 +1,6 @@
 """What a comparison found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,6 +13,11 @@ from darts_tsformers.workflow.table import Table, Time
 
 NAIVE, SMOOTHING, ENSEMBLE = "NaiveSeasonal", "ExponentialSmoothing", "RegressionEnsemble"
 """Names of the models beside the forecaster."""
+
+
+def forecast_labels(name: str, quantiles: Sequence[float]) -> list[str]:
+    """Columns of the written forecast of a target: the point, each quantile, and the ensemble."""
+    return [name, *(f"{name}_q{float(q)!r}" for q in quantiles), f"{name}_ensemble"]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def draw(comparison: Comparison) -> Figure:
     )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=10)
-    panels[-1].set_xlabel(f"{comparison.table.time_name} (one step: {step})", fontsize=11)
+    panels[-1].set_xlabel(f"{comparison.table.time_name} (one step: {step})", fontsize=11, parse_math=False)
     return figure
 
 
@@ -71,6 +71,9 @@ def _draw_panel(axes: Axes, comparison: Comparison, name: str) -> None:
     history = target[first_drawn:]
     axes.plot(history.time_index, history.values().ravel(), color=_BLACK, linewidth=1.2, label="observed")
 
+    alone = _isolated(history.values().ravel())
+    axes.plot(history.time_index, alone, color=_BLACK, linestyle="none", marker=".", markersize=3)
+
     tested = [one for one in comparison.backtests[comparison.name] if one.start_time() >= history.start_time()]
     for position, window in enumerate(tested):
         label = "backtest on held-back data" if position == 0 else None
@@ -79,7 +82,7 @@ def _draw_panel(axes: Axes, comparison: Comparison, name: str) -> None:
 
     axes.plot(*_line(comparison.forecast, name, after=target), color=_ORANGE, linewidth=1.8, label="forecast")
     axes.axvline(target.end_time(), color=_GREY, linewidth=0.8)
-    axes.set_ylabel(name, fontsize=11)
+    axes.set_ylabel(name, fontsize=11, parse_math=False)
     axes.grid(color="#e5e5e5", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.01)
@@ -113,6 +116,12 @@ def _line(series: TimeSeries, name: str, after: TimeSeries | None = None) -> tup
     if after is None:
         return times, values
     return times.insert(0, after.end_time()), np.insert(values, 0, after.values()[-1, 0])
+
+
+def _isolated(values: np.ndarray) -> np.ndarray:
+    """Keep the values without a neighbour, which a line does not show; NaN elsewhere."""
+    missing = np.isnan(np.pad(values, 1, constant_values=np.nan))
+    return np.where(missing[:-2] & missing[2:], values, np.nan)
 
 
 def step_name(freq: pd.DateOffset | int) -> str:

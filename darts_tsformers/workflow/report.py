@@ -1,6 +1,7 @@
 """A comparison as files."""
 
 import json
+import math
 import os
 import tempfile
 from os import PathLike
@@ -12,7 +13,7 @@ import pandas as pd
 from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 
-from darts_tsformers.workflow.comparison import ENSEMBLE, Comparison
+from darts_tsformers.workflow.comparison import ENSEMBLE, Comparison, forecast_labels
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.picture import save_picture
 from darts_tsformers.workflow.process import quiet_libraries
@@ -20,16 +21,33 @@ from darts_tsformers.workflow.process import quiet_libraries
 FILES = ("forecast.csv", "comparison.csv", "forecast.png", "settings.json", "model.pt", "model.pt.ckpt")
 """What :func:`write_report` writes."""
 
+_MAX_NAME = 255
+"""Bytes in the name of a file or folder, on all usual file systems."""
 
-def check_output_folder(out_dir: str | PathLike[str]) -> None:
+
+def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] | None = None) -> None:
     """Make sure that a report can be written, without leaving anything behind.
+
+    Parameters
+    ----------
+    out_dir
+        Where :func:`write_report` is to write.
+    data
+        A file that must not be replaced.
 
     Raises
     ------
     DataError
-        If the path is a file, a folder stands where a file should go, or nothing can be written there.
+        If the path is empty, too long or a file, a folder or the data stands where a file should go, or nothing can be
+        written there.
     """
     out = Path(out_dir)
+    if not os.fspath(out_dir):
+        raise DataError("the output folder '' has no name: choose another one, such as 'forecast'")
+    if any(len(os.fsencode(part)) > _MAX_NAME for part in out.parts):
+        raise DataError(f"the output folder '{out}' has too long a name: choose another output folder")
+    if data is not None and any(_is_same_file(out / name, data) for name in FILES):
+        raise DataError(f"{data} is one of the files to be written: choose another output folder")
     parent = _existing(out)
     if not parent.is_dir():
         raise DataError(f"{parent} is not a directory: choose another output folder")
@@ -49,7 +67,7 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     quantiles, ``<target>_ensemble`` the forecast of the regression ensemble. ``comparison.csv`` has the scores.
     ``settings.json`` has what was chosen, the seconds taken, and mean and scale of what the model takes and gives.
     ``model.pt`` and ``model.pt.ckpt`` are read together by the model's class, ``PatchTSTModel.load("model.pt")``; they
-    hold no data, so ``predict`` needs a scaled ``series``.
+    hold no data, so ``predict`` needs a scaled ``series``, of dtype float32.
 
     Parameters
     ----------
@@ -75,9 +93,10 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
             written = Path(folder)
             forecast_frame(comparison).to_csv(written / "forecast.csv")
             comparison.scores.drop(columns="seconds").to_csv(written / "comparison.csv")
-            save_picture(comparison, written / "forecast.png")
-            (written / "settings.json").write_text(json.dumps(_settings(comparison), indent=2) + "\n", encoding="utf-8")
+            settings = json.dumps(_settings(comparison), indent=2, allow_nan=False)
+            (written / "settings.json").write_text(settings + "\n", encoding="utf-8")
             with quiet_libraries():
+                save_picture(comparison, written / "forecast.png")
                 comparison.model.save(str(written / "model.pt"), clean=True)
             out.mkdir(parents=True, exist_ok=True)
             for name in FILES:
@@ -90,12 +109,11 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
 def forecast_frame(comparison: Comparison) -> pd.DataFrame:
     """Return the forecast as a table, one row a step, columns as in ``forecast.csv``."""
     ensemble = comparison.forecasts[ENSEMBLE]
-    columns = {}
+    columns: dict[str, TimeSeries] = {}
     for name in comparison.forecast.components:
-        columns[name] = comparison.forecast[name]
-        for q, forecast in comparison.forecast_quantiles.items():
-            columns[f"{name}_q{q:g}"] = forecast[name]
-        columns[f"{name}_ensemble"] = ensemble[name]
+        labels = forecast_labels(name, list(comparison.forecast_quantiles))
+        forecasts = [comparison.forecast, *comparison.forecast_quantiles.values(), ensemble]
+        columns |= {label: forecast[name] for label, forecast in zip(labels, forecasts, strict=True)}
     values = {label: series.values(copy=False).ravel() for label, series in columns.items()}
     index = comparison.forecast.time_index.rename(comparison.table.time_name)
     return pd.DataFrame(values, index=index)
@@ -148,12 +166,21 @@ def _components(series: TimeSeries | None) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
     return value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else repr(value)
 
 
+def _is_same_file(path: Path, data: str | PathLike[str]) -> bool:
+    try:
+        return path.samefile(data)
+    except OSError:
+        return False
+
+
 def _existing(path: Path) -> Path:
-    """Return the path, or the nearest folder above it that is there."""
+    """Return the path, or the nearest one above it where there is something, if only a broken link."""
     path = path.absolute()
-    while not path.exists():
+    while not os.path.lexists(path):
         path = path.parent
     return path

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 from sklearn.preprocessing import StandardScaler
@@ -29,14 +30,14 @@ class Scalers:
         return cls(target, fitted(table.past_covariates), fitted(table.future_covariates))
 
     def transform(self, table: Table) -> Table:
-        """Scale all series of a table."""
+        """Scale all series of a table, then round them to the single precision of the model."""
 
         def scaled(scaler: Scaler | None, series: TimeSeries | None) -> TimeSeries | None:
-            return None if scaler is None else scaler.transform(series)
+            return None if scaler is None else scaler.transform(series).astype(np.float32)
 
         return replace(
             table,
-            target=self.target.transform(table.target),
+            target=scaled(self.target, table.target),
             past_covariates=scaled(self.past_covariates, table.past_covariates),
             future_covariates=scaled(self.future_covariates, table.future_covariates),
         )

@@ -13,11 +13,13 @@ from darts import TimeSeries
 from darts.utils.missing_values import fill_missing_values
 from numpy.typing import NDArray
 
-from darts_tsformers.workflow.cells import is_numeric, listed, numbers, read_cells, require_columns
+from darts_tsformers.workflow.cells import first_text, is_numeric, listed, numbers, read_cells, require_columns
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.time_axis import TimeAxis, find_time_column, read_time_axis
 
 Time: TypeAlias = pd.Timestamp | int
+
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Table:
     Attributes
     ----------
     target
-        Shape ``(time, C)``, float32; NaN where a value was not observed.
+        Shape ``(time, C)``, float64; NaN where a value was not observed.
     past_covariates
         Known up to the last target, shape ``(time, P)``; NaN where a value was not observed.
     future_covariates
@@ -93,13 +95,13 @@ def read_table(
     Returns
     -------
     Table
-        Series of dtype float32 on one regular time axis.
+        Series of dtype float64 on one regular time axis.
 
     Raises
     ------
     DataError
-        If the file is missing or no CSV file; a column is unknown or not numeric; a future covariate is empty after
-        the last target; the target is not clear; or the time axis is unclear, unsorted or irregular.
+        If the file is missing or no CSV file; a column is unknown or not numeric; a target is empty or not clear; a
+        future covariate is empty after the last target; or the time axis is unclear, unsorted or irregular.
     """
     cells = read_cells(Path(path))
     past, future = _names(past_covariates), _names(future_covariates)
@@ -112,6 +114,7 @@ def read_table(
 
     axis = read_time_axis(cells, time_name, freq)
     target_values, past_values, future_values = (axis.place(numbers(cells, names)) for names in (targets, past, future))
+    _refuse_empty_target(target_values, targets)
     n_filled = _n_filled(target_values)
     n_known = n_filled if future else len(axis.times)
     _refuse_unused_future(n_filled, n_known)
@@ -142,7 +145,9 @@ def _only_target(cells: pd.DataFrame, taken: set[str]) -> str:
         return candidates[0]
     if candidates:
         raise DataError(f"several columns could be the target: choose from {listed(candidates)} (--target)")
-    raise DataError(f"no numeric column to forecast among {listed(cells.columns)}")
+    texts = [name for name in cells.columns if name not in taken][:_SHOWN]
+    reasons = "; ".join(f"column '{name}' has {first_text(cells, name)}" for name in texts)
+    raise DataError(f"no numeric column to forecast: {reasons or 'there are no columns left'}")
 
 
 def _require_one_role(names: Sequence[str]) -> None:
@@ -153,6 +158,12 @@ def _require_one_role(names: Sequence[str]) -> None:
         )
 
 
+def _refuse_empty_target(values: NDArray[np.float64], names: Sequence[str]) -> None:
+    for name, column in zip(names, values.T, strict=True):
+        if np.isnan(column).all():
+            raise DataError(f"target '{name}' is empty: it needs values to learn from")
+
+
 def _refuse_unused_future(n_filled: int, n_known: int) -> None:
     if n_filled < n_known:
         raise DataError(
@@ -161,7 +172,7 @@ def _refuse_unused_future(n_filled: int, n_known: int) -> None:
         )
 
 
-def _refuse_future_gaps(axis: TimeAxis, values: NDArray[np.float32], n_rows: Mapping[str, int], n_known: int) -> None:
+def _refuse_future_gaps(axis: TimeAxis, values: NDArray[np.float64], n_rows: Mapping[str, int], n_known: int) -> None:
     """Raise a DataError if a future covariate has a gap after the last target."""
     for (name, n), column in zip(n_rows.items(), values.T, strict=True):
         gaps = np.flatnonzero(np.isnan(column[n_known:n])) + n_known
@@ -172,15 +183,15 @@ def _refuse_future_gaps(axis: TimeAxis, values: NDArray[np.float32], n_rows: Map
             )
 
 
-def _known(axis: TimeAxis, values: NDArray[np.float32], names: Sequence[str], n_rows: Mapping[str, int]) -> TimeSeries:
+def _known(axis: TimeAxis, values: NDArray[np.float64], names: Sequence[str], n_rows: Mapping[str, int]) -> TimeSeries:
     return fill_missing_values(_series(axis.times[: min(n_rows.values())], values, names))
 
 
-def _n_filled(values: NDArray[np.float32]) -> int:
+def _n_filled(values: NDArray[np.float64]) -> int:
     """Count the rows up to the last one that has a number."""
     filled = ~np.isnan(values.reshape(len(values), -1)).all(axis=1)
     return int(np.flatnonzero(filled)[-1]) + 1 if filled.any() else 0
 
 
-def _series(times: pd.Index, values: NDArray[np.float32], names: Sequence[str]) -> TimeSeries:
+def _series(times: pd.Index, values: NDArray[np.float64], names: Sequence[str]) -> TimeSeries:
     return TimeSeries.from_times_and_values(times, values[: len(times)], columns=list(names))

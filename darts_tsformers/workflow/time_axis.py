@@ -15,6 +15,13 @@ from darts_tsformers.workflow.errors import DataError
 _SAMPLE = 50
 _SEGMENT = 10
 _MAX_SEGMENTS = 200
+_LARGEST_STEP = 2**62
+_LARGEST_EXACT_FLOAT = 2**53
+
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[+-]\d{2}:?\d{2})?"
+_MONTH = r"[^\W\d]{3,}"
+_YEAR = rf"\d{{4}}|\d{{1,2}}[-/. ]+(?:\d{{1,2}}|{_MONTH})[-/., ]+\d{{2}}|{_MONTH}[-/. ]+\d{{1,2}}[-/., ]+\d{{2}}"
+_NUMBER_WITH_COMMA = r"[+-]?[\d.]*,[\d.,]*"
 
 
 def find_time_column(cells: pd.DataFrame) -> str:
@@ -25,7 +32,9 @@ def find_time_column(cells: pd.DataFrame) -> str:
     DataError
         If there is none, or more than one.
     """
-    dates = [name for name in cells.columns if not is_numeric(cells[name]) and _looks_like_dates(cells[name])]
+    texts = [name for name in cells.columns if not is_numeric(cells[name])]
+    found = {name: _kind(cells[name]) for name in texts}
+    dates = [name for name in texts if found[name] == "dates"] or [name for name in texts if found[name] == "times"]
     if len(dates) == 1:
         return dates[0]
     if dates:
@@ -53,9 +62,9 @@ class TimeAxis:
         """Steps without a row."""
         return len(self.times) - len(self.steps)
 
-    def place(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def place(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Put the rows, shape ``(rows, columns)``, on the axis; a step without a row is NaN."""
-        placed = np.full((len(self.times), values.shape[1]), np.nan, dtype=np.float32)
+        placed = np.full((len(self.times), values.shape[1]), np.nan, dtype=np.float64)
         placed[self.steps] = values
         return placed
 
@@ -113,11 +122,25 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> T
     return TimeAxis(grid, steps)
 
 
-def _looks_like_dates(column: pd.Series) -> bool:
-    """Whether most of the first cells are dates: a bad one is to be named later, not to hide the column."""
+def _kind(column: pd.Series) -> str:
+    """Tell whether most of the first cells are "dates", "times" of no day, or "text".
+
+    A bad cell is to be named later, not to hide the column. Numbers with commas, which pandas takes for dates, are
+    text.
+    """
     sample = column.dropna().iloc[:_SAMPLE]
-    sample = sample[sample.str.contains(r"\d")]
-    return len(sample) > 0 and (_dates(sample) is not None or _readable(sample).mean() > 0.5)
+    sample = sample[sample.str.contains(r"\d") & ~sample.str.fullmatch(_NUMBER_WITH_COMMA)]
+    if not len(sample) or (_dates(sample) is None and _readable(sample).mean() <= 0.5):
+        return "text"
+    if _has_year(sample).mean() > 0.5:
+        return "dates"
+    return "times" if sample.str.contains(_CLOCK).mean() > 0.5 else "text"
+
+
+def _has_year(column: pd.Series) -> NDArray[np.bool_]:
+    """Tell which cells name a year, as pandas puts today's date where there is none."""
+    days = column.str.replace(_CLOCK, " ", regex=True)
+    return days.str.contains(_YEAR, regex=True).to_numpy(dtype=bool)
 
 
 def _dates(column: pd.Series) -> pd.DatetimeIndex | None:
@@ -139,14 +162,14 @@ def _parse(cells: pd.DataFrame, name: str) -> pd.DatetimeIndex | pd.Index:
         if compact.notna().all():
             return pd.DatetimeIndex(compact)
     if is_numeric(column):
-        steps = pd.to_numeric(column).to_numpy(dtype=np.float64)
-        broken = np.flatnonzero(steps != np.round(steps))
-        if len(broken):
-            raise DataError(
-                f"time column '{name}' holds neither dates nor whole numbers: '{column.iloc[broken[0]]}' at line "
-                f"{line(cells, broken[0])}"
-            )
-        return pd.Index(steps.astype(np.int64))
+        return _whole_numbers(cells, name)
+    undated = np.flatnonzero(~_has_year(column))
+    if len(undated) and _readable(column)[undated[0]]:
+        row = undated[0]
+        raise DataError(
+            f"time column '{name}' has no year in '{column.iloc[row]}' at line {line(cells, row)}: write whole dates, "
+            "such as 2024-01-31 or 2024-01-31 12:00"
+        )
     dates = _dates(column)
     if dates is None:
         row = int(np.argmin(_readable(column)))
@@ -155,6 +178,21 @@ def _parse(cells: pd.DataFrame, name: str) -> pd.DatetimeIndex | pd.Index:
             f"{line(cells, row)}"
         )
     return dates
+
+
+def _whole_numbers(cells: pd.DataFrame, name: str) -> pd.Index:
+    steps = pd.to_numeric(cells[name]).to_numpy()
+    if steps.dtype.kind in "iu":
+        large, broken = (steps >= _LARGEST_STEP) | (steps <= -_LARGEST_STEP), np.zeros(len(steps), dtype=bool)
+    else:
+        steps = steps.astype(np.float64)
+        large, broken = np.abs(steps) > _LARGEST_EXACT_FLOAT, steps != np.round(steps)
+    for bad, complaint in ((large, "a number too large for a step"), (broken, "neither dates nor whole numbers")):
+        if bad.any():
+            row = int(np.argmax(bad))
+            cell = f"'{cells[name].iloc[row]}' at line {line(cells, row)}"
+            raise DataError(f"time column '{name}' holds {complaint}: {cell}")
+    return pd.Index(steps.astype(np.int64))
 
 
 def _readable(column: pd.Series) -> NDArray[np.bool_]:
@@ -191,11 +229,25 @@ def _regular_dates(cells: pd.DataFrame, name: str, times: pd.DatetimeIndex, freq
             f"'{cells[name].iloc[row - 1]}' to '{cells[name].iloc[row]}'; resample the rows or give --freq"
         )
     try:
-        offset = to_offset(freq)
-        grid = pd.date_range(times[0], times[-1], freq=offset)
-        return grid if len(grid) > 1 else pd.date_range(times[0], periods=len(times), freq=offset)
-    except ValueError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            offset = to_offset(freq)
+            if offset.n < 1:
+                raise ValueError
+            return _grid(times, offset)
+    except (ValueError, OverflowError, ZeroDivisionError, AttributeError):
         raise DataError(f"unknown frequency '{freq}': give one such as h, 30min, D, B, W-SUN, MS, QS or YS") from None
+
+
+def _grid(times: pd.DatetimeIndex, offset: pd.tseries.offsets.BaseOffset) -> pd.DatetimeIndex:
+    """Return the steps from first to last, of which those beyond twice the rows are of no use to anyone."""
+    step = pd.Timedelta(days=offset.n) if isinstance(offset, pd.offsets.Day) else None
+    if isinstance(offset, pd.offsets.Tick):
+        step = pd.Timedelta(offset)
+    if step is not None and (times[-1] - times[0]) // step >= 2 * len(times):
+        return pd.date_range(times[0], periods=2 * len(times), freq=offset)
+    grid = pd.date_range(times[0], times[-1], freq=offset)
+    return grid if len(grid) > 1 else pd.date_range(times[0], periods=len(times), freq=offset)
 
 
 def _infer_frequency(times: pd.DatetimeIndex) -> str | None:
@@ -210,12 +262,12 @@ def _infer_frequency(times: pd.DatetimeIndex) -> str | None:
 
 
 def _regular_steps(times: pd.Index, freq: str | None) -> pd.RangeIndex:
-    first = int(times[0])
-    if freq is not None and (not freq.isdecimal() or int(freq) == 0):
+    first, last = int(times[0]), int(times[-1])
+    if freq is not None and (not freq.isdecimal() or not 0 < int(freq) < _LARGEST_STEP):
         raise DataError(f"frequency '{freq}' does not fit a time column of whole numbers: give a step such as 1")
     steps = Counter((times[1:] - times[:-1]).tolist())
     step = int(freq) if freq is not None else int(steps.most_common(1)[0][0])
-    return pd.RangeIndex(first, int(times[-1]) + 1, step)
+    return pd.RangeIndex(first, last + 1, step)
 
 
 def _frequency_name(index: pd.DatetimeIndex | pd.RangeIndex) -> str:

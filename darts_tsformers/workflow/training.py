@@ -89,7 +89,7 @@ class BestWeights(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if they are the best so far."""
-        loss = float(trainer.callback_metrics["val_loss"])
+        loss = _validation_loss(trainer)
         if loss < self.loss:
             self.loss, self.epoch, self._stale = loss, trainer.current_epoch + 1, 0
             self._weights = {name: weight.detach().clone() for name, weight in pl_module.state_dict().items()}
@@ -100,7 +100,9 @@ class BestWeights(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Put the best weights back."""
         if self._weights is None:
-            raise DataError("training diverged: the validation loss was never finite; look for extreme values")
+            raise DataError(
+                "training diverged: the validation loss was never finite; look for extreme values and long gaps"
+            )
         pl_module.load_state_dict(self._weights)
 
 
@@ -113,9 +115,18 @@ class EpochBar(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Advance the bar by an epoch."""
-        self._bar.set_postfix(val_loss=f"{float(trainer.callback_metrics['val_loss']):.4f}", refresh=False)
+        self._bar.set_postfix(val_loss=f"{_validation_loss(trainer):.4f}", refresh=False)
         self._bar.update()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        """Close the bar before anything is said about the exception."""
+        self._bar.close()
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
         """Close the bar."""
         self._bar.close()
+
+
+def _validation_loss(trainer: pl.Trainer) -> float:
+    """Loss of the last validation; NaN if it had nothing to compare with."""
+    return float(trainer.callback_metrics.get("val_loss", float("nan")))

@@ -61,10 +61,12 @@ def forecast_future(model: TorchForecastingModel, scaled: Table, settings: Setti
 
 
 def _in_units(forecast: TimeSeries, target: TimeSeries, settings: Settings, scaler: Scaler) -> Forecast:
-    """Undo the scaling; quantiles, which Darts lays side by side for each component, become series of their own.
+    """Undo the scaling, in double precision, and make a series of each quantile.
 
+    Darts lays the quantiles side by side for each component.
     Where quantiles cross they are put in order, which can only lower their loss (Chernozhukov et al., 2010).
     """
+    forecast = forecast.astype(np.float64)
     if not settings.quantiles:
         return Forecast(scaler.inverse_transform(forecast), {})
     values = forecast.values(copy=False).reshape(len(forecast), target.n_components, len(settings.quantiles))

@@ -1,7 +1,9 @@
+import importlib
 import logging
 import os
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +15,11 @@ from darts.models import ExponentialSmoothing, NaiveSeasonal
 
 from darts_tsformers.workflow import DataError, Table, compare, read_table
 from darts_tsformers.workflow.baselines import exponential_smoothing
+from darts_tsformers.workflow.checks import require_finite
 from darts_tsformers.workflow.ensemble import RegressionEnsemble
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
+from darts_tsformers.workflow.training import BestWeights
 from tests.helpers import exactly
 from tests.workflow.conftest import TINY, weekly_wave
 
@@ -232,3 +236,92 @@ def test_a_table_with_gaps_is_compared_and_scored_on_what_was_observed(table):
     errors = [np.abs(one.values() - holed.target.slice_intersect(one).values()) for one in naive]
     expected = np.nanmean(np.concatenate(errors), axis=0).mean()
     assert comparison.scores.loc["NaiveSeasonal", "MAE"] == pytest.approx(expected, rel=1e-6)
+
+
+def holed(table, rows, column=0):
+    values = table.target.values(copy=True)
+    values[rows, column] = np.nan
+    return replace(table, target=table.target.with_values(values))
+
+
+def test_a_target_without_values_to_train_on_is_refused(table):
+    message = "target 'returns' has only 2 values before 2024-03-01 00:00:00, where training ends"
+    with pytest.raises(DataError, match=f"^{message}: it needs at least 3"):
+        compare(holed(table, slice(2, 70), column=1), 5, verbose=False)
+
+
+def test_a_validation_part_without_values_is_refused(table):
+    empty = holed(holed(table, slice(55, 75), 0), slice(55, 75), 1)
+    message = "^no target has a value from 2024-03-01 00:00:00 to 2024-03-16 00:00:00, which stop the training"
+    with pytest.raises(DataError, match=message):
+        compare(empty, 5, verbose=False)
+
+
+@pytest.mark.parametrize("kind", ["past", "future"])
+def test_a_covariate_without_values_to_train_on_is_refused(table, kind):
+    values = np.arange(95.0)
+    values[:80] = np.nan
+    series = TimeSeries.from_times_and_values(pd.date_range("2024-01-01", periods=95), values, columns=["late"])
+    changed = replace(table, **{f"{kind}_covariates": series})
+    message = f"{kind} covariate 'late' has no values before 2024-03-01 00:00:00, where training ends: leave it out"
+    with pytest.raises(DataError, match=exactly(message)):
+        compare(changed, 5, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("other", "quantiles", "label"),
+    [("sales_ensemble", None, "sales_ensemble"), ("sales_q0.1", (0.1, 0.5, 0.9), "sales_q0.1")],
+)
+def test_columns_that_would_collide_in_the_forecast_are_refused(table, other, quantiles, label):
+    renamed = replace(table, target=table.target.with_columns_renamed("returns", other))
+    with pytest.raises(DataError, match=f"^column '{label}' would stand twice in forecast.csv"):
+        compare(renamed, 5, quantiles=quantiles, verbose=False)
+
+
+def test_a_forecast_that_is_not_finite_is_refused(table):
+    last = table.target[-5:]
+    require_finite("PatchTSTModel", [last])
+    broken = last.with_values(np.where(np.arange(10).reshape(5, 2) == 3, np.inf, last.values()))
+    message = (
+        "the forecast of 'returns' by PatchTSTModel is not finite: look for extreme values in it and in covariates"
+    )
+    with pytest.raises(DataError, match=exactly(message)):
+        require_finite("PatchTSTModel", [last, broken])
+
+
+def test_a_model_that_forecasts_no_number_is_no_success(table, monkeypatch):
+    def infinite(history, horizon):
+        return history[-horizon:] * np.inf
+
+    module = importlib.import_module("darts_tsformers.workflow.compare")
+    monkeypatch.setattr(module, "naive_seasonal", lambda season: infinite)
+    with pytest.raises(DataError, match=r"^the forecast of 'sales' by NaiveSeasonal is not finite"):
+        compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+
+
+def test_small_changes_of_large_values_are_forecast(table):
+    large = replace(table, target=table.target + 1e9)
+    found = compare(large, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    small = compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    assert found.scores.loc["NaiveSeasonal", "MAE"] == pytest.approx(small.scores.loc["NaiveSeasonal", "MAE"], rel=1e-5)
+    np.testing.assert_allclose(found.forecast.values() - 1e9, small.forecast.values(), atol=1e-3)
+    scaled = found.scalers.transform(large).target
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled.values(), small.scalers.transform(table).target.values(), atol=1e-5)
+
+
+@pytest.mark.parametrize("end", ["9900-12-28", "9999-12-28"])
+def test_a_future_beyond_the_calendar_is_refused(table, end):
+    times = pd.date_range(end=pd.Timestamp(end), periods=len(table.target), freq="D")
+    late = TimeSeries.from_times_and_values(times, table.target.values())
+    with pytest.raises(DataError, match=r"^a horizon of 5 steps after .* ends beyond the year 9900"):
+        compare(replace(table, target=late), 5, verbose=False)
+
+
+def test_a_validation_without_a_loss_is_no_gain():
+    best = BestWeights(patience=1)
+    trainer = SimpleNamespace(callback_metrics={}, should_stop=False, current_epoch=0)
+    best.on_validation_end(trainer, None)
+    assert trainer.should_stop
+    with pytest.raises(DataError, match=r"^training diverged: .* look for extreme values and long gaps$"):
+        best.on_train_end(trainer, None)

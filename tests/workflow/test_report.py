@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from darts_tsformers.workflow import DataError, check_output_folder, write_report
+from darts_tsformers.workflow.comparison import forecast_labels
 from darts_tsformers.workflow.picture import draw, step_name
-from darts_tsformers.workflow.report import FILES
+from darts_tsformers.workflow.report import FILES, _settings
 from tests.helpers import exactly
 
 LOAD_AND_FORECAST = """
@@ -194,3 +195,66 @@ def test_an_output_folder_that_cannot_be_is_refused(tmp_path, monkeypatch):
 def test_checking_an_output_folder_leaves_nothing_behind(tmp_path):
     check_output_folder(tmp_path / "new" / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_would_replace_the_data_is_refused(tmp_path):
+    data = tmp_path / "forecast.csv"
+    data.write_text("day,y\n")
+    link = tmp_path / "link.csv"
+    link.symlink_to(data)
+    for name in (data, link):
+        message = f"{name} is one of the files to be written: choose another output folder"
+        with pytest.raises(DataError, match=exactly(message)):
+            check_output_folder(tmp_path, data=name)
+    check_output_folder(tmp_path / "new", data=data)
+
+
+def test_an_output_folder_that_only_looks_free_is_refused(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match=exactly(f"{link} is not a directory: choose another output folder")):
+        check_output_folder(link)
+    with pytest.raises(DataError, match=r"^the output folder '' has no name"):
+        check_output_folder("")
+    with pytest.raises(DataError, match=r"a{300}' has too long a name: choose another output folder$"):
+        check_output_folder(tmp_path / "new" / ("a" * 300))
+
+
+def test_quantiles_that_differ_little_have_columns_of_their_own():
+    assert forecast_labels("y", (0.1, 0.10000001)) == ["y", "y_q0.1", "y_q0.10000001", "y_ensemble"]
+
+
+def renamed(comparison, name):
+    def change(series):
+        return series.with_columns_renamed("sales", name)
+
+    return replace(
+        comparison,
+        table=replace(comparison.table, target=change(comparison.table.target), time_name="$t_$"),
+        backtests={label: [change(one) for one in found] for label, found in comparison.backtests.items()},
+        forecasts={label: change(found) for label, found in comparison.forecasts.items()},
+        backtest_quantiles={q: [change(one) for one in found] for q, found in comparison.backtest_quantiles.items()},
+        forecast_quantiles={q: change(found) for q, found in comparison.forecast_quantiles.items()},
+    )
+
+
+@pytest.mark.parametrize("name", ["price_$/unit_$", "売上"])
+def test_any_name_can_be_drawn_without_a_word(comparison, tmp_path, capfd, name):
+    paths = write_report(renamed(comparison, name), tmp_path)
+    assert all(path.stat().st_size > 0 for path in paths)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_settings_stay_json_with_numbers_that_json_does_not_have(comparison):
+    odd = replace(comparison, settings=replace(comparison.settings, model_arguments={"x": float("nan")}))
+    assert _settings(odd)["model_arguments"] == {"x": "nan"}
+
+
+def test_a_value_between_two_gaps_is_drawn_as_a_point(comparison):
+    values = comparison.table.target.values(copy=True)
+    values[[-5, -3], 0] = np.nan
+    target = comparison.table.target.with_values(values)
+    panel = draw(replace(comparison, table=replace(comparison.table, target=target))).axes[0]
+    points = next(line.get_ydata() for line in panel.lines if line.get_marker() == ".")
+    assert np.flatnonzero(~np.isnan(points)).tolist() == [len(points) - 4]
+    assert points[-4] == values[-4, 0]

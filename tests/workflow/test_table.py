@@ -9,12 +9,12 @@ from tests.helpers import exactly
 from tests.workflow.conftest import weekly_wave
 
 
-def test_a_table_has_the_values_of_its_file_as_float32(write):
+def test_a_table_has_the_values_of_its_file_in_double_precision(write):
     frame = weekly_wave()
     table = read_table(write(frame), target=["returns", "sales"], past_covariates="weekday")
     assert list(table.target.components) == ["returns", "sales"]
-    assert table.target.dtype == table.past_covariates.dtype == np.float32
-    np.testing.assert_allclose(table.target.values(), frame[["returns", "sales"]], rtol=1e-6)
+    assert table.target.dtype == table.past_covariates.dtype == np.float64
+    np.testing.assert_array_equal(table.target.values(), frame[["returns", "sales"]])
     assert table.target.time_index.equals(pd.DatetimeIndex(frame["day"], freq="D"))
     assert table.time_name == "day"
     assert table.future_covariates is None
@@ -135,7 +135,7 @@ BAD_TABLES = {
     ),
     "semicolons": (
         "day;sales;weekday\n2024-01-01;1;2\n",
-        "{path} separates its cells by semicolons or tabs: save it with commas",
+        "{path} separates its cells by semicolons, tabs or bars: save it with commas",
     ),
     "empty": ("", "{path} is empty: it needs a header and rows"),
     "header only": ("day,sales,weekday\n", "{path} has a header but no rows"),
@@ -200,7 +200,8 @@ def test_a_path_that_is_no_readable_file_is_refused(tmp_path):
         read_table(tmp_path)
     binary = tmp_path / "binary.csv"
     binary.write_bytes(np.random.default_rng(0).bytes(1000))
-    with pytest.raises(DataError, match=exactly(f"{binary} is not a CSV file: its bytes are not UTF-8 text")):
+    message = f"{binary} is not a CSV file: its bytes are not UTF-8 text; save it as UTF-8"
+    with pytest.raises(DataError, match=exactly(message)):
         read_table(binary)
     broken = tmp_path / "broken.csv.gz"
     broken.write_bytes(b"day,sales\n")
@@ -210,7 +211,7 @@ def test_a_path_that_is_no_readable_file_is_refused(tmp_path):
 
 def test_no_numeric_column_is_refused(write):
     path = write("day,shop\n2024-01-01,north\n2024-01-02,south\n2024-01-03,north\n")
-    with pytest.raises(DataError, match=exactly("no numeric column to forecast among 'day', 'shop'")):
+    with pytest.raises(DataError, match=exactly("no numeric column to forecast: column 'shop' has 'north' at line 2")):
         read_table(path)
 
 
@@ -235,7 +236,7 @@ def test_gaps_are_found_and_kept(write):
     assert missing.tolist() == [10, 20, 50, 51, 70]
     assert np.flatnonzero(np.isnan(table.past_covariates.values()[:, 0])).tolist() == [20, 50, 51, 70]
     assert table.gaps == "found 3 empty cells and 3 missing rows: taken as not observed"
-    expected = weekly_wave()["sales"].to_numpy(dtype=np.float32)
+    expected = weekly_wave()["sales"].to_numpy()
     np.testing.assert_array_equal(np.delete(table.target.values()[:, 0], missing), np.delete(expected, missing))
 
 

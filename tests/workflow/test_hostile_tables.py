@@ -1,0 +1,131 @@
+"""Files that are wrong in ways a program does not expect: each is refused in one line, soon."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from darts_tsformers.workflow import DataError, read_table
+from tests.helpers import exactly
+from tests.workflow.conftest import weekly_wave
+
+
+def days(values, header="day,y"):
+    stamps = pd.date_range("2024-01-01", periods=len(values)).strftime("%Y-%m-%d")
+    return header + "\n" + "".join(f"{day},{value}\n" for day, value in zip(stamps, values, strict=True))
+
+
+def stamped(stamps):
+    return "t,y\n" + "".join(f"{stamp},{k % 7}\n" for k, stamp in enumerate(stamps))
+
+
+REFUSED = {
+    "duplicate columns": (days(["1,2"] * 5, "day,y,y"), {}, "{path} has two columns named 'y': rename one"),
+    "equal but for spaces": (days(["1,2"] * 5, "day,y,y "), {}, "{path} has two columns named 'y': rename one"),
+    "tabs": (
+        "day\ty\n2024-01-01\t1\n",
+        {},
+        "{path} separates its cells by semicolons, tabs or bars: save it with commas",
+    ),
+    "bars": (
+        "day|y\n2024-01-01|1\n",
+        {},
+        "{path} separates its cells by semicolons, tabs or bars: save it with commas",
+    ),
+    "decimal commas": (
+        "day;y\n2024-01-01;1,5\n2024-01-02;2,5\n",
+        {},
+        "{path} separates its cells by semicolons, tabs or bars: save it with commas",
+    ),
+    "thousands": (days(['"1,234"'] * 5), {}, "no numeric column to forecast: column 'y' has '1,234' at line 2"),
+    "per cent": (days([1, "12%", 3, 4]), {}, "no numeric column to forecast: column 'y' has '12%' at line 3"),
+    "empty target": (days([""] * 5), {"target": "y"}, "target 'y' is empty: it needs values to learn from"),
+    "empty column": (days([""] * 5), {}, "no numeric column to forecast: column 'y' has no values"),
+    "too large": (
+        days([1, "1e300", 3]),
+        {},
+        "column 'y' has a number too large to compute with: '1e300' at line 3",
+    ),
+    "times without dates": (
+        stamped(f"{hour:02}:00" for hour in range(24)),
+        {},
+        "time column 't' has no year in '00:00' at line 2: write whole dates, such as 2024-01-31 or 2024-01-31 12:00",
+    ),
+    "months without years": (
+        stamped(["Jan-24", "Feb-24", "Mar-24", "Apr-24"]),
+        {"time": "t"},
+        "time column 't' has no year in 'Jan-24' at line 2: write whole dates, such as 2024-01-31 or 2024-01-31 12:00",
+    ),
+    "large step": (
+        stamped([1, 2, "1e30"]),
+        {"time": "t"},
+        "time column 't' holds a number too large for a step: '1e30' at line 4",
+    ),
+    "infinite step": (
+        stamped([1, 2, "inf"]),
+        {"time": "t"},
+        "time column 't' holds a number too large for a step: 'inf' at line 4",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "arguments", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_hostile_table_is_refused_by_naming_the_place(write, content, arguments, message):
+    path = write(content)
+    with pytest.raises(DataError, match=exactly(message.format(path=path))):
+        read_table(path, **arguments)
+
+
+@pytest.mark.parametrize("freq", ["0D", "-1D", "99999999999999999999D", "0h", "nan"])
+def test_a_frequency_that_leads_nowhere_is_unknown(write, freq):
+    with pytest.raises(DataError, match=f"^unknown frequency '{freq}': give one such as"):
+        read_table(write(weekly_wave()), target="sales", freq=freq)
+
+
+@pytest.mark.parametrize("freq", ["ms", "ns"])
+def test_a_frequency_far_too_fine_is_refused_without_building_its_axis(write, freq):
+    message = f"^irregular time stamps: '2024-01-02' at line 3 comes after .* at frequency {freq};"
+    with pytest.raises(DataError, match=message):
+        read_table(write(weekly_wave()), target="sales", freq=freq)
+
+
+def test_a_typo_in_the_last_year_is_named_without_building_two_centuries_of_minutes(write, monkeypatch):
+    stamps = [str(stamp) for stamp in pd.date_range("2024-01-01", periods=100, freq="min")]
+    stamps[-1] = stamps[-1].replace("2024", "2224")
+    built = []
+    date_range = pd.date_range
+    monkeypatch.setattr(pd, "date_range", lambda *a, **k: built.append(date_range(*a, **k)) or built[-1])
+    with pytest.raises(
+        DataError, match=r"^irregular time stamps: '2224-01-01 01:39:00' at line 101 .* 01:39:00 is due"
+    ):
+        read_table(write(stamped(stamps)), target="y")
+    assert max(map(len, built)) == 200
+
+
+def test_whole_numbers_beyond_double_precision_stay_apart(write):
+    table = read_table(write(stamped(10**18 + k for k in range(20))), time="t")
+    assert table.target.time_index.equals(pd.RangeIndex(10**18, 10**18 + 20))
+
+
+def test_short_dates_with_a_year_are_dates(write):
+    for form in ("%d.%m.%y", "%m/%d/%y", "%d-%b-%y", "%b %d, %Y", "%Y%m%dT%H%M", "%d %B %Y 10:00"):
+        stamps = pd.date_range("2024-01-13", periods=10).strftime(form)
+        content = "t,y\n" + "".join(f'"{stamp}",{k}\n' for k, stamp in enumerate(stamps))
+        assert read_table(write(content)).target.start_time().year == 2024
+
+
+@pytest.mark.parametrize("ending", ["zip", "xz", "bz2", "gz", "tar", "tar.gz"])
+def test_a_file_that_is_not_compressed_as_its_name_says_is_refused(tmp_path, ending):
+    path = tmp_path / f"data.csv.{ending}"
+    path.write_text(days(range(10)))
+    with pytest.raises(DataError, match=f"^{path} cannot be read: "):
+        read_table(path)
+
+
+def test_a_name_too_long_for_a_file_is_refused():
+    with pytest.raises(DataError, match=r"^'a{300}' cannot be read: File name too long$"):
+        read_table("a" * 300)
+
+
+def test_small_changes_of_large_values_are_kept(write):
+    values = 1e9 + np.random.default_rng(0).integers(-3, 4, size=30)
+    assert read_table(write(days(values))).target.values().ravel().tolist() == values.tolist()
