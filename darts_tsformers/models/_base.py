@@ -213,6 +213,10 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         )
 
     def _check_ckpt_parameters(self, tfm_save: "TSFormerModel") -> None:
+        """Check as Darts does; this is also the one place where ``load_weights`` has the saved model at hand.
+
+        From it come the names of the static covariates, without which no category can be found again.
+        """
         super()._check_ckpt_parameters(tfm_save)
         self._static_names = tfm_save._static_names
 

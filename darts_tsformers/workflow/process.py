@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 _TALKATIVE = ("darts", "lightning", "lightning.fabric", "lightning.pytorch", "lightning_fabric", "pytorch_lightning")
 

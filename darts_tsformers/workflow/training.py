@@ -97,7 +97,7 @@ class BestWeights(pl.Callback):
             self._stale += 1
             trainer.should_stop = trainer.should_stop or self._stale >= self.patience
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the best weights back."""
         if self._weights is None:
             raise DataError(
@@ -109,20 +109,20 @@ class BestWeights(pl.Callback):
 class EpochBar(pl.Callback):
     """One progress bar on stderr over the epochs."""
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the bar."""
         self._bar = tqdm(total=trainer.max_epochs, desc="training", unit="epoch", leave=False)
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Advance the bar by an epoch."""
         self._bar.set_postfix(val_loss=f"{_validation_loss(trainer):.4f}", refresh=False)
         self._bar.update()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Close the bar before anything is said about the exception."""
         self._bar.close()
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Close the bar."""
         self._bar.close()
 
