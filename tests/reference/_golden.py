@@ -14,13 +14,15 @@ FOLDER = Path(__file__).parent / "golden"
 class Golden(NamedTuple):
     """What a reference network holds, sees and says.
 
-    ``weights`` keep the reference's names; ``x`` is ``(B, L, C)`` and ``y`` is ``(B, H, C)``.
+    ``weights`` keep the reference's names; ``x`` is ``(B, L, C)`` and ``y`` is ``(B, H, C)``. A decoder layer sees a
+    ``memory`` too.
     """
 
     settings: dict[str, Any]
     weights: dict[str, Tensor]
     x: Tensor
     y: Tensor
+    memory: Tensor | None = None
 
 
 def names(prefix: str) -> list[str]:
@@ -31,8 +33,8 @@ def read(name: str) -> Golden:
     with np.load(FOLDER / f"{name}.npz") as file:
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "settings"}
         settings = json.loads(str(file["settings"]))
-    x, y = arrays.pop("x"), arrays.pop("y")
-    return Golden(settings, arrays, x, y)
+    x, y, memory = arrays.pop("x"), arrays.pop("y"), arrays.pop("memory", None)
+    return Golden(settings, arrays, x, y, memory)
 
 
 def load(model: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -48,9 +50,13 @@ def load(model: nn.Module, weights: dict[str, Tensor]) -> None:
     assert not weights, weights.keys()
 
 
-def write(name: str, settings: dict[str, Any], model: nn.Module, x: Tensor, y: Tensor) -> None:
+def write(
+    name: str, settings: dict[str, Any], model: nn.Module, x: Tensor, y: Tensor, memory: Tensor | None = None
+) -> None:
     FOLDER.mkdir(exist_ok=True)
     arrays = {key: value.numpy() for key, value in model.state_dict().items()}
+    if memory is not None:
+        arrays["memory"] = memory.numpy()
     np.savez_compressed(
         FOLDER / f"{name}.npz", settings=np.array(json.dumps(settings)), x=x.numpy(), y=y.numpy(), **arrays
     )
