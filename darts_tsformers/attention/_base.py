@@ -43,6 +43,19 @@ class Attention(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "B h L f"], Float[Tensor, "B h L M"] | None]:
         """Attend; the weights come back only when ``need_weights``, and are None otherwise."""
 
+    def row(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        row: int,
+    ) -> Float[Tensor, "B h 1 f"]:
+        """Attend causally from one row alone; what stands in later rows has no effect if strictly causal.
+
+        The whole is computed here; a mechanism that can do with less overrides this.
+        """
+        return self(q, k, v, causal=True)[0][..., row : row + 1, :]
+
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that rebuild this mechanism."""
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

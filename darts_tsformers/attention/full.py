@@ -47,6 +47,17 @@ class FullAttention(Attention):
         out = F.scaled_dot_product_attention(q, k, _widened(v, q.shape[-1]), is_causal=causal)[..., : v.shape[-1]]
         return out, self.weights(q, k, causal=causal) if need_weights else None
 
+    def row(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        row: int,
+    ) -> Float[Tensor, "B h 1 f"]:
+        """Attend causally from one row alone, in O(L e)."""
+        seen = slice(row + 1)
+        return self(q[..., row : row + 1, :], k[..., seen, :], v[..., seen, :])[0]
+
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
     ) -> Float[Tensor, "B h L M"]:

@@ -98,6 +98,18 @@ class LogSparseAttention(Attention):
             out = torch.cat([first, out, last], dim=-2)
         return out, weights
 
+    def row(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        row: int,
+    ) -> Float[Tensor, "B h 1 f"]:
+        """Attend causally from one row alone, to the few keys it sees."""
+        distances, dense = self._past(_common_length(q, k))
+        seen = list(range(row + 1)) if row < dense else [row - distance for distance in distances if distance <= row]
+        return F.scaled_dot_product_attention(q[..., row : row + 1, :], k[..., seen, :], v[..., seen, :])
+
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
     ) -> Float[Tensor, "B h L M"]:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of, require_probability
-from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
+from darts_tsformers.layers.multi_head import MultiHeadAttention, Rows, Scores
 from darts_tsformers.layers.norm import build_norm
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
@@ -31,7 +31,11 @@ class FeedForward(nn.Sequential):
 
 
 class EncoderLayer(nn.Module):
-    """``x = norm(x + attention(x)); x = norm(x + feed_forward(x))``."""
+    """``x = norm(x + attention(x)); x = norm(x + feed_forward(x))``.
+
+    With ``row_by_row`` it is causal and can be advanced one row at a time; see
+    :class:`~darts_tsformers.layers.multi_head.MultiHeadAttention`, also for ``kernel_size``.
+    """
 
     def __init__(
         self,
@@ -43,9 +47,19 @@ class EncoderLayer(nn.Module):
         activation: str,
         norm: str,
         attention: AttentionLike,
+        row_by_row: bool = False,
+        kernel_size: int = 1,
     ) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention(d_model, n_heads, attention=attention, dropout=dropout)
+        self.attention = MultiHeadAttention(
+            d_model,
+            n_heads,
+            attention=attention,
+            dropout=dropout,
+            causal=row_by_row,
+            row_by_row=row_by_row,
+            kernel_size=kernel_size,
+        )
         self.attention_norm = build_norm(norm, d_model)
         self.feed_forward = FeedForward(d_model, d_ff, dropout=dropout, activation=activation)
         self.feed_forward_norm = build_norm(norm, d_model)
@@ -55,8 +69,21 @@ class EncoderLayer(nn.Module):
     ) -> tuple[Float[Tensor, "B N D"], Scores]:
         """Return the tokens and the attention scores, which a residual layer above takes as ``earlier``."""
         attended, scores = self.attention(x, earlier=earlier)
+        return self._completed(x, attended), scores
+
+    def begin(self, x: Float[Tensor, "B N D"]) -> tuple[Float[Tensor, "B N D"], Rows]:
+        """Return the tokens of a sequence whose last rows are placeholders, and what :meth:`advance` needs."""
+        attended, rows = self.attention.begin(x)
+        return self._completed(x, attended), rows
+
+    def advance(self, x: Float[Tensor, "B 1 D"], rows: Rows, row: int) -> Float[Tensor, "B 1 D"]:
+        """Put ``x`` in the place of one row and return its token. Writes to ``rows``."""
+        return self._completed(x, self.attention.advance(x, rows, row))
+
+    def _completed(self, x: Float[Tensor, "B N D"], attended: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         x = self.attention_norm(x + attended)
-        return self.feed_forward_norm(x + self.feed_forward(x)), scores
+        tokens: Tensor = self.feed_forward_norm(x + self.feed_forward(x))
+        return tokens
 
 
 class Encoder(nn.Module):

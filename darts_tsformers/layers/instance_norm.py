@@ -24,6 +24,10 @@ class Statistics:
     mean: Float[Tensor, "B 1 C"]
     magnitude: Float[Tensor, "B 1 C"]
 
+    def normalised(self, x: Float[Tensor, "B H C"]) -> Float[Tensor, "B H C"]:
+        """Bring values that belong to the window, but were not part of it, to its level and spread."""
+        return ((x - self.level) / self.spread).to(x.dtype)
+
 
 class InstanceNorm(nn.Module):
     r"""Normalise each window of each component by its own mean and standard deviation.

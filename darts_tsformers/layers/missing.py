@@ -19,10 +19,13 @@ class Filled:
         The series; a missing value is the mean of what its window did observe, or 0 if that is nothing.
     missing
         1 where the value was missing, else 0.
+    mean
+        What stands in for a missing value.
     """
 
     values: Float[Tensor, "B L C"]
     missing: Float[Tensor, "B L C"]
+    mean: Float[Tensor, "B 1 C"]
 
 
 def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
@@ -30,8 +33,8 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
     missing = x.isnan()
     wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
     n_observed = (~missing).sum(dim=1, keepdim=True).clamp_min(1)
-    mean = wide.nan_to_num(nan=0.0).sum(dim=1, keepdim=True) / n_observed
-    return Filled(torch.where(missing, mean.to(x.dtype), x), missing.to(x.dtype))
+    mean = (wide.nan_to_num(nan=0.0).sum(dim=1, keepdim=True) / n_observed).to(x.dtype)
+    return Filled(torch.where(missing, mean, x), missing.to(x.dtype), mean)
 
 
 class MissingCovariates(nn.Module):

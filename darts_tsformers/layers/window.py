@@ -49,6 +49,8 @@ class Window:
         Future covariates over the past steps, and over the steps to forecast.
     static
         Static covariates, one row per component or one for all.
+    future_target
+        What followed; there while training alone, for a network that learns from its own past (teacher forcing).
     """
 
     target: Float[Tensor, "B L C"]
@@ -56,3 +58,4 @@ class Window:
     historic_future: Float[Tensor, "B L F"] | None = None
     future: Float[Tensor, "B H F"] | None = None
     static: Float[Tensor, "B V S"] | None = None
+    future_target: Float[Tensor, "B H C"] | None = None

@@ -3,6 +3,7 @@
 from darts_tsformers.models._base import TSFormerModel
 from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
+from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 
-__all__ = ["ITransformerModel", "InformerModel", "PatchTSTModel", "TSFormerModel"]
+__all__ = ["ITransformerModel", "InformerModel", "LogSparseTransformerModel", "PatchTSTModel", "TSFormerModel"]

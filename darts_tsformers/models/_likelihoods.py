@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from darts.utils.likelihood_models.base import LikelihoodType
 from darts.utils.likelihood_models.torch import TorchLikelihood
+from torch import Tensor
 
 RULES: dict[LikelihoodType, Sequence[str]] = {
     LikelihoodType.Gaussian: ("location", "scale"),
@@ -45,3 +46,15 @@ def restore_rules(likelihood: TorchLikelihood | None) -> tuple[str, ...]:
             f"the data is not known; choose one of {known} or use_instance_norm=False"
         )
     return tuple(RULES[likelihood.type])
+
+
+def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor:
+    """Return what a likelihood expects, ``(B, H, C, Q) -> (B, H, C)``: its mean, or its median where it has none."""
+    if likelihood is None:
+        return output[..., 0]
+    if likelihood.type is LikelihoodType.Quantile:
+        return output[..., output.shape[-1] // 2]  # an odd number of quantiles, symmetric about the median
+    if likelihood.type is LikelihoodType.Cauchy:
+        return output[..., 0]
+    expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(output)).mean
+    return expected

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import nn
 
 from darts_tsformers.layers.statics import Category, StaticFeatures
 from darts_tsformers.layers.window import Sizes, Window
-from darts_tsformers.models._likelihoods import restore_rules
+from darts_tsformers.models._likelihoods import expected_value, restore_rules
 from darts_tsformers.models._loss import fill_with_forecast, hide_blind_forecasts, is_joint, observed_only
 from darts_tsformers.models._running_mean import RunningMean
 from darts_tsformers.models._variates import draw_components
@@ -92,16 +93,38 @@ class TSFormerModule(PLForecastingModule):
         )
 
     @io_processor
-    def forward(self, x_in: PLModuleInput) -> PLModuleOutput:
-        """Forecast one batch of windows."""
+    def forward(self, x_in: PLModuleInput, *, sample: bool = False) -> PLModuleOutput:
+        """Forecast one batch of windows: likelihood parameters.
+
+        A network that feeds on itself feeds on what its likelihood expects; with ``sample`` it feeds on samples of it,
+        which then are the prediction.
+        """
         window = Window(
             target=x_in.past_target,
             past=x_in.past_covariates,
             historic_future=x_in.historic_future_covariates,
             future=x_in.future_covariates,
             static=x_in.static_covariates,
+            future_target=x_in.future_target if x_in.stage is ModuleStage.TRAIN else None,
         )
-        return PLModuleOutput(prediction=self.forecaster(window))
+        if not sample:
+            return PLModuleOutput(prediction=self.forecaster(window, partial(expected_value, self.likelihood)))
+        path: list[torch.Tensor] = []
+
+        def feed(parameters: torch.Tensor) -> torch.Tensor:
+            path.append(self.likelihood.sample(parameters))
+            return path[-1]
+
+        self.forecaster(window, feed)
+        return PLModuleOutput(prediction=torch.cat(path, dim=1).unsqueeze(-1))
+
+    def _produce_predict_output(self, x: PLModuleInput) -> PLModuleOutput:
+        """Sample step by step where a step depends on the one before."""
+        samples = self.likelihood is not None and not self.predict_likelihood_parameters
+        if not (samples and self.forecaster.network.feeds_on_itself):
+            return super()._produce_predict_output(x)
+        output = self(x, sample=True)
+        return output.replace(prediction=output.prediction.squeeze(-1))
 
     def training_step(self, train_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
         """Train on one batch, or on the components of it that ``train_variates`` draws."""

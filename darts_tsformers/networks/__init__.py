@@ -4,6 +4,7 @@ from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks.informer import Informer
 from darts_tsformers.networks.itransformer import ITransformer
+from darts_tsformers.networks.log_sparse import LogSparseTransformer
 from darts_tsformers.networks.patchtst import PatchTST
 
-__all__ = ["Forecaster", "ITransformer", "Informer", "Network", "PatchTST"]
+__all__ = ["Forecaster", "ITransformer", "Informer", "LogSparseTransformer", "Network", "PatchTST"]

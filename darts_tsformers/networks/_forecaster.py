@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.layers.covariates import ALL_KINDS, CovariateHead
-from darts_tsformers.layers.instance_norm import InstanceNorm
-from darts_tsformers.layers.missing import MissingCovariates, fill_gaps
+from darts_tsformers.layers.instance_norm import InstanceNorm, Statistics
+from darts_tsformers.layers.missing import Filled, MissingCovariates, fill_gaps
 from darts_tsformers.layers.restore import restore
 from darts_tsformers.layers.statics import StaticFeatures
 from darts_tsformers.layers.window import Window
-from darts_tsformers.networks._network import Network
+from darts_tsformers.networks._network import Feed, Network, first_parameter
 
 
 class Forecaster(nn.Module):
@@ -70,18 +70,35 @@ class Forecaster(nn.Module):
         head = CovariateHead(network.sizes, ALL_KINDS - network.reads)
         self.covariate_head = head if head.is_used else None
 
-    def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
-        """Forecast in data units."""
+    def forward(self, window: Window, feed: Feed = first_parameter) -> Float[Tensor, "B H C Q"]:
+        """Forecast in data units; ``feed`` is in them as well."""
         window = self.missing_covariates(window)
         if window.static is not None:
             window = replace(window, static=self.statics(window.static))
         target = fill_gaps(window.target)
         if self.instance_norm is None:
-            return self._raw(replace(window, target=target.values + target.missing * self.missing_offset))
+            return self._raw(self._completed(window, target, target.values, None), feed)
         normalised, statistics = self.instance_norm(target.values, target.missing)
-        out = self._raw(replace(window, target=normalised + target.missing * self.missing_offset))
+
+        def feed_normalised(raw: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
+            return statistics.normalised(feed(restore(raw, statistics, self.restore_rules)))
+
+        out = self._raw(self._completed(window, target, normalised, statistics), feed_normalised)
         return restore(out, statistics, self.restore_rules)
 
-    def _raw(self, window: Window) -> Float[Tensor, "B H C Q"]:
-        out = self.network(window)
+    def _completed(
+        self, window: Window, target: Filled, values: Float[Tensor, "B L C"], statistics: Statistics | None
+    ) -> Window:
+        """Put in what the network sees of the target: of its past, and while training of what followed."""
+        past = values + target.missing * self.missing_offset
+        if window.future_target is None:
+            return replace(window, target=past)
+        missing = window.future_target.isnan()
+        future = torch.where(missing, target.mean, window.future_target)
+        if statistics is not None:
+            future = statistics.normalised(future)
+        return replace(window, target=past, future_target=future + missing * self.missing_offset)
+
+    def _raw(self, window: Window, feed: Feed) -> Float[Tensor, "B H C Q"]:
+        out = self.network(window, feed) if self.network.feeds_on_itself else self.network(window)
         return out if self.covariate_head is None else out + self.covariate_head(window)

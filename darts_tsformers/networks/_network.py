@@ -1,7 +1,8 @@
 """What every architecture is, and the architectures by name."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,6 +10,14 @@ from torch import Tensor, nn
 from darts_tsformers.layers.window import Sizes, Window
 
 NETWORKS: dict[str, type["Network"]] = {}
+
+Feed: TypeAlias = Callable[[Float[Tensor, "B 1 C Q"]], Float[Tensor, "B 1 C"]]
+"""From the parameters forecast for a step to the value that the next step builds on."""
+
+
+def first_parameter(parameters: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
+    """Feed on the first parameter: a point forecast."""
+    return parameters[..., 0]
 
 
 class Network(nn.Module, ABC):
@@ -48,6 +57,15 @@ class Network(nn.Module, ABC):
         The name of the argument to blame, or ``"architecture"``.
         """
         return "architecture"
+
+    @property
+    def feeds_on_itself(self) -> bool:
+        """Whether each step is forecast from the one before.
+
+        ``forward`` then takes a :data:`Feed`, which it calls once for each step, and ``Window.future_target`` to learn
+        from; and the network reads all kinds of covariates.
+        """
+        return False
 
     @abstractmethod
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:

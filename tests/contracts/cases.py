@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from darts_tsformers.models import InformerModel, ITransformerModel, PatchTSTModel, TSFormerModel
+from darts_tsformers.models import (
+    InformerModel,
+    ITransformerModel,
+    LogSparseTransformerModel,
+    PatchTSTModel,
+    TSFormerModel,
+)
 
 TRAINER = {
     "accelerator": "cpu",
@@ -30,13 +36,17 @@ class Case:
     arguments: dict[str, Any] = field(hash=False)
     short: dict[str, Any] = field(default_factory=dict, hash=False)
     """What has to change for a look-back of one step."""
+    variant: str = ""
+    """What tells it from other cases of its class."""
+    refuses: dict[str, str] = field(default_factory=dict, hash=False)
+    """Mechanisms that cannot serve it, with the words it says so in."""
 
     def takes(self, argument: str) -> bool:
         return argument in inspect.signature(self.model_class).parameters
 
     @property
     def name(self) -> str:
-        return self.model_class.__name__
+        return self.model_class.__name__ + self.variant
 
     def model(self, input_chunk_length: int = L, output_chunk_length: int = H, **overrides: Any) -> TSFormerModel:
         trainer = TRAINER | overrides.pop("pl_trainer_kwargs", {})
@@ -54,6 +64,16 @@ CASES = [
     Case(
         InformerModel,
         {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "dropout": 0.1, "use_instance_norm": True},
+    ),
+    Case(
+        LogSparseTransformerModel,
+        {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3},
+        refuses={"prob_sparse": "it cannot serve a layer that forecasts row by row"},
+    ),
+    Case(
+        LogSparseTransformerModel,
+        {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3, "mode": "direct"},
+        variant="-direct",
     ),
 ]
 

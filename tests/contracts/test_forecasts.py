@@ -16,7 +16,8 @@ every_subset = pytest.mark.parametrize("kinds", subsets(), ids=lambda kinds: "+"
 
 
 def test_every_public_forecaster_is_under_contract():
-    assert sorted(case.name for case in CASES) == sorted(darts_tsformers.__all__)
+    assert {case.model_class.__name__ for case in CASES} == set(darts_tsformers.__all__)
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
 @every_model
@@ -164,8 +165,12 @@ def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case)
 @pytest.mark.parametrize(
     "attention", ["full", "log_sparse", ("log_sparse", {"pattern": "local"}), "prob_sparse"], ids=str
 )
-def test_any_mechanism_serves_any_model(case: Case, attention):
+def test_any_mechanism_serves_any_model_or_is_refused(case: Case, attention):
     data = make_data()
+    if str(attention) in case.refuses:
+        with pytest.raises(ValueError, match=f"attention='{attention}' .*{case.refuses[attention]}"):
+            case.model(29, 5, attention=attention)
+        return
     model = case.model(29, 5, attention=attention).fit(data.series, **data.covariates())
     first, second = (model.predict(H + 2, **data.covariates()).values() for _ in range(2))
     assert np.isfinite(first).all()

@@ -26,7 +26,7 @@ from tests.contracts.cases import CASES, H, make_data
 folder, name = Path(sys.argv[1]), sys.argv[2]
 case = next(case for case in CASES if case.name == name)
 data = make_data()
-cls = getattr(darts_tsformers, name)
+cls = getattr(darts_tsformers, case.model_class.__name__)
 whole = cls.load(folder / "saved.pt", map_location="cpu")
 checkpoint = cls.load_from_checkpoint("run", work_dir=str(folder), best=False)
 weights = case.model(attention=case.model().model_params["attention"])

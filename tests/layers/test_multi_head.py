@@ -161,3 +161,44 @@ def test_a_mechanism_within_one_sequence_is_refused_as_cross_attention():
     with pytest.raises(ValueError, match=exactly(message)):
         MultiHeadAttention(6, 2, attention="never cross", cross=True)
     MultiHeadAttention(6, 2, attention="never cross", causal=True)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 2, 5, 23])
+@pytest.mark.parametrize("causal", [False, True])
+def test_queries_and_keys_come_from_a_causal_convolution(kernel_size, causal):
+    attend = layer(6, 3, kernel_size=kernel_size, causal=causal)
+    x = draw(2, 11, 6, dtype=torch.float64).requires_grad_()
+    own, before = attend.project_in, attend.project_before
+    kernel = own.weight[:12, None]
+    if before is not None:
+        kernel = torch.cat([before.weight.unflatten(1, (kernel_size - 1, 6)), kernel], dim=1)
+    padded = torch.nn.functional.pad(x.mT, (kernel_size - 1, 0))
+    qk = torch.nn.functional.conv1d(padded, kernel.mT, own.bias[:12]).mT
+    v = x @ own.weight[12:].T + own.bias[12:]
+    q, k, v = (torch.stack(t.chunk(3, dim=-1), dim=1) for t in (*qk.chunk(2, dim=-1), v))
+    expected = joined(attend, full_attention(q, k, v, causal=causal)[0])
+    assert_same_with_gradients(attend(x)[0], expected, [x, *attend.parameters()])
+
+
+@pytest.mark.parametrize("kernel_size", [1, 4])
+def test_row_by_row_is_the_whole(kernel_size):
+    attend = layer(6, 3, kernel_size=kernel_size, causal=True, row_by_row=True)
+    x = draw(2, 11, 6, dtype=torch.float64)
+    whole, _ = attend(x)
+    with torch.no_grad():
+        opened = x.clone()
+        opened[:, 4:] = 0
+        out, rows = attend.begin(opened)
+        torch.testing.assert_close(out[:, :4], whole[:, :4])
+        for row in range(4, 11):
+            torch.testing.assert_close(attend.advance(x[:, row : row + 1], rows, row), whole[:, row : row + 1])
+
+
+def test_a_mechanism_that_chooses_among_all_rows_is_refused_row_by_row():
+    message = (
+        "attention='prob_sparse' is causal in what it attends to but not in its choice of queries, which compares all "
+        "rows; it cannot serve a layer that forecasts row by row"
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        MultiHeadAttention(6, 2, attention="prob_sparse", causal=True, row_by_row=True)
+    MultiHeadAttention(6, 2, attention="prob_sparse", causal=True)

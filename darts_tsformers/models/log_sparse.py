@@ -1,0 +1,64 @@
+"""LogSparse Transformer as a Darts model."""
+
+from typing import Unpack
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models._arguments import DartsArguments
+from darts_tsformers.models._base import TSFormerModel
+from darts_tsformers.networks.log_sparse import LogSparseTransformer
+
+
+class LogSparseTransformerModel(TSFormerModel):
+    """LogSparse Transformer: forecasts step by step, each step from all before it, at a logarithmic price.
+
+    With a likelihood a sample is a path: each of its steps is drawn given the steps drawn before. Likelihood parameters
+    asked for directly (``predict_likelihood_parameters``), and validation, follow the path of expected values. Without
+    a likelihood the mean is trained, and fed back. ``mode="direct"`` gives the horizon in one pass instead.
+
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts. The paper scales
+    each series; instance normalisation takes that place and is on by default.
+
+    Notes
+    -----
+    Li et al., "Enhancing the Locality and Breaking the Memory Bottleneck of Transformer on Time Series Forecasting",
+    NeurIPS 2019 (arXiv 1907.00235). See :class:`darts_tsformers.networks.LogSparseTransformer` for the architecture and
+    for where it deviates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import LogSparseTransformerModel
+    >>> series = TimeSeries.from_values(np.sin(np.arange(200) / 4).astype(np.float32))
+    >>> model = LogSparseTransformerModel(
+    ...     48, 12, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False}
+    ... )
+    >>> len(model.fit(series, verbose=False).predict(12, verbose=False))
+    12
+    """
+
+    network_class = LogSparseTransformer
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        mode: str = "autoregressive",
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_decoder_layers: int = 3,
+        d_ff: int = 256,
+        kernel_size: int = 6,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        attention: AttentionLike = "log_sparse",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        **kwargs: Unpack[DartsArguments],
+    ) -> None:
+        super().__init__()
