@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
 from darts_tsformers.layers.checks import require_at_least
-from darts_tsformers.layers.recording import active_record
+from darts_tsformers.layers.recording import recorded
 
 
 class Scores(NamedTuple):
@@ -150,12 +150,12 @@ class MultiHeadAttention(nn.Module):
         earlier: Scores | None,
     ) -> tuple[Float[Tensor, "B L D"], Scores]:
         scores = Scores(q, k) if earlier is None else _side_by_side(earlier, Scores(q, k))
-        record = active_record()
+        maps = recorded("attention")
         # the mechanism divides by the root of the width it sees; the scores ask for the root of one layer's
         scaled = scores.q * (scores.q.shape[-1] / v.shape[-1]) ** 0.5 if earlier is not None else scores.q
-        out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=record is not None)
-        if record is not None and weights is not None:
-            record.maps.append(weights.detach())
+        out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=maps is not None)
+        if maps is not None and weights is not None:
+            maps.append(weights.detach())
         return self._merged(out), scores
 
     def _merged(self, out: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L D"]:

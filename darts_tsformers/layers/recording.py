@@ -3,28 +3,24 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 from torch import Tensor
 
+KINDS = ("attention", "trend")
+"""What can be recorded: attention maps, ``(B, h, L, M)``, layer by layer; the trend of a forecast, ``(B, H, C, Q)``."""
 
-@dataclass
-class AttentionRecord:
-    """Attention maps in the order in which layers ran, each of shape ``(B, h, L, M)``, detached."""
+Record = dict[str, list[Tensor]]
 
-    maps: list[Tensor] = field(default_factory=list)
-
-
-_active: ContextVar[AttentionRecord | None] = ContextVar("active_attention_record", default=None)
+_active: ContextVar[Record | None] = ContextVar("active_record", default=None)
 
 
 @contextmanager
-def record_attention() -> Iterator[AttentionRecord]:
-    """Record the attention maps of every layer that runs inside the block.
+def recording(*kinds: str) -> Iterator[Record]:
+    """Record some kinds of intermediate results, in the order in which they come up inside the block, detached.
 
-    Outside of such a block layers never form their maps.
+    Outside of such a block nothing is formed that the forecast does not need.
     """
-    record = AttentionRecord()
+    record: Record = {kind: [] for kind in kinds}
     token = _active.set(record)
     try:
         yield record
@@ -32,6 +28,7 @@ def record_attention() -> Iterator[AttentionRecord]:
         _active.reset(token)
 
 
-def active_record() -> AttentionRecord | None:
-    """Return the record being made, if any."""
-    return _active.get()
+def recorded(kind: str) -> list[Tensor] | None:
+    """Return where to put what is being recorded of a kind; None if it is not."""
+    record = _active.get()
+    return None if record is None else record.get(kind)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from darts_tsformers.layers.recording import record_attention
+from darts_tsformers.layers.recording import recording
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import ITransformer
 from tests.helpers import count_dropouts, draw, exactly, make_window, scatter_
@@ -116,9 +116,9 @@ def test_each_parameter_of_a_likelihood_has_its_own_rows_of_the_head():
 
 def test_the_maps_span_variates_and_covariates():
     model = scatter_(network(ALL_COVARIATES)).eval()
-    with record_attention() as record:
+    with recording("attention") as record:
         model(make_window(ALL_COVARIATES))
-    assert [weights.shape for weights in record.maps] == [(3, 2, 12, 12)] * 2
+    assert [weights.shape for weights in record["attention"]] == [(3, 2, 12, 12)] * 2
 
 
 def test_gradients_equal_finite_differences():
