@@ -1,6 +1,7 @@
 """Attention mechanisms: pure PyTorch, one file each, one signature, usable without Darts."""
 
 from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention.auto_correlation import AutoCorrelation
 from darts_tsformers.attention.full import FullAttention
 from darts_tsformers.attention.log_sparse import LogSparseAttention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention
@@ -17,6 +18,7 @@ __all__ = [
     "Attention",
     "AttentionLike",
     "AttentionSpec",
+    "AutoCorrelation",
     "FullAttention",
     "LogSparseAttention",
     "ProbSparseAttention",

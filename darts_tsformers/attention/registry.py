@@ -3,6 +3,7 @@
 from typing import Any, TypeAlias
 
 from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention.auto_correlation import AutoCorrelation
 from darts_tsformers.attention.full import FullAttention
 from darts_tsformers.attention.log_sparse import LogSparseAttention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention
@@ -81,6 +82,7 @@ def build_attention(attention: AttentionLike) -> Attention:
         raise ValueError(f"attention={name!r} cannot be built with {arguments}: {error}") from error
 
 
+register_attention("auto_correlation", AutoCorrelation)
 register_attention("full", FullAttention)
 register_attention("log_sparse", LogSparseAttention)
 register_attention("prob_sparse", ProbSparseAttention)

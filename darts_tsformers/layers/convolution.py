@@ -32,7 +32,6 @@ class TokenConvolution(nn.Module):
         require_one_of(PADDING_MODES, padding_mode=padding_mode)
         self.padding_mode = padding_mode
         self.linear = nn.Linear(3 * n_in, n_out, bias=bias)
-        nn.init.kaiming_normal_(self.linear.weight, mode="fan_in", nonlinearity="leaky_relu")
 
     def forward(self, x: Float[Tensor, "B L N"]) -> Float[Tensor, "B L M"]:
         """Convolve."""

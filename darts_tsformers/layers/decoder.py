@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.encoder import FeedForward
+from darts_tsformers.layers.feed_forward import FeedForward
 from darts_tsformers.layers.multi_head import MultiHeadAttention
 
 

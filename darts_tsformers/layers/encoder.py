@@ -4,30 +4,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of, require_probability
+from darts_tsformers.layers.checks import require_at_least, require_flag, require_probability
+from darts_tsformers.layers.feed_forward import FeedForward
 from darts_tsformers.layers.multi_head import MultiHeadAttention, Rows, Scores
 from darts_tsformers.layers.norm import build_norm
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
-
-
-def build_activation(activation: str) -> nn.Module:
-    """Build the activation called ``activation``."""
-    require_one_of(ACTIVATIONS, activation=activation)
-    return ACTIVATIONS[activation]()
-
-
-class FeedForward(nn.Sequential):
-    """Two linear maps with an activation between, token by token."""
-
-    def __init__(self, d_model: int, d_ff: int, *, dropout: float, activation: str) -> None:
-        super().__init__(
-            nn.Linear(d_model, d_ff),
-            build_activation(activation),
-            nn.Dropout(dropout),
-            nn.Linear(d_ff, d_model),
-            nn.Dropout(dropout),
-        )
 
 
 class EncoderLayer(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
 from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recording import recorded
 
 
@@ -111,7 +112,7 @@ class MultiHeadAttention(nn.Module):
             nn.Linear((kernel_size - 1) * d_model, 2 * d_model, bias=False) if kernel_size > 1 else None
         )
         self.project_out = nn.Linear(d_model, d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for part in self.project_in.weight.chunk(3):
             nn.init.xavier_uniform_(part.data)
         nn.init.zeros_(self.project_in.bias)

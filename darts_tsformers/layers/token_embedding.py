@@ -5,11 +5,12 @@ from torch import Tensor, nn
 
 from darts_tsformers.layers.convolution import TokenConvolution
 from darts_tsformers.layers.covariates import zero_linear
+from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.position import SinusoidalPosition
 
 
 class TokenEmbedding(nn.Module):
-    """Sum of a convolution of the values, the position, and linear maps of known covariates and statics.
+    """Sum of a convolution of the values, the position if any, and linear maps of known covariates and statics.
 
     Parameters
     ----------
@@ -25,6 +26,8 @@ class TokenEmbedding(nn.Module):
         See :class:`~darts_tsformers.layers.convolution.TokenConvolution`.
     dropout
         On the sum.
+    position
+        Whether a token knows its position.
 
     Notes
     -----
@@ -32,24 +35,35 @@ class TokenEmbedding(nn.Module):
     """
 
     def __init__(
-        self, n_values: int, d_model: int, *, n_known: int, n_static: int, padding_mode: str, dropout: float
+        self,
+        n_values: int,
+        d_model: int,
+        *,
+        n_known: int,
+        n_static: int,
+        padding_mode: str,
+        dropout: float,
+        position: bool = True,
     ) -> None:
         super().__init__()
         self.values = TokenConvolution(n_values, d_model, padding_mode=padding_mode)
-        self.position = SinusoidalPosition(d_model)
+        nn.init.kaiming_normal_(self.values.linear.weight, mode="fan_in", nonlinearity="leaky_relu")
+        self.position = SinusoidalPosition(d_model) if position else None
         self.known = nn.Linear(n_known, d_model, bias=False) if n_known else None
         self.static = zero_linear(n_static, d_model) if n_static else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,
         values: Float[Tensor, "B L N"],
-        steps: Float[Tensor, " L"],
+        steps: Float[Tensor, " L"] | None,
         known: Float[Tensor, "B L F"] | None,
         static: Float[Tensor, "B S"] | None,
     ) -> Float[Tensor, "B L D"]:
         """Embed each step."""
-        tokens = self.values(values) + self.position(steps)
+        tokens = self.values(values)
+        if self.position is not None and steps is not None:
+            tokens = tokens + self.position(steps)
         if self.known is not None and known is not None:
             tokens = tokens + self.known(known)
         if self.static is not None and static is not None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from darts_tsformers.layers.checks import require_at_least
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -22,6 +24,8 @@ class Sizes:
         Rows of static covariates: one for each component, or one for all.
     n_parameters
         Likelihood parameters per forecast value (``Q``); 1 for a point forecast.
+    n_levels
+        How many of them, the first ones, are a level of the target: all if they are quantiles.
     """
 
     input_length: int
@@ -33,6 +37,22 @@ class Sizes:
     n_static: int = 0
     n_static_rows: int = 1
     n_parameters: int = 1
+    n_levels: int = 1
+
+    def label_length(self, asked: int | None) -> int:
+        """Return the steps of the look-back that a decoder starts from: as many as asked for, or half of them.
+
+        Raises
+        ------
+        ValueError
+            If ``asked`` is below 1 or beyond the look-back.
+        """
+        if asked is None:
+            return max(self.input_length // 2, 1)
+        require_at_least(1, label_length=asked)
+        if asked > self.input_length:
+            raise ValueError(f"label_length={asked} must be at most input_chunk_length={self.input_length}")
+        return asked
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,29 @@ def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor
     if likelihood is None:
         return output[..., 0]
     if likelihood.type is LikelihoodType.Quantile:
-        return output[..., output.shape[-1] // 2]  # an odd number of quantiles, symmetric about the median
+        return output[..., n_levels(likelihood) // 2]  # an odd number of quantiles, symmetric about the median
     if likelihood.type is LikelihoodType.Cauchy:
         return output[..., 0]
     expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(output)).mean
     return expected
+
+
+def n_levels(likelihood: TorchLikelihood | None) -> int:
+    """Return how many parameters, the first ones, say where the target will be; the others say how it spreads."""
+    if likelihood is not None and likelihood.type is LikelihoodType.Quantile:
+        return int(likelihood.num_parameters)
+    return 1
+
+
+def level_index(likelihood: TorchLikelihood | None) -> int:
+    """Return the parameter that says where the target will be, in its own units: the mean, or the median.
+
+    Raises
+    ------
+    ValueError
+        If there is none, as for counts and shares.
+    """
+    rules = restore_rules(likelihood)
+    if rules[0] != "location":
+        raise ValueError(f"likelihood={likelihood!r} has no location in the units of the target to have a trend")
+    return n_levels(likelihood) // 2

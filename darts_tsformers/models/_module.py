@@ -12,9 +12,11 @@ from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.torch import MonteCarloDropout
 from torch import nn
 
+from darts_tsformers.layers.dropout import Dropout
+from darts_tsformers.layers.recording import recorded
 from darts_tsformers.layers.statics import Category, StaticFeatures
 from darts_tsformers.layers.window import Sizes, Window
-from darts_tsformers.models._likelihoods import expected_value, restore_rules
+from darts_tsformers.models._likelihoods import expected_value, n_levels, restore_rules
 from darts_tsformers.models._loss import fill_with_forecast, hide_blind_forecasts, is_joint, observed_only
 from darts_tsformers.models._running_mean import RunningMean
 from darts_tsformers.models._variates import draw_components
@@ -90,6 +92,7 @@ class TSFormerModule(PLForecastingModule):
             n_static=width("static_covariates"),
             n_static_rows=(shapes["static_covariates"] or (1,))[0],
             n_parameters=1 if self.likelihood is None else self.likelihood.num_parameters,
+            n_levels=n_levels(self.likelihood),
         )
 
     @io_processor
@@ -108,7 +111,10 @@ class TSFormerModule(PLForecastingModule):
             future_target=x_in.future_target if x_in.stage is ModuleStage.TRAIN else None,
         )
         if not sample:
-            return PLModuleOutput(prediction=self.forecaster(window, partial(expected_value, self.likelihood)))
+            prediction = self.forecaster(window, partial(expected_value, self.likelihood))
+            if self.use_reversible_instance_norm and (trends := recorded("trend")):
+                trends[-1] = self.rin.inverse(trends[-1])
+            return PLModuleOutput(prediction=prediction)
         path: list[torch.Tensor] = []
 
         def feed(parameters: torch.Tensor) -> torch.Tensor:
@@ -201,8 +207,17 @@ def _no_rules(likelihood: TorchLikelihood | None) -> tuple[str, ...]:
     return ("unchanged",) * (1 if likelihood is None else likelihood.num_parameters)
 
 
+class SamplingDropout(Dropout, MonteCarloDropout):
+    """A dropout that Darts can keep active in prediction."""
+
+    @property
+    def rate(self) -> float:
+        """Share of elements that a call would drop now."""
+        return self.p if self.mc_dropout_enabled else 0.0
+
+
 def _let_dropout_sample(module: nn.Module) -> None:
     """Make each dropout one that Darts can keep active in prediction (Monte Carlo dropout)."""
     for child in module.modules():
-        if type(child) is nn.Dropout and child.p > 0:
-            child.__class__ = MonteCarloDropout
+        if isinstance(child, nn.Dropout) and child.p > 0:
+            child.__class__ = SamplingDropout

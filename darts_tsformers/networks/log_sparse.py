@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.layers.checks import require_at_least, require_one_of, require_probability
 from darts_tsformers.layers.covariates import ALL_KINDS, zero_linear
-from darts_tsformers.layers.encoder import EncoderLayer, FeedForward
+from darts_tsformers.layers.dropout import Dropout
+from darts_tsformers.layers.encoder import EncoderLayer
+from darts_tsformers.layers.feed_forward import FeedForward
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import Feed, Network, first_parameter
 
@@ -98,7 +100,7 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
         self.mode = mode
         n_fed = sizes.output_length - 1 if self.feeds_on_itself else 0
         self.rows = RowEmbedding(sizes, d_model, n_rows=sizes.input_length + n_fed)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             EncoderLayer(
                 d_model,

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from darts_tsformers.layers.encoder import ACTIVATIONS, Encoder, build_activation
+from darts_tsformers.layers.encoder import Encoder
 from tests.helpers import draw, exactly, scatter_
 
 norms = pytest.mark.parametrize("norm", ["layer", "batch"])
@@ -65,12 +65,6 @@ def test_layers_share_nothing():
 def test_permuting_the_tokens_permutes_the_output():
     model, x, order = encoder().eval(), tokens(), torch.tensor([3, 0, 6, 1, 5, 2, 4])
     torch.testing.assert_close(model(x)[:, order], model(x[:, order]))
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_activation_is_the_one_asked_for(activation):
-    x = draw(11)
-    torch.testing.assert_close(build_activation(activation)(x), getattr(F, activation)(x))
 
 
 def test_an_unknown_activation_is_refused():

@@ -37,7 +37,10 @@ COMMON = [
         "train_variates=2 needs a model that is not tied to its components; it is by likelihood=",
     ),
     ({"activation": "tanhh"}, "activation='tanhh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
-    ({"attention": "none"}, "attention='none' must be one of ['full'"),
+    (
+        {"attention": "none"},
+        "attention='none' must be one of ['auto_correlation', 'full', 'log_sparse', 'prob_sparse']",
+    ),
     ({"train_variates": 0}, "train_variates=0 must be None, an integer of at least 1 or a share in (0, 1]"),
     ({"train_variates": 1.5}, "train_variates=1.5 must be None, an integer of at least 1 or a share in (0, 1]"),
     (

@@ -148,15 +148,15 @@ def test_individual_heads_that_agree_are_a_shared_head():
 
 @pytest.mark.parametrize("kernel", [3, 4])
 def test_a_decomposition_adds_the_forecasts_of_its_parts(kernel):
-    model = scatter_(network(decomposition_kernel=kernel)).eval()
-    window = make_window(SIZES)
+    model = scatter_(network(decomposition_kernel=kernel)).double().eval()
+    window = make_window(SIZES, dtype=torch.float64)
     front, back = window.target[:, :1], window.target[:, -1:]
     ahead = kernel // 2
     padded = torch.cat([front] * ahead + [window.target] + [back] * (kernel - 1 - ahead), dim=1)
     trend = torch.stack([padded[:, t : t + kernel].mean(1) for t in range(17)], dim=1)
     expected = 0
     for part, backbone in ((window.target - trend, model.backbone), (trend, model.trend_backbone)):
-        single = network().eval()
+        single = network().double().eval()
         single.backbone = backbone
         expected = expected + single(Window(part))
     torch.testing.assert_close(model(window), expected)

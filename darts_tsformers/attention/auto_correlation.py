@@ -1,0 +1,177 @@
+"""Auto-correlation: whole series are compared at each delay, and the best delayed copies are averaged."""
+
+import math
+from typing import ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention._delays import CorrelationAt, DelayedSum, correlate, delayed_steps
+
+
+class AutoCorrelation(Attention):
+    r"""Autoformer's attention: values delayed by the periods at which queries and keys resemble each other.
+
+    .. math::
+
+        R(\tau) = \frac{1}{h e} \sum_{t=0}^{L-1} q_{(t + \tau) \bmod L} \cdot k_t,
+        \qquad \tau_1, \dots, \tau_n = \text{the } n \text{ delays with the largest } R
+
+    .. math::
+
+        o_t = \sum_{i=1}^{n} \mathrm{softmax}_i\!\left(R(\tau_i)\right) v_{(t + \tau_i) \bmod L}
+
+    with the product over all heads and channels, and :math:`n = \lfloor c \ln L \rfloor`, at least 1 and at most L. All
+    heads share the delays of their sample. Delays go round the end of the series: there is no causal form.
+
+    Keys and values take the length of the queries: shorter ones are followed by zeros, longer ones are cut.
+
+    Cost: O(L log L h e) time: one FFT of queries, one of keys, and one inverse for each sample, as averages are taken
+    before it; the backward pass has no FFT. O(L h e) memory, and little is kept for the backward pass but the inputs. A
+    length with a large prime factor makes the FFT about five times as slow.
+
+    Parameters
+    ----------
+    factor
+        ``c`` above: delays for each unit of the logarithm. A positive number.
+    truncate
+        What stays of keys longer than the queries: the ``"last"`` steps, which are nearest to the forecast, or the
+        ``"first"``, as in the authors' code.
+    shared_delays
+        In training, take for all samples the delays that are best on average over the batch, as the authors' code does.
+        An output then depends on its batch mates, and training and prediction differ. Prediction never shares.
+    normalize
+        Divide R by L, to make it a mean over time. As published it is a sum, which grows with the length until the
+        softmax chooses a single delay.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of the above.
+
+    Notes
+    -----
+    Wu et al., "Autoformer: Decomposition Transformers with Auto-Correlation for Long-Term Series Forecasting", NeurIPS
+    2021, section 3.2; ``c`` is the paper's, ``n`` its k. Neither R nor queries and keys are scaled by the root of the
+    width, as published. Deviations: each sample has its own delays in training too; longer keys lose their start and
+    not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros).
+    In half precision, transforms and sums run in float32.
+
+    The mechanism has no standard form in ONNX. It would take the transforms as products with a real DFT matrix, in
+    O(L^2), and the sums of delayed copies as gathers.
+    """
+
+    supports_causal: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        factor: int | float = 1.0,
+        *,
+        truncate: str = "last",
+        shared_delays: bool = False,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__()
+        if not isinstance(factor, int | float) or isinstance(factor, bool) or not 0 < factor < math.inf:
+            raise ValueError(f"factor={factor!r} must be a positive number")
+        if truncate not in ("first", "last"):
+            raise ValueError(f"truncate={truncate!r} must be one of ['first', 'last']")
+        for name, value in {"shared_delays": shared_delays, "normalize": normalize}.items():
+            if not isinstance(value, bool):
+                raise ValueError(f"{name}={value!r} must be True or False")
+        self.factor = factor
+        self.truncate = truncate
+        self.shared_delays = shared_delays
+        self.normalize = normalize
+
+    def forward(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        v: Float[Tensor, "B h M f"],
+        *,
+        causal: bool = False,
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B h L f"], Float[Tensor, "B h L M"] | None]:
+        """Average delayed values; the dense map is built only when ``need_weights``.
+
+        Raises
+        ------
+        ValueError
+            If ``causal``: a delay that goes round the end would bring the future to the past.
+        """
+        found = self._find(q, k, causal=causal)
+        values = self._fitted(v, q.shape[-2]).to(found.weights.dtype)
+        out: Tensor = DelayedSum.apply(values, found.weights, found.ahead, found.back)  # type: ignore[no-untyped-call]
+        return out.to(v.dtype), self._map(q, k, found) if need_weights else None
+
+    def weights(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+    ) -> Float[Tensor, "B h L M"]:
+        """Return the map from values to outputs, the same for all heads. O(L M) memory: for explanations.
+
+        A row sums to 1, but for the weight that falls on the zeros behind short keys.
+        """
+        return self._map(q, k, self._find(q, k, causal=causal))
+
+    def delays(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]
+    ) -> tuple[Int[Tensor, "B n"], Float[Tensor, "B n"]]:
+        """Return the delays of each sample, the best first, and their weights, which sum to 1."""
+        found = self._find(q, k, causal=False)
+        return found.delays, found.weights
+
+    @torch.no_grad()
+    def correlation(self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]) -> Float[Tensor, "B L"]:
+        """Return R: the correlation of queries and keys at each delay, averaged over heads and channels."""
+        return correlate(q, self._fitted(k, q.shape[-2])) / self._divisor(q)
+
+    def _find(self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool) -> "_Found":
+        if causal:
+            raise ValueError("causal=True cannot be served: delays go round the end of the series")
+        length = q.shape[-2]
+        wide = torch.promote_types(q.dtype, torch.float32)  # there is no FFT in half precision
+        queries, keys = q.to(wide), self._fitted(k, length).to(wide)
+        with torch.no_grad():
+            found = correlate(queries, keys)
+            ranked = found.mean(0, keepdim=True) if self.shared_delays and self.training else found
+            delays = ranked.topk(self._n_delays(length)).indices.expand(found.shape[0], -1)
+        ahead, back = delayed_steps(delays, length), delayed_steps(-delays, length)
+        at: Tensor = CorrelationAt.apply(queries, keys, found, delays, ahead, back)  # type: ignore[no-untyped-call]
+        return _Found(delays, (at / self._divisor(q)).softmax(-1), ahead, back)
+
+    def _n_delays(self, length: int) -> int:
+        return min(max(1, int(self.factor * math.log(length))), length)
+
+    def _divisor(self, q: Float[Tensor, "B h L e"]) -> int:
+        _, h, length, e = q.shape
+        return h * e * length if self.normalize else h * e
+
+    def _fitted(self, x: Float[Tensor, "B h M w"], length: int) -> Float[Tensor, "B h L w"]:
+        surplus = x.shape[-2] - length
+        if surplus > 0:
+            return x[..., surplus:, :] if self.truncate == "last" else x[..., :length, :]
+        return F.pad(x, (0, 0, 0, -surplus)) if surplus else x
+
+    def _map(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], found: "_Found"
+    ) -> Float[Tensor, "B h L M"]:
+        b, h, length, _ = q.shape
+        spread = found.weights[:, None].expand(found.ahead.shape)
+        rows = spread.new_zeros(b, length, length).scatter(-1, found.ahead.long(), spread)
+        surplus = k.shape[-2] - length
+        before = surplus if self.truncate == "last" else 0
+        columns = (before, surplus - before) if surplus > 0 else (0, surplus)
+        return F.pad(rows, columns)[:, None].expand(b, h, length, k.shape[-2]).to(q.dtype)
+
+
+class _Found(NamedTuple):
+    """The best delays and their weights; for each step, the steps that lie ahead and back by each delay."""
+
+    delays: Int[Tensor, "B n"]
+    weights: Float[Tensor, "B n"]
+    ahead: Int[Tensor, "B L n"]
+    back: Int[Tensor, "B L n"]

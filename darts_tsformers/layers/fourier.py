@@ -1,0 +1,239 @@
+"""FEDformer's frequency blocks: a few Fourier modes of a sequence, weighted or attended to."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of
+from darts_tsformers.layers.mode_attention import ACTIVATIONS, attend
+from darts_tsformers.layers.modes import select_modes
+from darts_tsformers.layers.spectrum import (
+    ModeWeights,
+    PartialFourier,
+    at_least_single,
+    require_length,
+    without_autocast,
+)
+
+
+class FourierBlock(nn.Module):
+    r"""Weight the modes of the queries: FEDformer's frequency enhanced block (FEB-f), in place of self-attention.
+
+    .. math:: Y_j = \mathcal{F}(q)_j W_j \quad (j \in S), \qquad o = \mathcal{F}^{-1}(Y)
+
+    with the modes ``S`` chosen once, see :func:`~darts_tsformers.layers.modes.select_modes`, a complex matrix
+    :math:`W_j` for each head and mode, and zero at all other modes.
+
+    Cost: O(L m D) time, O(L (m + D)) memory and 2 m D e parameters.
+
+    Parameters
+    ----------
+    d_model, n_heads
+        Width ``D`` and heads ``h``, of ``e = D / h`` features each; ``n_heads`` must divide ``d_model``.
+    length
+        Steps ``L``.
+    n_modes
+        Modes asked for; the attribute of this name says how many there are.
+    mode_select
+        ``"lowest"`` or ``"random"``.
+    seed
+        Seeds the choice of random modes.
+    faithful
+        Whether to have the faults of the authors' code: the weighted modes go to the lowest bins instead of their own,
+        and the output, laid out as features by time, is read as time by features. Only for parity with it.
+
+    Attributes
+    ----------
+    modes
+        The modes, in the state dict: a loaded layer has those it was trained with.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Notes
+    -----
+    Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022,
+    section 3.2; ``n_modes`` is the paper's M. Deviations: the random modes come from a generator of the layer's own. As
+    in the authors' code, the mode of alternating signs is left out.
+    """
+
+    modes: Tensor
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        length: int,
+        *,
+        n_modes: int = 64,
+        mode_select: str = "random",
+        seed: int = 0,
+        faithful: bool = False,
+    ) -> None:
+        super().__init__()
+        width = head_width(d_model, n_heads)
+        require_at_least(0, seed=seed)
+        require_flag(faithful=faithful)
+        generator = torch.Generator().manual_seed(seed)
+        modes = select_modes(length, n_modes, mode_select=mode_select, generator=generator)
+        self.register_buffer("modes", modes)
+        self.length = length
+        self.n_modes = len(modes)
+        self.faithful = faithful
+        self.weights = ModeWeights(n_heads, self.n_modes, width)
+
+    def forward(self, q: Float[Tensor, "B h L e"], *_: Tensor) -> Float[Tensor, "B h L e"]:
+        """Weight the modes of the queries. Keys and values may be given, as to an attention; they are not looked at.
+
+        Raises
+        ------
+        ValueError
+            If the queries are not as many as the layer was built for.
+        """
+        require_length(self.length, q=q)
+        with without_autocast(q):
+            fourier = PartialFourier(self.modes, self.length, at_least_single(q))
+            weighted = self.weights(_transform(fourier, q))
+            if self.faithful:
+                fourier = PartialFourier(torch.arange(self.n_modes, device=q.device), self.length, weighted.dtype)
+            return _heads(fourier.inverse(weighted), q, faithful=self.faithful)
+
+
+class FourierAttention(nn.Module):
+    r"""Attend between modes: FEDformer's frequency enhanced attention (FEA-f), in place of cross-attention.
+
+    .. math::
+
+        A = \sigma(\tilde Q \tilde K^\top), \qquad Y_j = (A \tilde V)_j W_j \quad (j \in S_q), \qquad
+        o = \mathcal{F}^{-1}(Y)
+
+    with :math:`\tilde Q` the modes :math:`S_q` of the queries and :math:`\tilde K, \tilde V` the modes :math:`S_k` of
+    keys and values, head by head. The product of queries and keys is complex, without conjugation and not scaled.
+
+    Cost: O((L + M) m D + m^2 D) time, O((L + M) (m + D) + m^2 h) memory.
+
+    Parameters
+    ----------
+    d_model, n_heads
+        Width ``D`` and heads ``h``, of ``e = D / h`` features each; ``n_heads`` must divide ``d_model``.
+    length, memory_length
+        Steps of the queries, ``L``, and of keys and values, ``M``.
+    n_modes
+        Modes asked for of either; the attributes ``n_modes`` and ``n_memory_modes`` say how many there are.
+    mode_select
+        ``"lowest"`` or ``"random"``.
+    seed
+        Seeds the choice of random modes: first those of the queries, then the others.
+    activation
+        :math:`\sigma`. ``"tanh"``: of real and imaginary part on their own. ``"softmax"``: of the absolute values, over
+        the modes of the keys; the result is real. ``"complex_tanh"``: the hyperbolic tangent of a complex number, as in
+        the authors' code. It has poles, :math:`i \pi (n + 1/2)`, near which the output has no bound.
+    faithful
+        Whether to have the faults of the authors' code: keys take the place of values, the result is divided by
+        :math:`D^2`, and the output, laid out as features by time, is read as time by features. Only for parity with it,
+        together with ``activation="complex_tanh"`` or ``"softmax"``.
+
+    Attributes
+    ----------
+    modes, memory_modes
+        The modes :math:`S_q` and :math:`S_k`, in the state dict.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Notes
+    -----
+    Zhou et al., "FEDformer", ICML 2022, section 3.2. The weights :math:`W_j` are in the authors' code, not in the
+    paper. Deviations: the default activation, which has no poles; random modes come from a generator of the layer's
+    own. Sums over time grow with the length, and nothing scales them: with values of unit size and long sequences,
+    ``"tanh"`` and ``"softmax"`` work in saturation.
+    """
+
+    modes: Tensor
+    memory_modes: Tensor
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        length: int,
+        memory_length: int,
+        *,
+        n_modes: int = 64,
+        mode_select: str = "random",
+        seed: int = 0,
+        activation: str = "tanh",
+        faithful: bool = False,
+    ) -> None:
+        super().__init__()
+        width = head_width(d_model, n_heads)
+        require_at_least(1, memory_length=memory_length)
+        require_at_least(0, seed=seed)
+        require_one_of(ACTIVATIONS, activation=activation)
+        require_flag(faithful=faithful)
+        generator = torch.Generator().manual_seed(seed)
+        modes, memory_modes = (
+            select_modes(steps, n_modes, mode_select=mode_select, generator=generator)
+            for steps in (length, memory_length)
+        )
+        self.register_buffer("modes", modes)
+        self.register_buffer("memory_modes", memory_modes)
+        self.length, self.memory_length = length, memory_length
+        self.n_modes, self.n_memory_modes = len(modes), len(memory_modes)
+        self.activation = activation
+        self.faithful = faithful
+        self.weights = ModeWeights(n_heads, self.n_modes, width)
+
+    def forward(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], v: Float[Tensor, "B h M e"]
+    ) -> Float[Tensor, "B h L e"]:
+        """Attend from the modes of the queries to those of the keys.
+
+        Raises
+        ------
+        ValueError
+            If queries or keys are not as many as the layer was built for.
+        """
+        require_length(self.length, q=q)
+        require_length(self.memory_length, k=k)
+        with without_autocast(q):
+            dtype = at_least_single(q)
+            fourier = PartialFourier(self.modes, self.length, dtype)
+            memory = PartialFourier(self.memory_modes, self.memory_length, dtype)
+            keys = _transform(memory, k)
+            values = keys if self.faithful else _transform(memory, v)
+            weighted = self.weights(attend(_transform(fourier, q), keys, values, activation=self.activation))
+            if self.faithful:
+                weighted = weighted / (q.shape[1] * q.shape[-1]) ** 2
+            return _heads(fourier.inverse(weighted), q, faithful=self.faithful)
+
+
+def head_width(d_model: int, n_heads: int) -> int:
+    """Return the features of a head.
+
+    Raises
+    ------
+    ValueError
+        If ``n_heads`` does not divide ``d_model``.
+    """
+    require_at_least(1, d_model=d_model, n_heads=n_heads)
+    if d_model % n_heads:
+        raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}")
+    return d_model // n_heads
+
+
+def _transform(fourier: PartialFourier, x: Float[Tensor, "B h L e"]) -> Float[Tensor, "B 2 m h e"]:
+    return fourier.transform(x.transpose(1, 2).to(fourier.table.dtype))
+
+
+def _heads(
+    out: Float[Tensor, "B L h e"], like: Float[Tensor, "B h L e"], *, faithful: bool
+) -> Float[Tensor, "B h L e"]:
+    """Put heads first again; ``faithful`` reads time and features in each other's place."""
+    if faithful:
+        out = out.flatten(2).mT.reshape(out.shape)
+    return out.transpose(1, 2).to(like.dtype)
