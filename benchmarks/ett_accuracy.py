@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks._ett import evaluate, load, trainer
-from darts_tsformers import InformerModel, LogSparseTransformerModel
+from darts_tsformers import AutoformerModel, FEDformerModel, InformerModel, LogSparseTransformerModel
 from darts_tsformers.models import TSFormerModel
 
 HALVED = {"lr_scheduler_cls": torch.optim.lr_scheduler.ExponentialLR, "lr_scheduler_kwargs": {"gamma": 0.5}}
@@ -31,6 +31,8 @@ CASES: dict[str, Callable[..., TSFormerModel]] = {
     ),
     "log_sparse direct 96 -> 96": partial(LogSparseTransformerModel, 96, 96, mode="direct", **SHARED),
     "log_sparse 96 -> 96": partial(LogSparseTransformerModel, 96, 96, **SHARED),
+    "autoformer 96 -> 96": partial(AutoformerModel, 96, 96, attention=("auto_correlation", {"factor": 3}), **SHARED),
+    "fedformer 96 -> 96": partial(FEDformerModel, 96, 96, **SHARED),
 }
 
 

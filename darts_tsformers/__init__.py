@@ -5,11 +5,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darts_tsformers.diagnosis import diagnose as diagnose
-    from darts_tsformers.models import InformerModel, ITransformerModel, LogSparseTransformerModel, PatchTSTModel
+    from darts_tsformers.models import (
+        AutoformerModel,
+        FEDformerModel,
+        InformerModel,
+        ITransformerModel,
+        LogSparseTransformerModel,
+        PatchTSTModel,
+    )
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["ITransformerModel", "InformerModel", "LogSparseTransformerModel", "PatchTSTModel"]
+__all__ = [
+    "AutoformerModel",
+    "FEDformerModel",
+    "ITransformerModel",
+    "InformerModel",
+    "LogSparseTransformerModel",
+    "PatchTSTModel",
+]
 
 _HOMES = dict.fromkeys(__all__, "darts_tsformers.models") | {"diagnose": "darts_tsformers.diagnosis"}
 

@@ -1,9 +1,19 @@
 """Forecasters: the architectures as Darts models."""
 
 from darts_tsformers.models._base import TSFormerModel
+from darts_tsformers.models.autoformer import AutoformerModel
+from darts_tsformers.models.fedformer import FEDformerModel
 from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 
-__all__ = ["ITransformerModel", "InformerModel", "LogSparseTransformerModel", "PatchTSTModel", "TSFormerModel"]
+__all__ = [
+    "AutoformerModel",
+    "FEDformerModel",
+    "ITransformerModel",
+    "InformerModel",
+    "LogSparseTransformerModel",
+    "PatchTSTModel",
+    "TSFormerModel",
+]

@@ -2,9 +2,20 @@
 
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._network import Network
+from darts_tsformers.networks.autoformer import Autoformer
+from darts_tsformers.networks.fedformer import FEDformer
 from darts_tsformers.networks.informer import Informer
 from darts_tsformers.networks.itransformer import ITransformer
 from darts_tsformers.networks.log_sparse import LogSparseTransformer
 from darts_tsformers.networks.patchtst import PatchTST
 
-__all__ = ["Forecaster", "ITransformer", "Informer", "LogSparseTransformer", "Network", "PatchTST"]
+__all__ = [
+    "Autoformer",
+    "FEDformer",
+    "Forecaster",
+    "ITransformer",
+    "Informer",
+    "LogSparseTransformer",
+    "Network",
+    "PatchTST",
+]

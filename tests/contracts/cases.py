@@ -11,6 +11,8 @@ import pandas as pd
 from darts import TimeSeries
 
 from darts_tsformers.models import (
+    AutoformerModel,
+    FEDformerModel,
     InformerModel,
     ITransformerModel,
     LogSparseTransformerModel,
@@ -36,6 +38,8 @@ class Case:
     arguments: dict[str, Any] = field(hash=False)
     short: dict[str, Any] = field(default_factory=dict, hash=False)
     """What has to change for a look-back of one step."""
+    to_learn: dict[str, Any] = field(default_factory=dict, hash=False)
+    """What has to change to learn a season of twelve steps."""
     variant: str = ""
     """What tells it from other cases of its class."""
     refuses: dict[str, str] = field(default_factory=dict, hash=False)
@@ -68,12 +72,40 @@ CASES = [
     Case(
         LogSparseTransformerModel,
         {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3},
-        refuses={"prob_sparse": "it cannot serve a layer that forecasts row by row"},
+        refuses={
+            "prob_sparse": "it cannot serve a layer that forecasts row by row",
+            "auto_correlation": "has no causal form",
+        },
     ),
     Case(
         LogSparseTransformerModel,
         {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3, "mode": "direct"},
         variant="-direct",
+    ),
+    Case(
+        AutoformerModel,
+        {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "kernel_size": 5},
+        to_learn={"kernel_size": 13},
+    ),
+    Case(
+        FEDformerModel,
+        {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "kernel_sizes": (3, 8), "modes": 3},
+    ),
+    Case(
+        FEDformerModel,
+        {
+            "version": "wavelet",
+            "d_model": 8,
+            "n_heads": 2,
+            "n_encoder_layers": 2,
+            "d_ff": 11,
+            "kernel_sizes": (5,),
+            "modes": 3,
+            "wavelet_channels": 2,
+            "wavelet_order": 3,
+            "n_coarse_levels": 1,
+        },
+        variant="-wavelet",
     ),
 ]
 

@@ -151,7 +151,8 @@ def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case)
     values = 2 * np.sin(2 * np.pi * steps / 12) + 0.05 * steps + noise
     series = TimeSeries.from_values(values.astype(np.float32))
     train, test = series[:-60], series[-96:]
-    model = case.model(36, 12, n_epochs=30, batch_size=32, dropout=0.0, d_model=16, optimizer_kwargs={"lr": 3e-3})
+    arguments = {"n_epochs": 30, "batch_size": 32, "dropout": 0.0, "d_model": 16, "optimizer_kwargs": {"lr": 3e-3}}
+    model = case.model(36, 12, **arguments, **case.to_learn)
     model.fit(train)
     windows = {"start": 340, "forecast_horizon": 12, "stride": 12, "last_points_only": False, "verbose": False}
     ours = model.historical_forecasts(test, retrain=False, **windows)
@@ -161,9 +162,11 @@ def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case)
     assert np.mean(mae([test] * 5, ours)) < 0.7 * np.mean(mae([test] * 5, naive))
 
 
-@every_model
+@pytest.mark.parametrize("case", [case for case in CASES if case.takes("attention")], ids=lambda case: case.name)
 @pytest.mark.parametrize(
-    "attention", ["full", "log_sparse", ("log_sparse", {"pattern": "local"}), "prob_sparse"], ids=str
+    "attention",
+    ["full", "log_sparse", ("log_sparse", {"pattern": "local"}), "prob_sparse", "auto_correlation"],
+    ids=str,
 )
 def test_any_mechanism_serves_any_model_or_is_refused(case: Case, attention):
     data = make_data()
@@ -178,7 +181,7 @@ def test_any_mechanism_serves_any_model_or_is_refused(case: Case, attention):
 
 
 def test_every_registered_mechanism_is_tried():
-    assert {"full", "log_sparse", "prob_sparse"} <= set(attention_names())
+    assert {"auto_correlation", "full", "log_sparse", "prob_sparse"} <= set(attention_names())
 
 
 def test_sizes_of_the_suite_are_unequal():

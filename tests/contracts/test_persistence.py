@@ -29,7 +29,7 @@ data = make_data()
 cls = getattr(darts_tsformers, case.model_class.__name__)
 whole = cls.load(folder / "saved.pt", map_location="cpu")
 checkpoint = cls.load_from_checkpoint("run", work_dir=str(folder), best=False)
-weights = case.model(attention=case.model().model_params["attention"])
+weights = case.model(**{"attention": case.model().model_params["attention"]} if case.takes("attention") else {})
 weights.load_weights(str(folder / "saved.pt"), map_location="cpu")
 np.savez(folder / "fresh.npz", **{
     way: model.predict(H + 2, data.series, verbose=False, **data.covariates()).values()
@@ -77,7 +77,7 @@ def test_training_goes_on_after_loading(case: Case, tmp_path: Path):
 
 @every_model
 def test_an_untrained_copy_has_the_same_arguments(case: Case):
-    model = case.model(attention=("full", {}), dropout=0.1)
+    model = case.model(**{"attention": ("full", {})} if case.takes("attention") else {}, dropout=0.1)
     copy = model.untrained_model()
     assert dict(copy.model_params) == dict(model.model_params)
     assert copy.model is None

@@ -1,0 +1,79 @@
+"""Autoformer as a Darts model."""
+
+from typing import Any, ClassVar, Unpack
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models._arguments import DartsArguments
+from darts_tsformers.models._decomposing import DecomposingModel
+from darts_tsformers.networks.autoformer import Autoformer
+
+
+class AutoformerModel(DecomposingModel):
+    """Autoformer: finds the periods of a series by auto-correlation, and keeps trend and season apart.
+
+    For seasonal series. ``decompose`` gives the two parts of a forecast. Takes past, future and static covariates, any
+    number of targets, and every likelihood of Darts.
+
+    Notes
+    -----
+    Wu et al., "Autoformer: Decomposition Transformers with Auto-Correlation for Long-Term Series Forecasting", NeurIPS
+    2021. See :class:`darts_tsformers.networks.Autoformer` for the architecture and for where it deviates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import AutoformerModel
+    >>> series = TimeSeries.from_values(np.sin(np.arange(200) / 4).astype(np.float32))
+    >>> model = AutoformerModel(48, 12, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False})
+    >>> trend, seasonal = model.fit(series, verbose=False).decompose()
+    >>> len(trend), len(seasonal)
+    (12, 12)
+    """
+
+    network_class = Autoformer
+    paper_configs: ClassVar[dict[str, dict[str, Any]]] = {
+        # scripts/ETT_script/Autoformer_ETTh1.sh of the authors' repository, 96 -> 96
+        "ETTh1": {
+            "input_chunk_length": 96,
+            "output_chunk_length": 96,
+            "label_length": 48,
+            "kernel_size": 25,
+            "d_model": 512,
+            "n_heads": 8,
+            "n_encoder_layers": 2,
+            "n_decoder_layers": 1,
+            "d_ff": 2048,
+            "dropout": 0.05,
+            "attention": ("auto_correlation", {"factor": 3}),
+            "batch_size": 32,
+            "n_epochs": 10,
+            "optimizer_kwargs": {"lr": 1e-4},
+        }
+    }
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        label_length: int | None = None,
+        kernel_size: int = 25,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 2,
+        n_decoder_layers: int = 1,
+        d_ff: int = 128,
+        dropout: float = 0.05,
+        activation: str = "gelu",
+        attention: AttentionLike = "auto_correlation",
+        padding_mode: str = "replicate",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        **kwargs: Unpack[DartsArguments],
+    ) -> None:
+        super().__init__()

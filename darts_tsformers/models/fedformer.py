@@ -1,0 +1,86 @@
+"""FEDformer as a Darts model."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Unpack
+
+from darts_tsformers.models._arguments import DartsArguments
+from darts_tsformers.models._decomposing import DecomposingModel
+from darts_tsformers.networks.fedformer import FEDformer
+
+
+class FEDformerModel(DecomposingModel):
+    """FEDformer: works on a few frequencies of a series, or on its wavelets, and keeps trend and season apart.
+
+    Its cost grows as the look-back does. ``decompose`` gives the two parts of a forecast. Takes past, future and static
+    covariates, any number of targets, and every likelihood of Darts.
+
+    Notes
+    -----
+    Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022. See
+    :class:`darts_tsformers.networks.FEDformer` for the architecture and for where it deviates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import FEDformerModel
+    >>> series = TimeSeries.from_values(np.sin(np.arange(200) / 4).astype(np.float32))
+    >>> model = FEDformerModel(48, 12, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False})
+    >>> trend, seasonal = model.fit(series, verbose=False).decompose()
+    >>> len(trend), len(seasonal)
+    (12, 12)
+    """
+
+    network_class = FEDformer
+    paper_configs: ClassVar[dict[str, dict[str, Any]]] = {
+        # command-line defaults of the authors' repository, 96 -> 96
+        "ETTh1": {
+            "input_chunk_length": 96,
+            "output_chunk_length": 96,
+            "label_length": 48,
+            "kernel_sizes": [24],
+            "modes": 64,
+            "d_model": 512,
+            "n_heads": 8,
+            "n_encoder_layers": 2,
+            "n_decoder_layers": 1,
+            "d_ff": 2048,
+            "dropout": 0.05,
+            "batch_size": 32,
+            "n_epochs": 10,
+            "optimizer_kwargs": {"lr": 1e-4},
+        }
+    }
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        version: str = "fourier",
+        label_length: int | None = None,
+        modes: int = 32,
+        mode_select: str = "random",
+        modes_seed: int = 0,
+        frequency_activation: str = "tanh",
+        wavelet_channels: int = 8,
+        wavelet_order: int = 4,
+        n_coarse_levels: int = 3,
+        kernel_sizes: Sequence[int] = (24,),
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 2,
+        n_decoder_layers: int = 1,
+        d_ff: int = 128,
+        dropout: float = 0.05,
+        activation: str = "gelu",
+        padding_mode: str = "replicate",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        **kwargs: Unpack[DartsArguments],
+    ) -> None:
+        super().__init__()

@@ -1,0 +1,117 @@
+"""Autoformer: auto-correlation in place of attention, and the trend taken out after every step."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from darts_tsformers.attention import AttentionLike, build_attention
+from darts_tsformers.layers.covariates import ALL_KINDS
+from darts_tsformers.layers.decomposition import SeriesDecomposition
+from darts_tsformers.layers.multi_head import MultiHeadAttention
+from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.networks._decomposition import DecompositionTransformer, Parts
+from darts_tsformers.networks._network import Network
+
+
+class Autoformer(Network, name="autoformer"):
+    """Encoder-decoder with auto-correlation and progressive decomposition.
+
+    The encoder works on the seasonal part of the look-back. The decoder starts from the decomposed end of the look-back
+    and gives the horizon in one pass; its layers add what they find of the trend to a trend that starts from the mean.
+
+    Covariates: future covariates take the place of the paper's time marks, in encoder and decoder; static covariates
+    add to every token, from zero at the start. Past covariates are embedded with the target in the encoder and have no
+    part in the decomposition of the target; the encoder takes their level out with every trend, so that it acts through
+    the shared :class:`~darts_tsformers.layers.covariates.CovariateHead`. Delays need no positions; tokens have none.
+
+    Cost: O(L log L) in the look-back.
+
+    Parameters
+    ----------
+    sizes
+        Sizes of the problem.
+    label_length
+        Steps of the look-back that the decoder starts from, at most all. None for half of them.
+    kernel_size
+        Steps of the moving average that is the trend.
+    d_model
+        Width of a token (``D``).
+    n_heads
+        Attention heads (``h``); must divide ``d_model``.
+    n_encoder_layers
+        Layers of the encoder.
+    n_decoder_layers
+        Layers of the decoder.
+    d_ff
+        Inner width of the feed-forward part.
+    dropout
+        In both stacks and on the embeddings.
+    activation
+        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
+    attention
+        Mechanism over time steps, nowhere causal. Where the decoder looks at the encoder, exact attention stands in for
+        a mechanism that needs queries and keys of one length.
+    padding_mode
+        What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the authors'
+        code, where each end leaks into the other.
+
+    Raises
+    ------
+    ValueError
+        If a hyper-parameter breaks its rule; the message names it.
+
+    Notes
+    -----
+    Wu et al., "Autoformer: Decomposition Transformers with Auto-Correlation for Long-Term Series Forecasting", NeurIPS
+    2021.
+
+    Deviations: convolutions repeat the end values instead of joining the ends; the delays of
+    :class:`~darts_tsformers.attention.AutoCorrelation` belong to each sample, in training too.
+    """
+
+    reads = ALL_KINDS - {"past"}
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        label_length: int | None = None,
+        kernel_size: int = 25,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 2,
+        n_decoder_layers: int = 1,
+        d_ff: int = 128,
+        dropout: float = 0.05,
+        activation: str = "gelu",
+        attention: AttentionLike = "auto_correlation",
+        padding_mode: str = "replicate",
+    ) -> None:
+        super().__init__(sizes)
+
+        def attend(*, cross: bool = False) -> MultiHeadAttention:
+            served = not cross or build_attention(attention).supports_cross
+            return MultiHeadAttention(
+                d_model, n_heads, attention=attention if served else "full", dropout=dropout, cross=cross
+            )
+
+        self.body = DecompositionTransformer(
+            sizes,
+            Parts(
+                encoder_attention=attend,
+                decoder_attention=attend,
+                cross_attention=lambda: attend(cross=True),
+                decomposition=lambda: SeriesDecomposition(kernel_size, dim=-2),
+            ),
+            label_length=label_length,
+            d_model=d_model,
+            d_ff=d_ff,
+            n_encoder_layers=n_encoder_layers,
+            n_decoder_layers=n_decoder_layers,
+            dropout=dropout,
+            activation=activation,
+            padding_mode=padding_mode,
+        )
+
+    def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
+        """Forecast."""
+        return self.body(window)
