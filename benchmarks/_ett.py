@@ -1,7 +1,7 @@
 """ETTh1 by the protocol of the published tables.
 
-12/4/4 months, standardised by the training part, early stopping on the validation part, all test windows at stride 1,
-MSE and MAE on the standardised scale.
+12/4/4 months, standardised by the training part, the weights of the lowest validation loss, all test windows at stride
+1, MSE and MAE on the standardised scale.
 """
 
 import time
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytorch_lightning as pl
 from darts import TimeSeries
 
 from darts_tsformers.models import TSFormerModel
+from darts_tsformers.workflow.training import BestWeights
 
 TRAIN, VALIDATION, TEST = 8640, 11520, 14400
 
@@ -29,7 +29,7 @@ def trainer(patience: int = 3) -> dict[str, object]:
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
-        "callbacks": [pl.callbacks.EarlyStopping("val_loss", patience=patience)],
+        "callbacks": [BestWeights(patience)],
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 import darts_tsformers
 from darts_tsformers import cli, demo
 from darts_tsformers.cli import main
+from darts_tsformers.workflow import settings
 from darts_tsformers.workflow.report import FILES
 from darts_tsformers.workflow.training import BestWeights
 from tests.workflow.conftest import weekly_wave
@@ -199,3 +200,15 @@ def test_output_that_nobody_reads_is_no_error():
 def test_what_stands_between_two_quotes_is_not_shortened():
     message = f"the forecast of 'a' by RegressionEnsemble is {'very ' * 20}odd: look at 'it\\'s'"
     assert cli._one_line(message) == message
+
+
+def test_every_forecaster_can_be_asked_for():
+    assert tuple(settings.MODELS) == cli.MODELS
+    assert set(settings.MODELS.values()) == set(darts_tsformers.__all__)
+
+
+@pytest.mark.parametrize("model", [name for name in cli.MODELS if name != "itransformer"])
+def test_each_model_forecasts(data, model):
+    arguments = ["--target", "sales", "--model", model, "--quiet", "--out", "result"]
+    assert main(["forecast", "sales.csv", *QUICK, *arguments]) == 0
+    assert settings.MODELS[model] in (data.parent / "result" / "comparison.csv").read_text()

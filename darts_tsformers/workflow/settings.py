@@ -10,7 +10,14 @@ from darts_tsformers.seasonality import seasonal_period
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.splits import Split, split_rows
 
-MODELS = {"patchtst": "PatchTSTModel", "itransformer": "ITransformerModel"}
+MODELS = {
+    "patchtst": "PatchTSTModel",
+    "itransformer": "ITransformerModel",
+    "informer": "InformerModel",
+    "log_sparse": "LogSparseTransformerModel",
+    "autoformer": "AutoformerModel",
+    "fedformer": "FEDformerModel",
+}
 """Models by the name users give, with the name of their class in the package."""
 
 _USUAL_LOOKBACK = 168
@@ -127,7 +134,7 @@ def choose_settings(
     n_windows = split.validation_start - lookback - horizon + 1
     arguments: dict[str, Any] = {
         "batch_size": _batch_size(n_windows, target.n_components),
-        **_sizes(model, lookback, n_windows),
+        **_sizes(model, lookback, season, n_windows),
         **(model_arguments or {}),
     }
     steps = min(-(-n_windows // arguments["batch_size"]), _MAX_STEPS_PER_EPOCH)
@@ -163,20 +170,34 @@ def _batch_size(n_windows: int, n_components: int) -> int:
     return min(usual, max(_MAX_BATCH_COMPONENTS // n_components, 8))
 
 
-def _sizes(model: str, lookback: int, n_windows: int) -> dict[str, Any]:
-    wide = n_windows >= 2000 and model == "itransformer"
+def _sizes(model: str, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+    wide = n_windows >= 2000 and model != "patchtst"
     sizes: dict[str, Any] = {
         "d_model": 64 if wide else 32,
         "d_ff": 128 if wide else 64,
         "n_heads": 4,
-        "n_encoder_layers": 2,
         "dropout": 0.1,
         "optimizer_kwargs": {"lr": 1e-3},
     }
-    if model == "patchtst":
-        patch_length = min(max(lookback // 3, 1), 24)
-        sizes |= {"patch_length": patch_length, "stride": max(min(patch_length // 2, lookback // 12), 1)}
-    return sizes
+    patch_length = min(max(lookback // 3, 1), 24)
+    own: dict[str, dict[str, Any]] = {
+        "patchtst": {
+            "n_encoder_layers": 2,
+            "patch_length": patch_length,
+            "stride": max(min(patch_length // 2, lookback // 12), 1),
+        },
+        "itransformer": {"n_encoder_layers": 2},
+        "informer": {"use_instance_norm": True},
+        "log_sparse": {"n_decoder_layers": 2},
+        "autoformer": {"kernel_size": _a_season_or_so(season)},
+        "fedformer": {"kernel_sizes": (_a_season_or_so(season),)},
+    }
+    return sizes | own[model]
+
+
+def _a_season_or_so(season: int) -> int:
+    """Return the steps of a moving average that takes the season out, or the papers' own where there is none."""
+    return season if season > 1 else 25
 
 
 def _checked_quantiles(quantiles: Sequence[float] | None) -> tuple[float, ...]:
