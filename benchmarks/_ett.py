@@ -29,6 +29,7 @@ def trainer(patience: int = 3) -> dict[str, object]:
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
         "callbacks": [BestWeights(patience)],
     }
 

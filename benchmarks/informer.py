@@ -2,45 +2,39 @@
 
     python -m benchmarks.informer --out results.json
 
-One step is forward, mean squared error, backward and Adam, on the same series for all. One thread. The cases of one
-length take turns, so that a busy machine slows all of them; the medians of the processor time are reported. A case is
-left out beyond its limit. Memory is the largest total of the tensors alive at any time of a step, beyond weights,
-moments and the input. The exponent is the slope of the logarithms from 2,048 on.
+Measured as ``benchmarks._steps`` says.
 
 ``Published`` is written from the paper and the published hyper-parameters the way public codes are: one layer for each
 of queries, keys and values, sampled keys gathered for each query, softmax over materialised maps, and convolutions that
 change the layout there and back.
 """
 
-import argparse
-import json
 import math
-import os
-import platform
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.attention import case_prob_sparse_gather, exponent, table
+from benchmarks._steps import (
+    DECODER_LAYERS,
+    DROPOUT,
+    ENCODER_LAYERS,
+    HEADS,
+    HORIZON,
+    LABEL,
+    TARGETS,
+    WIDTH,
+    WIDTH_FF,
+    Bar,
+    Case,
+    main,
+)
+from benchmarks.attention import case_prob_sparse_gather
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Informer
 
-BATCH, TARGETS, HORIZON, LABEL, FACTOR = 4, 7, 96, 48, 5
-WIDTH, HEADS, WIDTH_FF, DROPOUT = 64, 4, 256, 0.05
-BAR_LENGTH = 4096
-BARS = {  # at BAR_LENGTH: what of ours may be at most which share of what other case
-    ("time", "published, reference way"): 0.5,
-    ("memory", "published, reference way"): 0.6,
-    ("time", "ours, full attention"): 0.1,
-}
+FACTOR = 5
 
 
 class Published(nn.Module):
@@ -111,10 +105,10 @@ class MaterialisedAttention(nn.Module):
 
 
 class PublishedFeedForward(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, *, bias: bool = True) -> None:
         super().__init__()
-        self.widen = nn.Conv1d(WIDTH, WIDTH_FF, kernel_size=1)
-        self.narrow = nn.Conv1d(WIDTH_FF, WIDTH, kernel_size=1)
+        self.widen = nn.Conv1d(WIDTH, WIDTH_FF, kernel_size=1, bias=bias)
+        self.narrow = nn.Conv1d(WIDTH_FF, WIDTH, kernel_size=1, bias=bias)
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -169,8 +163,8 @@ class Ours(nn.Module):
             label_length=LABEL,
             d_model=WIDTH,
             n_heads=HEADS,
-            n_encoder_layers=2,
-            n_decoder_layers=1,
+            n_encoder_layers=ENCODER_LAYERS,
+            n_decoder_layers=DECODER_LAYERS,
             d_ff=WIDTH_FF,
             dropout=DROPOUT,
             attention=attention,
@@ -180,95 +174,16 @@ class Ours(nn.Module):
         return self.network(Window(past))[..., 0]
 
 
-@dataclass(frozen=True)
-class Case:
-    build: Callable[[int], nn.Module]
-    limit: int = 32768
-
-
 CASES = {
     "ours": Case(lambda length: Ours(length, "prob_sparse")),
     "ours, full attention": Case(lambda length: Ours(length, "full"), 4096),
     "published, reference way": Case(Published, 8192),
 }
-
-
-def training_step(case: Case, length: int) -> Callable[[], None]:
-    """Build the network of a case and return what trains it by one step."""
-    torch.manual_seed(0)
-    network = case.build(length).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
-    past, future = (torch.randn(BATCH, n, TARGETS) for n in (length, HORIZON))
-
-    def step() -> None:
-        F.mse_loss(network(past), future).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    step()
-    return step
-
-
-def milliseconds(steps: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats + 1):
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            seconds[name].append(time.process_time() - start)
-    return {name: 1e3 * statistics.median(each[1:]) for name, each in seconds.items()}
-
-
-def megabytes(step: Callable[[], None]) -> float:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        step()
-    changes = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = np.cumsum([event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns())])
-    return float(held.max()) / 1e6
-
-
-def against_bars(figures: dict[str, dict[str, dict[int, float]]]) -> list[dict[str, str | float]]:
-    """Compare ours with each bar whose cases were measured."""
-    lines: list[dict[str, str | float]] = []
-    for (what, other), bar in BARS.items():
-        ours, theirs = (figures[what].get(name, {}).get(BAR_LENGTH) for name in ("ours", other))
-        if ours is not None and theirs is not None:
-            lines.append({"what": what, "of": other, "ratio": ours / theirs, "bar": bar})
-    return lines
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--lengths", nargs="+", type=int, default=[1024, 2048, 4096, 8192, 16384, 32768])
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler reports its own start and stop otherwise
-    times: dict[str, dict[int, float]] = {name: {} for name in arguments.cases}
-    memory: dict[str, dict[int, float]] = {name: {} for name in arguments.cases}
-    for length in arguments.lengths:
-        cases = {name: CASES[name] for name in arguments.cases if length <= CASES[name].limit}
-        steps = {name: training_step(case, length) for name, case in cases.items()}
-        for name, value in milliseconds(steps, arguments.repeats).items():
-            times[name][length] = value
-            memory[name][length] = megabytes(steps[name])
-    bars = against_bars({"time": times, "memory": memory})
-    print(table(times, arguments.lengths, "training step, ms"))
-    print(table(memory, arguments.lengths, "peak memory, MB"))
-    for line in bars:
-        print("{what} at most {bar} of {of}: {ratio:.2f}".format(**line))
-    if arguments.out:
-        setting = {
-            "batch": BATCH, "targets": TARGETS, "horizon": HORIZON, "label_length": LABEL, "factor": FACTOR,
-            "d_model": WIDTH, "n_heads": HEADS, "d_ff": WIDTH_FF, "dropout": DROPOUT, "bar_length": BAR_LENGTH,
-        }  # fmt: skip
-        machine = {"torch": torch.__version__, "python": platform.python_version(), "processor": platform.processor()}
-        exponents = {name: {"time": exponent(times[name]), "memory": exponent(memory[name])} for name in times}
-        results = {"milliseconds": times, "megabytes": memory, "exponents": exponents, "bars": bars}
-        arguments.out.write_text(json.dumps(setting | machine | results, indent=2) + "\n")
-
+BARS = [
+    Bar("time", "ours", "published, reference way", 0.5),
+    Bar("memory", "ours", "published, reference way", 0.6),
+    Bar("time", "ours", "ours, full attention", 0.1),
+]
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, CASES, BARS, factor=FACTOR)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK = 2**18  # elements to work on at once: a processor's cache holds them
+from darts_tsformers.attention._cache import parts
 
 
 class CorrelationAt(torch.autograd.Function):
@@ -64,8 +64,8 @@ def correlate(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Float
     """Correlate two series at all delays, summed over heads and channels: one inverse FFT serves them all."""
     b, h, length, e = q.shape
     out = q.new_empty(b, length)
-    for some in _parts(q, b, h * length * e):
-        spectra = [_cross_spectrum(q[some, heads], k[some, heads]) for heads in _parts(q, h, length * e)]
+    for some in parts(q, b, h * length * e):
+        spectra = [_cross_spectrum(q[some, heads], k[some, heads]) for heads in parts(q, h, length * e)]
         out[some] = torch.fft.ifft(sum(spectra)).real
     return out
 
@@ -97,7 +97,7 @@ def _sum_steps(
     """Sum for each step the given ones, times their weights."""
     b, h, length, e = x.shape
     out = x.new_empty(b, length, h * e)
-    for some in _parts(x, b, h * length * e):
+    for some in parts(x, b, h * length * e):
         each = weights[some, None].expand(-1, length, -1).flatten(0, 1)
         total = F.embedding_bag(_rows(steps[some]), _time_first(x[some]), mode="sum", per_sample_weights=each)
         out[some] = total.view_as(out[some])
@@ -111,7 +111,7 @@ def _multiply_steps(
     b, h, length, e = x.shape
     n = steps.shape[-1]
     out = x.new_empty(b, n)
-    for some in _parts(x, b, h * length * e):
+    for some in parts(x, b, h * length * e):
         rows = _rows(steps[some])
         bag = torch.arange(rows.shape[0], dtype=rows.dtype, device=x.device)
         # what torch's own backward pass calls; to get there by autograd would compute the sum again
@@ -132,11 +132,3 @@ def _rows(steps: Int[Tensor, "B L n"]) -> Int[Tensor, "R n"]:
 def _time_first(x: Float[Tensor, "B h L e"]) -> Float[Tensor, "R D"]:
     """Lay steps out as rows, those of the next sample below."""
     return x.transpose(1, 2).flatten(2).flatten(0, 1).contiguous()
-
-
-def _parts(x: Tensor, count: int | torch.SymInt, size: int | torch.SymInt) -> list[slice]:
-    """Slice ``count`` things of ``size`` elements for a CPU's cache; elsewhere, and for export, take them whole."""
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
-        return [slice(None)]
-    step = max(1, CHUNK // size)
-    return [slice(start, start + step) for start in range(0, count, step)]

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from darts_tsformers.attention._cache import parts
 from darts_tsformers.layers.checks import require_at_least
 
 
@@ -45,8 +46,7 @@ class SeriesDecomposition(nn.Module):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
         """Return remainder and trend."""
-        trend = moving_average(x, self.kernel_size, self.dim)
-        return x - trend, trend
+        return _split(x, (self.kernel_size,), self.dim)
 
 
 class MixtureDecomposition(nn.Module):
@@ -86,54 +86,137 @@ class MixtureDecomposition(nn.Module):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
         """Return remainder and trend."""
-        averages = (moving_average(x, kernel_size, self.dim) for kernel_size in self.kernel_sizes)
-        parts = [weight * average for weight, average in zip(self.weights(x).unbind(), averages, strict=True)]
-        trend = torch.stack(parts).sum(0)
-        return x - trend, trend
+        if self.mix is None:
+            return _split(x, self.kernel_sizes, self.dim)
+        return _split(x, self.kernel_sizes, self.dim, self.mix.weight, self.mix.bias)
 
     def weights(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "K *shape"]:
         """Return what part of the trend at each step each kernel makes; they sum to 1."""
-        if self.mix is None:
-            return torch.ones_like(x)[None]
-        # kernels first: a softmax over a few neighbours in memory takes many times as long
-        return torch.stack(
-            [x * weight + bias for weight, bias in zip(self.mix.weight, self.mix.bias, strict=True)]
-        ).softmax(0)
+        return torch.ones_like(x)[None] if self.mix is None else _mixing(x, self.mix.weight, self.mix.bias)
 
 
-def moving_average(x: Float[Tensor, "*shape"], kernel_size: int, dim: int) -> Float[Tensor, "*shape"]:
-    """Average ``kernel_size`` neighbours, the ends repeated; sums run in single precision at least."""
+def _split(
+    x: Float[Tensor, "*shape"],
+    kernel_sizes: tuple[int, ...],
+    dim: int,
+    weight: Float[Tensor, "K 1"] | None = None,
+    bias: Float[Tensor, " K"] | None = None,
+) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
+    """Return remainder and trend, of one kernel or of a mixture; sums run in single precision at least."""
     wide = torch.promote_types(x.dtype, torch.float32)
-    trend: Tensor = _MovingAverage.apply(x.to(wide), kernel_size, dim)  # type: ignore[no-untyped-call]
-    return trend.to(x.dtype)
+    mix = (None, None) if weight is None or bias is None else (weight.to(wide), bias.to(wide))
+    remainder, trend = _Split.apply(x.to(wide), kernel_sizes, dim, *mix)  # type: ignore[no-untyped-call]
+    return remainder.to(x.dtype), trend.to(x.dtype)
 
 
-class _MovingAverage(torch.autograd.Function):
-    """Moving average with repeated ends. By hand, the gradient takes as few passes; nothing is kept for it."""
+class _Split(torch.autograd.Function):
+    """Remainder and trend, sample by sample. By hand, the gradient takes few passes, and little is kept for it."""
 
     @staticmethod
-    def forward(ctx: Any, x: Float[Tensor, "*shape"], kernel_size: int, dim: int) -> Float[Tensor, "*shape"]:
-        ctx.kernel_size, ctx.dim = kernel_size, dim
-        behind = (kernel_size - 1) // 2
-        front = kernel_size - 1 - behind
-        first, last = x.narrow(dim, 0, 1), x.narrow(dim, -1, 1)
-        padded = torch.cat([*[first] * front, x, *[last] * behind], dim)
-        return _window_sums(padded, kernel_size, dim) / kernel_size
+    def forward(
+        ctx: Any, x: Tensor, kernel_sizes: tuple[int, ...], dim: int, weight: Tensor | None, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        ctx.kernel_sizes, ctx.dim = kernel_sizes, dim
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(None if weight is None else x, weight, bias)
+        remainder, trend = x.new_empty(x.shape), x.new_empty(x.shape)
+        for some in _samples(x, dim):
+            trend[some] = _trend(x[some], kernel_sizes, dim, weight, bias)
+            torch.sub(x[some], trend[some], out=remainder[some])
+        return remainder, trend
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_out: Float[Tensor, "*shape"]) -> tuple[Tensor | None, ...]:
-        kernel_size, dim = ctx.kernel_size, ctx.dim
-        length, behind = d_out.shape[dim], (kernel_size - 1) // 2
-        front = kernel_size - 1 - behind
-        shape = list(d_out.shape)
-        shape[dim] = kernel_size - 1
-        nothing = d_out.new_zeros(shape)
-        d_padded = _window_sums(torch.cat([nothing, d_out, nothing], dim), kernel_size, dim) / kernel_size
-        d_x = d_padded.narrow(dim, front, length).clone()
-        d_x.narrow(dim, 0, 1).add_(d_padded.narrow(dim, 0, front).sum(dim, keepdim=True))
-        d_x.narrow(dim, -1, 1).add_(d_padded.narrow(dim, front + length, behind).sum(dim, keepdim=True))
-        return d_x, None, None
+    def backward(ctx: Any, d_remainder: Tensor | None, d_trend: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, weight, bias = ctx.saved_tensors
+        given = d_trend if d_remainder is None else d_remainder
+        if given is None:
+            return None, None, None, None, None
+        d_x = given.new_empty(given.shape)
+        d_mix = None if weight is None else given.new_zeros(2, len(ctx.kernel_sizes))
+        for some in _samples(given, ctx.dim):
+            of_trend = _total_of_trend(d_remainder, d_trend, some)
+            if d_mix is None:
+                of_input = _spread(of_trend, ctx.kernel_sizes[0], ctx.dim)
+            else:
+                of_input, of_mix = _mixture_gradients(x[some], of_trend, ctx.kernel_sizes, ctx.dim, weight, bias)
+                d_mix += of_mix
+            d_x[some] = of_input if d_remainder is None else of_input.add_(d_remainder[some])
+        return d_x, None, None, *((None, None) if d_mix is None else (d_mix[0, :, None], d_mix[1]))
+
+
+def _samples(x: Tensor, dim: int) -> list[slice]:
+    """Slice the first axis for the cache, unless it is that of time."""
+    if dim % x.ndim == 0:
+        return [slice(None)]
+    return parts(x, x.shape[0], x[0].numel())
+
+
+def _total_of_trend(d_remainder: Tensor | None, d_trend: Tensor | None, some: slice) -> Tensor:
+    """Return the gradient in the trend with that through the remainder, of which it is subtracted; one is given."""
+    if d_trend is None:
+        assert d_remainder is not None
+        return -d_remainder[some]
+    return d_trend[some] if d_remainder is None else d_trend[some] - d_remainder[some]
+
+
+def _trend(x: Tensor, kernel_sizes: tuple[int, ...], dim: int, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    if weight is None or bias is None:
+        return _average(x, kernel_sizes[0], dim)
+    shares = _mixing(x, weight, bias)
+    for share, kernel_size in zip(shares, kernel_sizes, strict=True):
+        share.mul_(_average(x, kernel_size, dim))
+    return shares.sum(0)
+
+
+def _mixture_gradients(
+    x: Tensor, d_trend: Tensor, kernel_sizes: tuple[int, ...], dim: int, weight: Tensor, bias: Tensor
+) -> tuple[Tensor, Float[Tensor, "2 K"]]:
+    """Return the gradients of a mixture in its input, and in weight and bias; averages are computed once more."""
+    shares = _mixing(x, weight, bias)
+    averages = torch.stack([_average(x, kernel_size, dim) for kernel_size in kernel_sizes])
+    trend = (shares * averages).sum(0)
+    d_shares = shares * d_trend
+    d_choices = averages.sub_(trend).mul_(d_shares)
+    d_x = torch.tensordot(weight[:, 0], d_choices, dims=1)
+    for d_share, kernel_size in zip(d_shares, kernel_sizes, strict=True):
+        d_x += _spread(d_share, kernel_size, dim)
+    choices = d_choices.flatten(1)
+    return d_x, torch.stack([choices @ x.flatten(), choices.sum(1)])
+
+
+def _mixing(
+    x: Float[Tensor, "*shape"], weight: Float[Tensor, "K 1"], bias: Float[Tensor, " K"]
+) -> Float[Tensor, "K *shape"]:
+    # kernels first: a softmax over a few neighbours in memory takes many times as long
+    return torch.stack([x * w + b for w, b in zip(weight, bias, strict=True)]).softmax(0)
+
+
+def _average(x: Tensor, kernel_size: int, dim: int) -> Tensor:
+    """Average ``kernel_size`` neighbours, the ends repeated."""
+    front, behind = _margins(kernel_size)
+    first, last = x.narrow(dim, 0, 1), x.narrow(dim, -1, 1)
+    padded = torch.cat([*[first] * front, x, *[last] * behind], dim)
+    return _window_sums(padded, kernel_size, dim) / kernel_size
+
+
+def _spread(d_trend: Tensor, kernel_size: int, dim: int) -> Tensor:
+    """Return the gradient of :func:`_average` in its input."""
+    length, (front, behind) = d_trend.shape[dim], _margins(kernel_size)
+    shape = list(d_trend.shape)
+    shape[dim] = kernel_size - 1
+    nothing = d_trend.new_zeros(shape)
+    d_padded = _window_sums(torch.cat([nothing, d_trend, nothing], dim), kernel_size, dim) / kernel_size
+    d_x = d_padded.narrow(dim, front, length)
+    d_x.narrow(dim, 0, 1).add_(d_padded.narrow(dim, 0, front).sum(dim, keepdim=True))
+    d_x.narrow(dim, -1, 1).add_(d_padded.narrow(dim, front + length, behind).sum(dim, keepdim=True))
+    return d_x
+
+
+def _margins(kernel_size: int) -> tuple[int, int]:
+    """Return how often the first and the last value are repeated."""
+    behind = (kernel_size - 1) // 2
+    return kernel_size - 1 - behind, behind
 
 
 def _window_sums(x: Tensor, width: int, dim: int) -> Tensor:

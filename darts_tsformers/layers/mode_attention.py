@@ -1,5 +1,7 @@
 """Attention between the modes of two spectra."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,11 +12,27 @@ ACTIVATIONS = ("complex_tanh", "softmax", "tanh")
 
 
 def attend(
-    q: Float[Tensor, "B 2 m h e"], k: Float[Tensor, "B 2 n h e"], v: Float[Tensor, "B 2 n h e"], *, activation: str
+    q: Float[Tensor, "B 2 m h e"],
+    k: Float[Tensor, "B 2 n h e"],
+    v: Float[Tensor, "B 2 n h e"],
+    *,
+    activation: str,
+    scale: float = 1.0,
 ) -> Float[Tensor, "B 2 m h e"]:
-    """Attend from the modes of a spectrum to those of another."""
-    scores = complex_einsum("bcmhe,bnhe->cbhmn", q, *k.unbind(1))
+    """Attend from the modes of a spectrum to those of another; ``scale`` multiplies the scores."""
+    scores = complex_einsum("bcmhe,bnhe->cbhmn", scale * q, *k.unbind(1))
     return complex_einsum("bchmn,bnhe->cbmhe", _activate(scores, activation), *v.unbind(1))
+
+
+def score_scale(width: int, length: int, memory_length: int) -> float:
+    r"""Return what brings the scores between two spectra of white noise to unit variance.
+
+    A mode of a signal of L steps with unit variance is a sum of L random terms: its real and its imaginary part have
+    the variance L / 2 each. A score adds up, over e features, products of such parts, two in its real and two in its
+    imaginary part. So each part has the variance :math:`2 e \cdot (L / 2)(M / 2) = e L M / 2`. Mode 0, which is real
+    with the variance L, has the same variance with all modes but its like.
+    """
+    return 1 / math.sqrt(width * length * memory_length / 2)
 
 
 def _activate(scores: Float[Tensor, "B 2 h m n"], activation: str) -> Float[Tensor, "B 2 h m n"]:

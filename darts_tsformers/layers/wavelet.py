@@ -8,24 +8,38 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.checks import require_at_least, require_one_of
+from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of
 from darts_tsformers.layers.legendre import merge, split
-from darts_tsformers.layers.lowest_modes import SpectralAttention, SpectralOperator
-from darts_tsformers.layers.mode_attention import ACTIVATIONS
-from darts_tsformers.layers.spectrum import at_least_single, require_length, without_autocast
+from darts_tsformers.layers.mode_attention import ACTIVATIONS, attend, score_scale
+from darts_tsformers.layers.spectrum import (
+    ModeWeights,
+    PartialFourier,
+    at_least_single,
+    require_length,
+    without_autocast,
+)
 
 
 class _Multiwavelet(nn.Module, ABC):
     """What both blocks share: sizes, projections and the way down the tree and up again."""
 
     def __init__(
-        self, d_model: int, length: int, *, n_inputs: int, n_channels: int, order: int, n_coarse_levels: int
+        self,
+        d_model: int,
+        length: int,
+        *,
+        n_inputs: int,
+        n_channels: int,
+        order: int,
+        n_modes: int,
+        n_coarse_levels: int,
     ) -> None:
         super().__init__()
-        require_at_least(1, d_model=d_model, length=length, n_channels=n_channels, order=order)
+        require_at_least(1, d_model=d_model, length=length, n_channels=n_channels, order=order, n_modes=n_modes)
         require_at_least(0, n_coarse_levels=n_coarse_levels)
         self.length = length
         self.order = order
+        self.n_modes = n_modes
         self.n_levels = max(0, length.bit_length() - 1 - n_coarse_levels)
         n_features = n_channels * order
         self.project_in = nn.ModuleList(nn.Linear(d_model, n_features) for _ in range(n_inputs))
@@ -74,9 +88,9 @@ class MultiwaveletBlock(_Multiwavelet):
 
         s_{i+1}, d_i = \mathrm{split}(s_i), \qquad \hat d_i = A\,d_i + B\,s_{i+1}, \qquad \hat s_i = C\,d_i
 
-    with the operators A, B and C, shared by all levels: each has a complex matrix for each of the lowest modes, see
-    :class:`~darts_tsformers.layers.lowest_modes.SpectralOperator`. On the way up, beginning with a linear map ``T`` of
-    the coefficients of the coarsest level,
+    with the operators A, B and C, shared by all levels: each has a complex matrix, for all channels and coefficients
+    together, for each of the lowest modes, and drops all other modes. On the way up, beginning with a linear map ``T``
+    of the coefficients of the coarsest level,
 
     .. math:: o_n = T\,s_n, \qquad o_i = \mathrm{merge}(o_{i+1} + \hat s_i, \hat d_i)
 
@@ -122,12 +136,18 @@ class MultiwaveletBlock(_Multiwavelet):
         n_modes: int = 16,
         n_coarse_levels: int = 3,
     ) -> None:
-        sizes = {"n_channels": n_channels, "order": order, "n_coarse_levels": n_coarse_levels}
-        super().__init__(d_model, length, n_inputs=1, **sizes)
-        require_at_least(1, n_modes=n_modes)
+        super().__init__(
+            d_model,
+            length,
+            n_inputs=1,
+            n_channels=n_channels,
+            order=order,
+            n_modes=n_modes,
+            n_coarse_levels=n_coarse_levels,
+        )
         if self.n_levels:  # weights that nothing uses would stop data-parallel training
             self.detail_from_detail, self.detail_from_smooth, self.smooth_from_detail = (
-                SpectralOperator(n_channels * order, n_modes) for _ in range(3)
+                ModeWeights(1, n_modes, n_channels * order) for _ in range(3)
             )
         self.coarsest = nn.Linear(order, order)
 
@@ -146,7 +166,11 @@ class MultiwaveletBlock(_Multiwavelet):
         self, smooth: list[Float[Tensor, "B n c k"]], detail: list[Float[Tensor, "B n c k"]]
     ) -> tuple[Float[Tensor, "B n c k"], Float[Tensor, "B n c k"]]:
         (s,), (d,) = smooth, detail
-        return self.smooth_from_detail(d), self.detail_from_detail(d) + self.detail_from_smooth(s)
+        fourier = _lowest_modes(d, self.n_modes)
+        of_s, of_d = (fourier.transform(rearrange(x, "B n c k -> B n 1 (c k)")) for x in (s, d))
+        to_smooth = self.smooth_from_detail(of_d)
+        to_detail = self.detail_from_detail(of_d) + self.detail_from_smooth(of_s)
+        return fourier.inverse(to_smooth).reshape(d.shape), fourier.inverse(to_detail).reshape(d.shape)
 
     def _coarsest(self, smooth: list[Float[Tensor, "B n c k"]]) -> Float[Tensor, "B n c k"]:
         (s,) = smooth
@@ -163,8 +187,8 @@ class MultiwaveletAttention(_Multiwavelet):
         \hat s_i = \mathrm{attend}(d_i^q, d_i^k, d_i^v), \qquad
         \hat d_i = \mathrm{attend}(d_i^q, d_i^k, d_i^v) + \mathrm{attend}(s_{i+1}^q, s_{i+1}^k, s_{i+1}^v)
 
-    and at the coarsest :math:`o_n = \mathrm{attend}(s_n^q, s_n^k, s_n^v)`, with the attention between the lowest modes
-    of :class:`~darts_tsformers.layers.lowest_modes.SpectralAttention`, which has no weights.
+    and at the coarsest :math:`o_n = \mathrm{attend}(s_n^q, s_n^k, s_n^v)`, with an attention between the lowest modes,
+    channel by channel, which has no weights.
 
     Keys and values are brought to the length of the queries first: cut to their last steps, or followed by zeros.
 
@@ -176,8 +200,8 @@ class MultiwaveletAttention(_Multiwavelet):
         Steps of the queries; there may be any number of keys.
     n_channels, order, n_modes, n_coarse_levels
         As in :class:`MultiwaveletBlock`; the paper's sizes are 64, 8, 16 and 3.
-    activation
-        As in :class:`~darts_tsformers.layers.fourier.FourierAttention`.
+    activation, scale_scores
+        As in :class:`~darts_tsformers.layers.fourier.FourierAttention`, with the coefficients for features.
 
     Raises
     ------
@@ -187,7 +211,7 @@ class MultiwaveletAttention(_Multiwavelet):
     Notes
     -----
     Zhou et al., "FEDformer", ICML 2022, section 3.3. Deviations: the sizes by default, the activation by default,
-    values where the authors' code takes keys once more, and the last steps where it keeps the first.
+    the scaled scores, values where the authors' code takes keys once more, and the last steps where it keeps the first.
     """
 
     def __init__(
@@ -200,12 +224,21 @@ class MultiwaveletAttention(_Multiwavelet):
         n_modes: int = 16,
         n_coarse_levels: int = 3,
         activation: str = "tanh",
+        scale_scores: bool = True,
     ) -> None:
-        sizes = {"n_channels": n_channels, "order": order, "n_coarse_levels": n_coarse_levels}
-        super().__init__(d_model, length, n_inputs=3, **sizes)
-        require_at_least(1, n_modes=n_modes)
+        super().__init__(
+            d_model,
+            length,
+            n_inputs=3,
+            n_channels=n_channels,
+            order=order,
+            n_modes=n_modes,
+            n_coarse_levels=n_coarse_levels,
+        )
         require_one_of(ACTIVATIONS, activation=activation)
-        self.attention = SpectralAttention(n_modes, activation)
+        require_flag(scale_scores=scale_scores)
+        self.activation = activation
+        self.scale_scores = scale_scores
 
     def forward(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], v: Float[Tensor, "B h M e"]
@@ -224,11 +257,24 @@ class MultiwaveletAttention(_Multiwavelet):
     def _level(
         self, smooth: list[Float[Tensor, "B n c k"]], detail: list[Float[Tensor, "B n c k"]]
     ) -> tuple[Float[Tensor, "B n c k"], Float[Tensor, "B n c k"]]:
-        to_smooth = self.attention(*detail)
-        return to_smooth, to_smooth + self.attention(*smooth)
+        fourier = _lowest_modes(detail[0], self.n_modes)
+        of_detail, of_smooth = (self._attend(fourier, signals) for signals in (detail, smooth))
+        return fourier.inverse(of_detail), fourier.inverse(of_detail + of_smooth)
 
     def _coarsest(self, smooth: list[Float[Tensor, "B n c k"]]) -> Float[Tensor, "B n c k"]:
-        return self.attention(*smooth)
+        fourier = _lowest_modes(smooth[0], self.n_modes)
+        return fourier.inverse(self._attend(fourier, smooth))
+
+    def _attend(self, fourier: PartialFourier, signals: list[Float[Tensor, "B n c k"]]) -> Float[Tensor, "B 2 m c k"]:
+        length = signals[0].shape[1]
+        scale = score_scale(self.order, length, length) if self.scale_scores else 1.0
+        return attend(*(fourier.transform(x) for x in signals), activation=self.activation, scale=scale)
+
+
+def _lowest_modes(x: Float[Tensor, "B n c k"], n_modes: int) -> PartialFourier:
+    """Return the transform to the modes from 0 on; a short signal has fewer."""
+    length = x.shape[1]
+    return PartialFourier(torch.arange(min(n_modes, length // 2 + 1), device=x.device), length, x.dtype)
 
 
 def _padded(x: Float[Tensor, "B L c k"]) -> Float[Tensor, "B n c k"]:

@@ -1,6 +1,7 @@
 """FEDformer: a few frequencies, or the levels of a wavelet tree, in place of attention over time steps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -119,7 +120,7 @@ class FEDformer(Network, name="fedformer"):
         length = sizes.input_length
         decoder_length = sizes.label_length(label_length) + sizes.output_length
         seeds = iter(range(modes_seed, modes_seed + n_encoder_layers + 2 * n_decoder_layers))
-        tree = {
+        tree: dict[str, Any] = {
             "n_channels": wavelet_channels,
             "order": wavelet_order,
             "n_modes": modes,

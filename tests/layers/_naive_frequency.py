@@ -49,11 +49,11 @@ def fourier_block(q: Tensor, modes: list[int], real: Tensor, imag: Tensor, *, fa
     return authors_layout(torch.stack(heads, 1)) if faithful else torch.stack(heads, 1)
 
 
-def attend(q: list[Tensor], k: list[Tensor], v: list[Tensor], activation: str) -> list[Tensor]:
+def attend(q: list[Tensor], k: list[Tensor], v: list[Tensor], activation: str, divisor: float = 1.0) -> list[Tensor]:
     """Attend from each mode ``(B, e)`` of the queries to all modes of the keys."""
     out = []
     for query in q:
-        scores = torch.stack([(query * key).sum(-1) for key in k], dim=-1)
+        scores = torch.stack([(query * key).sum(-1) for key in k], dim=-1) / divisor
         weights = activate(scores, activation)
         out.append(sum(weights[:, n, None] * value for n, value in enumerate(v)))
     return out
@@ -70,9 +70,11 @@ def fourier_attention(
     *,
     activation: str,
     faithful: bool = False,
+    scaled: bool = True,
 ) -> Tensor:
     """FEA-f, head by head."""
     values = k if faithful else v
+    divisor = math.sqrt(q.shape[-1] * q.shape[2] * k.shape[2] / 2) if scaled else 1.0
     heads = []
     for h in range(q.shape[1]):
         queries = [mode_of(q[:, h], j) for j in modes]
@@ -81,6 +83,7 @@ def fourier_attention(
             [mode_of(k[:, h], j) for j in memory_modes],
             [mode_of(values[:, h], j) for j in memory_modes],
             activation,
+            divisor,
         )
         weighted = {j: y @ (real + 1j * imag)[h, m] for m, (j, y) in enumerate(zip(modes, attended, strict=True))}
         heads.append(signal_of(weighted, q.shape[2]))
@@ -123,12 +126,15 @@ def spectral_operator(x: Tensor, real: Tensor, imag: Tensor) -> Tensor:
     return signal_of(weighted, length).reshape(x.shape)
 
 
-def spectral_attention(q: Tensor, k: Tensor, v: Tensor, n_modes: int, activation: str) -> Tensor:
+def spectral_attention(
+    q: Tensor, k: Tensor, v: Tensor, n_modes: int, activation: str, *, scaled: bool = True
+) -> Tensor:
     length = q.shape[1]
+    divisor = length * math.sqrt(q.shape[3] / 2) if scaled else 1.0
     kept = range(min(n_modes, length // 2 + 1))
     channels = []
     for c in range(q.shape[2]):
-        attended = attend(*([mode_of(t[:, :, c], j) for j in kept] for t in (q, k, v)), activation)
+        attended = attend(*([mode_of(t[:, :, c], j) for j in kept] for t in (q, k, v)), activation, divisor)
         channels.append(signal_of(dict(zip(kept, attended, strict=True)), length))
     return torch.stack(channels, 2)
 
@@ -151,7 +157,7 @@ def multiwavelet_block(x: Tensor, block, filters: Tensor, n_coarse_levels: int) 
     (project,) = block.project_in
 
     def operate(part: str, signal: Tensor) -> Tensor:
-        weights = getattr(block, part).weights
+        weights = getattr(block, part)
         return spectral_operator(signal, weights.real, weights.imag)
 
     def work(s: Tensor, levels: int) -> Tensor:
@@ -170,16 +176,16 @@ def multiwavelet_block(x: Tensor, block, filters: Tensor, n_coarse_levels: int) 
 
 def multiwavelet_attention(q: Tensor, k: Tensor, v: Tensor, block, filters: Tensor, n_coarse_levels: int) -> Tensor:
     """FEA-w on tokens; keys and values as long as the queries."""
-    n_modes, activation = block.attention.n_modes, block.attention.activation
+
+    def level(signals: list[Tensor]) -> Tensor:
+        return spectral_attention(*signals, block.n_modes, block.activation, scaled=block.scale_scores)
 
     def work(signals: list[Tensor], levels: int) -> Tensor:
         if levels == 0:
-            return spectral_attention(*signals, n_modes, activation)
+            return level(signals)
         parts = [split(s, filters) for s in signals]
         smooth, detail = [s for s, _ in parts], [d for _, d in parts]
-        to_smooth = spectral_attention(*detail, n_modes, activation)
-        to_detail = spectral_attention(*detail, n_modes, activation) + spectral_attention(*smooth, n_modes, activation)
-        return merge(work(smooth, levels - 1) + to_smooth, to_detail, filters)
+        return merge(work(smooth, levels - 1) + level(detail), level(detail) + level(smooth), filters)
 
     order = filters.shape[0] // 2
     signals = [

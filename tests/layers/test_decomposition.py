@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darts_tsformers.attention import _cache
 from darts_tsformers.layers.decomposition import MixtureDecomposition, SeriesDecomposition
 from tests.helpers import assert_same_with_gradients, draw, exactly, scatter_
 
@@ -60,6 +61,21 @@ def test_any_kernel_serves_any_length(length, kernel_size):
     remainder, trend = SeriesDecomposition(kernel_size)(x)
     torch.testing.assert_close(trend, neighbourhood_means(x, kernel_size))
     torch.testing.assert_close(remainder + trend, x)
+
+
+@both_axes
+@pytest.mark.parametrize("chunk", [_cache.CHUNK, 70, 1], ids=["one chunk", "some chunks", "many chunks"])
+@pytest.mark.parametrize("used", ["remainder", "trend", "both"])
+@pytest.mark.parametrize("kernel_sizes", [(4,), (3, 8)], ids=str)
+def test_each_part_has_its_gradient_in_any_chunks(kernel_sizes, used, chunk, dim, monkeypatch):
+    monkeypatch.setattr(_cache, "CHUNK", chunk)
+    decomposition = scatter_(MixtureDecomposition(kernel_sizes, dim=dim)).double()
+    x = draw(5, 3, 11, dtype=torch.float64).requires_grad_()
+    trend = mixture_of_means(x, kernel_sizes, decomposition.mix or torch.zeros_like)
+    expected = {"remainder": x - trend, "trend": trend, "both": 2 * (x - trend) + trend**2}[used]
+    parts = [part.movedim(dim, -1) for part in decomposition(x.movedim(-1, dim))]
+    ours = {"remainder": parts[0], "trend": parts[1], "both": 2 * parts[0] + parts[1] ** 2}[used]
+    assert_same_with_gradients(ours, expected, (x, *decomposition.parameters()))
 
 
 def test_a_constant_is_all_trend():

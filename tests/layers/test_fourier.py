@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
-from darts_tsformers.layers.mode_attention import attend
+from darts_tsformers.layers.mode_attention import attend, score_scale
 from darts_tsformers.layers.modes import select_modes
 from darts_tsformers.layers.spectrum import PartialFourier
 from tests.helpers import assert_same_with_gradients, draw, exactly, scatter_, watch_sizes
@@ -168,15 +168,17 @@ def test_block_looks_at_queries_only():
     assert torch.equal(block(q, k, v), block(q))
 
 
-@faithful_or_not
+@pytest.mark.parametrize(
+    ("faithful", "scale_scores", "scaled"),
+    [(False, None, True), (True, None, False), (False, False, False), (True, True, True)],
+)
 @activations
 @pytest.mark.parametrize("memory", [1, 2, 19, 26])
 @sizes
-def test_attention_equals_its_definition(b, h, n, e, m, memory, activation, faithful):
+def test_attention_equals_its_definition(b, h, n, e, m, memory, activation, faithful, scale_scores, scaled):
     q, k, v = qkv(b, h, n, memory, e, size=0.2)
-    attention = scattered(
-        FourierAttention(h * e, h, n, memory, n_modes=m, seed=3, activation=activation, faithful=faithful)
-    )
+    arguments = {"activation": activation, "faithful": faithful, "scale_scores": scale_scores}
+    attention = scattered(FourierAttention(h * e, h, n, memory, n_modes=m, seed=3, **arguments))
     expected = naive.fourier_attention(
         q,
         k,
@@ -186,6 +188,7 @@ def test_attention_equals_its_definition(b, h, n, e, m, memory, activation, fait
         *parameters(attention),
         activation=activation,
         faithful=faithful,
+        scaled=scaled,
     )
     inputs = [q, k, *([] if faithful else [v]), *attention.parameters()]
     assert_same_with_gradients(attention(q, k, v), expected, inputs)
@@ -195,6 +198,14 @@ def test_attention_equals_its_definition(b, h, n, e, m, memory, activation, fait
 def test_attention_gradients_equal_finite_differences(activation):
     attention = scattered(FourierAttention(4, 2, 7, 5, n_modes=2, activation=activation))
     assert torch.autograd.gradcheck(attention, qkv(1, 2, 7, 5, 2, size=0.3))
+
+
+@pytest.mark.parametrize(("length", "memory_length", "width"), [(96, 96, 16), (144, 512, 1), (33, 700, 5)])
+def test_scores_of_white_noise_are_of_order_one(length, memory_length, width):
+    q, k = (torch.fft.rfft(draw(8, 2, n, width, seed=n), dim=2)[:, :, 1 : n // 2] for n in (length, memory_length + 1))
+    scores = score_scale(width, length, memory_length) * torch.einsum("bhme,bhne->bhmn", q, k)
+    for part in (scores.real, scores.imag):
+        assert part.std().item() == pytest.approx(1, abs=0.05)
 
 
 def test_values_are_attended_to_and_keys_only_when_faithful():
@@ -353,6 +364,8 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 
 @pytest.mark.usefixtures("unchecked")
 def test_arguments_of_the_attention_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=exactly("scale_scores=1 must be True or False")):
+        FourierAttention(6, 2, 11, 7, scale_scores=1)
     with pytest.raises(ValueError, match=exactly("memory_length=0 must be an integer of at least 1")):
         FourierAttention(6, 2, 11, 0)
     message = "activation='relu' must be one of ['complex_tanh', 'softmax', 'tanh']"

@@ -7,7 +7,7 @@ from numpy.polynomial import Polynomial
 
 from darts_tsformers.layers import wavelet
 from darts_tsformers.layers.legendre import legendre_filters, merge, split
-from darts_tsformers.layers.lowest_modes import SpectralAttention, SpectralOperator
+from darts_tsformers.layers.spectrum import PartialFourier
 from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
 from tests.helpers import assert_same_with_gradients, draw, exactly, scatter_, watch_sizes
 from tests.layers import _naive_frequency as naive
@@ -99,22 +99,6 @@ def test_splitting_equals_its_definition_and_merging_undoes_it(order):
     torch.testing.assert_close(naive.merge(smooth, detail, filters(order)), x)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 11])
-def test_the_operator_equals_its_definition(n):
-    x = draw(2, n, 3, 2, dtype=torch.float64).requires_grad_()
-    operator = scatter_(SpectralOperator(6, 4).double())
-    weights = operator.weights.real, operator.weights.imag
-    assert_same_with_gradients(operator(x), naive.spectral_operator(x, *weights), [x, *weights])
-
-
-@pytest.mark.parametrize("activation", ["tanh", "softmax", "complex_tanh"])
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 11])
-def test_the_attention_of_a_level_equals_its_definition(n, activation):
-    q, k, v = ((0.2 * draw(2, n, 3, 2, seed=seed, dtype=torch.float64)).requires_grad_() for seed in range(3))
-    expected = naive.spectral_attention(q, k, v, 4, activation)
-    assert_same_with_gradients(SpectralAttention(4, activation)(q, k, v), expected, [q, k, v])
-
-
 @pytest.mark.parametrize("n_coarse_levels", [0, 1, 3])
 @pytest.mark.parametrize("n", LENGTHS)
 def test_block_equals_its_definition(n, n_coarse_levels):
@@ -124,11 +108,14 @@ def test_block_equals_its_definition(n, n_coarse_levels):
     assert_same_with_gradients(block(q), expected, [q, *block.parameters()])
 
 
+@pytest.mark.parametrize("scale_scores", [True, False])
+@pytest.mark.parametrize("activation", ["tanh", "softmax"])
 @pytest.mark.parametrize("n_coarse_levels", [0, 3])
 @pytest.mark.parametrize("n", LENGTHS)
-def test_attention_equals_its_definition(n, n_coarse_levels):
+def test_attention_equals_its_definition(n, n_coarse_levels, activation, scale_scores):
     inputs = qkv(2, 2, n, n, 3)
-    attention = scattered(MultiwaveletAttention, n, n_coarse_levels=n_coarse_levels)
+    arguments = {"n_coarse_levels": n_coarse_levels, "activation": activation, "scale_scores": scale_scores}
+    attention = scattered(MultiwaveletAttention, n, **arguments)
     expected = heads(naive.multiwavelet_attention(*map(tokens, inputs), attention, filters(3), n_coarse_levels), 2)
     assert_same_with_gradients(attention(*inputs), expected, [*inputs, *attention.parameters()])
 
@@ -139,19 +126,16 @@ def test_gradients_equal_finite_differences(build):
     assert torch.autograd.gradcheck(block, qkv(1, 1, 5, 5, 2))
 
 
-class Nothing(torch.nn.Module):
-    def forward(self, x):
-        return torch.zeros_like(x)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("n", [*LENGTHS, 96, 97, 144, 192, 720])
 @orders
 def test_the_tree_without_operators_gives_the_series_back(order, n, dtype):
-    block = MultiwaveletBlock(2 * order, n, n_channels=2, order=order, n_coarse_levels=0)
-    block.project_in[0] = block.project_out = block.coarsest = block.detail_from_detail = torch.nn.Identity()
+    block = MultiwaveletBlock(2 * order, n, n_channels=2, order=order, n_modes=n, n_coarse_levels=0).to(dtype)
+    block.project_in[0] = block.project_out = block.coarsest = torch.nn.Identity()
     block.coarsest.weight = torch.zeros((), dtype=dtype)
-    block.detail_from_smooth = block.smooth_from_detail = Nothing()
+    with torch.no_grad():
+        for name, weight in block.named_parameters():
+            weight.copy_(torch.eye(2 * order) if name == "detail_from_detail.real" else torch.zeros(()))
     q = draw(3, 2, n, order, dtype=dtype)
     torch.testing.assert_close(block(q), q, rtol=0, atol=1e-5 if dtype == torch.float32 else 1e-12)
 
@@ -218,13 +202,17 @@ def test_bfloat16_is_kept_and_accurate(build):
 
 
 @both
-def test_under_autocast_the_tree_is_in_single_precision(build):
+def test_under_autocast_the_tree_is_in_single_precision(build, monkeypatch):
     inputs = qkv(2, 2, 23, 23, 3, dtype=torch.float32)
     block = scattered(build, 23, dtype=torch.float32)
-    seen = []
-    for part in block.modules():
-        if isinstance(part, SpectralOperator | SpectralAttention):
-            part.register_forward_hook(lambda _, given, out: seen.extend(t.dtype for t in (*given, out)))
+    seen, inverse = [], PartialFourier.inverse
+
+    def watched(fourier, spectrum):
+        out = inverse(fourier, spectrum)
+        seen.extend([spectrum.dtype, out.dtype])
+        return out
+
+    monkeypatch.setattr(PartialFourier, "inverse", watched)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = block(*inputs)
     assert out.dtype == torch.float32
