@@ -15,7 +15,7 @@ class Golden(NamedTuple):
     """What a reference network holds, sees and says.
 
     ``weights`` keep the reference's names; ``x`` is ``(B, L, C)`` and ``y`` is ``(B, H, C)``. A decoder layer sees a
-    ``memory`` too.
+    ``memory`` too, a forecaster covariates of past and future steps that are ``known``, ``(B, L + H, F)``.
     """
 
     settings: dict[str, Any]
@@ -23,6 +23,7 @@ class Golden(NamedTuple):
     x: Tensor
     y: Tensor
     memory: Tensor | None = None
+    known: Tensor | None = None
 
 
 def names(prefix: str) -> list[str]:
@@ -33,8 +34,8 @@ def read(name: str) -> Golden:
     with np.load(FOLDER / f"{name}.npz") as file:
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "settings"}
         settings = json.loads(str(file["settings"]))
-    x, y, memory = arrays.pop("x"), arrays.pop("y"), arrays.pop("memory", None)
-    return Golden(settings, arrays, x, y, memory)
+    x, y, *others = arrays.pop("x"), arrays.pop("y"), arrays.pop("memory", None), arrays.pop("known", None)
+    return Golden(settings, arrays, x, y, *others)
 
 
 def load(model: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -51,12 +52,17 @@ def load(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def write(
-    name: str, settings: dict[str, Any], model: nn.Module, x: Tensor, y: Tensor, memory: Tensor | None = None
+    name: str,
+    settings: dict[str, Any],
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    memory: Tensor | None = None,
+    known: Tensor | None = None,
 ) -> None:
     FOLDER.mkdir(exist_ok=True)
     arrays = {key: value.numpy() for key, value in model.state_dict().items()}
-    if memory is not None:
-        arrays["memory"] = memory.numpy()
+    arrays |= {key: value.numpy() for key, value in {"memory": memory, "known": known}.items() if value is not None}
     np.savez_compressed(
         FOLDER / f"{name}.npz", settings=np.array(json.dumps(settings)), x=x.numpy(), y=y.numpy(), **arrays
     )
@@ -76,7 +82,7 @@ def scatter_(model: nn.Module, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     for name, tensor in model.state_dict().items():
         if tensor.ndim >= 2:
-            tensor.copy_(tensor.shape[1] ** -0.5 * torch.randn(tensor.shape, generator=draw))
+            tensor.copy_(tensor.shape[1] ** -0.5 * torch.randn(tensor.shape, generator=draw, dtype=tensor.dtype))
         elif name.endswith("running_var"):
             tensor.copy_(2 + 4 * torch.rand(tensor.shape, generator=draw))
         elif tensor.ndim == 1 and name.endswith("weight"):
