@@ -56,6 +56,30 @@ class Attention(nn.Module, ABC):
         """
         return self(q, k, v, causal=True)[0][..., row : row + 1, :]
 
+    def row_weights(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"], row: int
+    ) -> Float[Tensor, "B h 1 L"]:
+        """Return the weights of :meth:`row`, zero on later rows. O(L^2) unless overridden: for explanations."""
+        weights = self(q, k, k, causal=True, need_weights=True)[1]
+        return weights[..., row : row + 1, :]
+
+    def details(
+        self,
+        q: Float[Tensor, "B h L e"],  # noqa: ARG002
+        k: Float[Tensor, "B h M e"],  # noqa: ARG002
+        *,
+        causal: bool = False,  # noqa: ARG002
+    ) -> dict[str, dict[str, Tensor]]:
+        """Return what there is to say of a pass beyond its weights, by kind and name; by default nothing.
+
+        The kinds and their tensors are those of :data:`darts_tsformers.layers.recording.KINDS`.
+        """
+        return {}
+
+    def distance_groups(self, length: int) -> dict[str, list[int]]:  # noqa: ARG002
+        """Name the distances that the pattern of the mechanism is made of; empty if it sees all alike."""
+        return {}
+
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that rebuild this mechanism."""
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

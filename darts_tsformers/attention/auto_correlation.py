@@ -124,6 +124,13 @@ class AutoCorrelation(Attention):
         found = self._find(q, k, causal=False)
         return found.delays, found.weights
 
+    def details(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+    ) -> dict[str, dict[str, Tensor]]:
+        """Return the delays and their weights."""
+        found = self._find(q, k, causal=causal)
+        return {"delays": {"period": found.delays.to(found.weights.dtype), "weight": found.weights}}
+
     @torch.no_grad()
     def correlation(self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]) -> Float[Tensor, "B L"]:
         """Return R: the correlation of queries and keys at each delay, averaged over heads and channels."""

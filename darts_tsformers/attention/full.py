@@ -58,6 +58,12 @@ class FullAttention(Attention):
         seen = slice(row + 1)
         return self(q[..., row : row + 1, :], k[..., seen, :], v[..., seen, :])[0]
 
+    def row_weights(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"], row: int
+    ) -> Float[Tensor, "B h 1 L"]:
+        """Return the weights of one row, in O(L e)."""
+        return F.pad(self.weights(q[..., row : row + 1, :], k[..., : row + 1, :]), (0, k.shape[-2] - row - 1))
+
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
     ) -> Float[Tensor, "B h L M"]:

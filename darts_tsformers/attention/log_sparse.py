@@ -110,6 +110,26 @@ class LogSparseAttention(Attention):
         seen = list(range(row + 1)) if row < dense else [row - distance for distance in distances if distance <= row]
         return F.scaled_dot_product_attention(q[..., row : row + 1, :], k[..., seen, :], v[..., seen, :])
 
+    def row_weights(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"], row: int
+    ) -> Float[Tensor, "B h 1 L"]:
+        """Return the weights of one row, in O(L e)."""
+        visible = self._visible(slice(row, row + 1), k.shape[-2], causal=True, device=q.device)
+        scores = q[..., row : row + 1, :] @ k.mT / math.sqrt(q.shape[-1])
+        return scores.masked_fill(~visible, -math.inf).softmax(-1)
+
+    def distance_groups(self, length: int) -> dict[str, list[int]]:
+        """Name the distances of the pattern; rows that see all of their past have others as well."""
+        distances, _ = self._past(length)
+        near = self._near(self._sub_length(length))
+        reach = self._sub_length(length) if "restart" in self.pattern else length
+        steps = {step for i in range(length.bit_length()) if (step := near - 1 + 2**i) <= reach}
+        groups: dict[str, list[int]] = {"self": [], "local": [], "log steps": [], "restarts": []}
+        for distance in distances:
+            name = "log steps" if distance in steps else "restarts"
+            groups["self" if distance == 0 else "local" if distance < near else name].append(distance)
+        return {name: group for name, group in groups.items() if group}
+
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
     ) -> Float[Tensor, "B h L M"]:
@@ -149,9 +169,9 @@ class LogSparseAttention(Attention):
 
     def _past(self, length: int) -> tuple[list[int], int]:
         """Return the distances at which a row looks back, ascending, and how many first rows see all of their past."""
-        s = max(2, -(-length // 2)) if self.sub_length is None else self.sub_length
-        w = (s - 1).bit_length()  # the logarithm, rounded up
-        near = w if "local" in self.pattern else 1
+        s = self._sub_length(length)
+        w = _log2_rounded_up(s)
+        near = self._near(s)
         if "restart" in self.pattern:
             anchors = range(0, length, s)
             steps = [step for i in range(w) if (step := near - 1 + 2**i) <= s]
@@ -163,6 +183,17 @@ class LogSparseAttention(Attention):
         if len(distances) == length:
             return distances, length
         return distances, length // s * 2 * w if self.pattern == "local+restart" else 0
+
+    def _sub_length(self, length: int) -> int:
+        return max(2, -(-length // 2)) if self.sub_length is None else self.sub_length
+
+    def _near(self, sub_length: int) -> int:
+        """Return the width of the window of each step, its own included."""
+        return _log2_rounded_up(sub_length) if "local" in self.pattern else 1
+
+
+def _log2_rounded_up(n: int) -> int:
+    return (n - 1).bit_length()
 
 
 def _common_length(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]) -> int:

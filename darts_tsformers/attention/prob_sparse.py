@@ -139,10 +139,23 @@ class ProbSparseAttention(Attention):
         ValueError
             If ``causal`` and the number of queries differs from that of keys.
         """
+        return self._measured(q, k, causal=causal).topk(self._n_kept(q.shape[-2]), sorted=False).indices
+
+    def details(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+    ) -> dict[str, dict[str, Tensor]]:
+        """Return the measure of each query, and whether it was selected."""
+        measured = self._measured(q, k, causal=causal)
+        kept = measured.topk(self._n_kept(q.shape[-2]), sorted=False).indices
+        selected = torch.zeros_like(measured, dtype=torch.bool).scatter_(-1, kept, True)
+        return {"queries": {"measure": measured, "selected": selected}}
+
+    def _measured(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool
+    ) -> Float[Tensor, "B h L"]:
         if causal and q.shape[-2] != k.shape[-2]:
             raise ValueError(f"causal=True needs as many queries as keys, got {q.shape[-2]} and {k.shape[-2]}")
-        sample = self._sample(q.shape[-2], k.shape[-2], q.device)
-        return measure(q, k, sample, causal=causal).topk(self._n_kept(q.shape[-2]), sorted=False).indices
+        return measure(q, k, self._sample(q.shape[-2], k.shape[-2], q.device), causal=causal)
 
     def _n_kept(self, length: int) -> int:
         return min(max(1, self.factor * math.ceil(math.log(length))), length)

@@ -51,9 +51,9 @@ class EncoderLayer(nn.Module):
         attended, scores = self.attention(x, earlier=earlier)
         return self._completed(x, attended), scores
 
-    def begin(self, x: Float[Tensor, "B N D"]) -> tuple[Float[Tensor, "B N D"], Rows]:
-        """Return the tokens of a sequence whose last rows are placeholders, and what :meth:`advance` needs."""
-        attended, rows = self.attention.begin(x)
+    def begin(self, x: Float[Tensor, "B N D"], n_known: int) -> tuple[Float[Tensor, "B N D"], Rows]:
+        """Return the tokens of a sequence with placeholders after ``n_known`` rows, and what :meth:`advance` needs."""
+        attended, rows = self.attention.begin(x, n_known)
         return self._completed(x, attended), rows
 
     def advance(self, x: Float[Tensor, "B 1 D"], rows: Rows, row: int) -> Float[Tensor, "B 1 D"]:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of
 from darts_tsformers.layers.mode_attention import ACTIVATIONS, attend, score_scale
-from darts_tsformers.layers.modes import select_modes
+from darts_tsformers.layers.modes import record_modes, select_modes
 from darts_tsformers.layers.spectrum import (
     ModeWeights,
     PartialFourier,
@@ -96,6 +96,7 @@ class FourierBlock(nn.Module):
         with without_autocast(q):
             fourier = PartialFourier(self.modes, self.length, at_least_single(q))
             weighted = self.weights(_transform(fourier, q))
+            record_modes(self, weighted, self.modes, self.length)
             if self.faithful:
                 fourier = PartialFourier(torch.arange(self.n_modes, device=q.device), self.length, weighted.dtype)
             return _heads(fourier.inverse(weighted), q, faithful=self.faithful)
@@ -217,6 +218,7 @@ class FourierAttention(nn.Module):
             values = keys if self.faithful else _transform(memory, v)
             queries = _transform(fourier, q)
             weighted = self.weights(attend(queries, keys, values, activation=self.activation, scale=self.scale))
+            record_modes(self, weighted, self.modes, self.length)
             if self.faithful:
                 weighted = weighted / (q.shape[1] * q.shape[-1]) ** 2
             return _heads(fourier.inverse(weighted), q, faithful=self.faithful)

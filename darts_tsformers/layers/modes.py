@@ -1,12 +1,23 @@
 """Which frequencies of a signal a layer works on."""
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least, require_one_of
+from darts_tsformers.layers.recording import is_recording, record
 
 MODE_SELECTIONS = ("lowest", "random")
+
+
+def record_modes(
+    module: nn.Module, spectrum: Float[Tensor, "B 2 m h e"], modes: Int[Tensor, " m"], length: int
+) -> None:
+    """Record the periods of modes, in steps, with their shares of the energy; that of mode 0, the mean, is infinite."""
+    if is_recording("modes"):
+        energy = spectrum.float().square().sum((1, 3, 4))
+        period = (length / modes).expand_as(energy)
+        record("modes", module, period=period, weight=energy / energy.sum(-1, keepdim=True).clamp_min(1e-30))
 
 
 def select_modes(length: int, n_modes: int, *, mode_select: str, generator: torch.Generator) -> Int[Tensor, " m"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.dropout import Dropout
-from darts_tsformers.layers.recording import recorded
+from darts_tsformers.layers.recording import is_recording, record
 
 
 class Scores(NamedTuple):
@@ -130,10 +130,13 @@ class MultiHeadAttention(nn.Module):
         """
         return self._attended(*self._heads(x, memory), earlier)
 
-    def begin(self, x: Float[Tensor, "B L D"]) -> tuple[Float[Tensor, "B L D"], Rows]:
-        """Attend from a sequence whose last rows are placeholders, and keep what :meth:`advance` needs."""
+    def begin(self, x: Float[Tensor, "B L D"], n_known: int) -> tuple[Float[Tensor, "B L D"], Rows]:
+        """Attend from a sequence whose rows after the first ``n_known`` are placeholders; keep what is needed to go on.
+
+        The placeholders are not recorded: :meth:`advance` records each row that takes the place of one.
+        """
         q, k, v = self._heads(x, None)
-        return self._attended(q, k, v, None)[0], Rows(x, q, k, v)
+        return self._attended(q, k, v, None, n_known)[0], Rows(x, q, k, v)
 
     def advance(self, x: Float[Tensor, "B 1 D"], rows: Rows, row: int) -> Float[Tensor, "B 1 D"]:
         """Put ``x`` in the place of one row, and attend from it to the rows up to it. Writes to ``rows``."""
@@ -141,6 +144,8 @@ class MultiHeadAttention(nn.Module):
         recent = rows.x[:, max(0, row + 1 - self.kernel_size) : row + 1]
         for kept, new in zip((rows.q, rows.k, rows.v), self._heads(recent, None), strict=True):
             kept[..., row : row + 1, :] = new[..., -1:, :]
+        if is_recording("attention"):
+            record("attention", self, weights=self.mechanism.row_weights(rows.q, rows.k, row))
         return self._merged(self.mechanism.row(rows.q, rows.k, rows.v, row))
 
     def _attended(
@@ -149,14 +154,20 @@ class MultiHeadAttention(nn.Module):
         k: Float[Tensor, "B h M e"],
         v: Float[Tensor, "B h M e"],
         earlier: Scores | None,
+        n_known: int | None = None,
     ) -> tuple[Float[Tensor, "B L D"], Scores]:
         scores = Scores(q, k) if earlier is None else _side_by_side(earlier, Scores(q, k))
-        maps = recorded("attention")
         # the mechanism divides by the root of the width it sees; the scores ask for the root of one layer's
         scaled = scores.q * (scores.q.shape[-1] / v.shape[-1]) ** 0.5 if earlier is not None else scores.q
-        out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=maps is not None)
-        if maps is not None and weights is not None:
-            maps.append(weights.detach())
+        recorded = is_recording()
+        need_weights = recorded and is_recording("attention")
+        out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=need_weights)
+        if recorded:
+            if weights is not None:
+                record("attention", self, weights=weights[..., :n_known, :])
+            details = self.mechanism.details(scaled, scores.k, causal=self.causal) if n_known is None else {}
+            for kind, tensors in details.items():
+                record(kind, self, **tensors)
         return self._merged(out), scores
 
     def _merged(self, out: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L D"]:

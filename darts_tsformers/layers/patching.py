@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.layers.layout import TimeAxis, patches
 
 
 class Patching(nn.Module):
@@ -28,10 +29,15 @@ class Patching(nn.Module):
         require_at_least(1, patch_length=patch_length, stride=stride)
         if patch_length > input_length:
             raise ValueError(f"patch_length={patch_length} must be at most input_chunk_length={input_length}")
+        self.input_length = input_length
         self.patch_length = patch_length
         self.stride = stride
         self.padding = stride if pad_end else 0
         self.n_patches = (input_length + self.padding - patch_length) // stride + 1
+
+    def axis(self) -> TimeAxis:
+        """Return the span of each patch."""
+        return patches(self.input_length, self.n_patches, self.patch_length, self.stride)
 
     def forward(self, x: Float[Tensor, "B C L"]) -> Float[Tensor, "B C N p"]:
         """Return the patches, oldest first."""

@@ -1,15 +1,36 @@
 """Look inside a forward pass without a flag in any constructor."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
-KINDS = ("attention", "trend")
-"""What can be recorded: attention maps, ``(B, h, L, M)``, layer by layer; the trend of a forecast, ``(B, H, C, Q)``."""
+KINDS = ("attention", "queries", "delays", "modes", "variables", "trend")
+"""What can be recorded, with the names of the tensors of one entry.
 
-Record = dict[str, list[Tensor]]
+``attention``
+    ``weights`` ``(B, h, L, M)``; layers that go row by row make one entry for each part, to be joined over ``L``.
+``queries``
+    ``measure`` and ``selected`` ``(B, h, L)``: the queries that attend, where a mechanism chooses.
+``delays``, ``modes``
+    ``period``, in steps, and ``weight``, both ``(B, k)``: what a mechanism that compares delays or frequencies found.
+``variables``
+    ``weights`` ``(B, ..., V)``: importance of each variable, at each step if there is an axis for it.
+``trend``
+    ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
+"""
+
+
+class Entry(NamedTuple):
+    """What one module has put down in one call."""
+
+    module: nn.Module
+    tensors: dict[str, Tensor]
+
+
+Record = dict[str, list[Entry]]
 
 _active: ContextVar[Record | None] = ContextVar("active_record", default=None)
 
@@ -20,15 +41,31 @@ def recording(*kinds: str) -> Iterator[Record]:
 
     Outside of such a block nothing is formed that the forecast does not need.
     """
-    record: Record = {kind: [] for kind in kinds}
-    token = _active.set(record)
+    entries: Record = {kind: [] for kind in kinds}
+    token = _active.set(entries)
     try:
-        yield record
+        yield entries
     finally:
         _active.reset(token)
 
 
-def recorded(kind: str) -> list[Tensor] | None:
-    """Return where to put what is being recorded of a kind; None if it is not."""
-    record = _active.get()
-    return None if record is None else record.get(kind)
+def revise(kind: str, change: Callable[[Tensor], Tensor]) -> None:
+    """Change what was put down last of a kind: a part of the output follows what is done to the output."""
+    entries = _active.get()
+    if entries is not None and entries.get(kind):
+        last = entries[kind].pop()
+        changed = {name: change(tensor).detach() for name, tensor in last.tensors.items()}
+        entries[kind].append(Entry(last.module, changed))
+
+
+def is_recording(kind: str | None = None) -> bool:
+    """Whether a kind, or any kind at all, is being recorded."""
+    entries = _active.get()
+    return entries is not None and (kind is None or kind in entries)
+
+
+def record(kind: str, module: nn.Module, **tensors: Tensor) -> None:
+    """Put down what a module has to say of a kind, if that kind is being recorded."""
+    entries = _active.get()
+    if entries is not None and kind in entries:
+        entries[kind].append(Entry(module, {name: tensor.detach() for name, tensor in tensors.items()}))

@@ -13,7 +13,7 @@ from darts.utils.torch import MonteCarloDropout
 from torch import nn
 
 from darts_tsformers.layers.dropout import Dropout
-from darts_tsformers.layers.recording import recorded
+from darts_tsformers.layers.recording import revise
 from darts_tsformers.layers.statics import Category, StaticFeatures
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models._likelihoods import expected_value, n_levels, restore_rules
@@ -112,8 +112,8 @@ class TSFormerModule(PLForecastingModule):
         )
         if not sample:
             prediction = self.forecaster(window, partial(expected_value, self.likelihood))
-            if self.use_reversible_instance_norm and (trends := recorded("trend")):
-                trends[-1] = self.rin.inverse(trends[-1])
+            if self.use_reversible_instance_norm:
+                revise("trend", self.rin.inverse)
             return PLModuleOutput(prediction=prediction)
         path: list[torch.Tensor] = []
 

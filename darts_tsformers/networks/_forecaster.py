@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from darts_tsformers.layers.covariates import ALL_KINDS, CovariateHead
 from darts_tsformers.layers.instance_norm import InstanceNorm, Statistics
 from darts_tsformers.layers.missing import Filled, MissingCovariates, fill_gaps
-from darts_tsformers.layers.recording import recorded
+from darts_tsformers.layers.recording import revise
 from darts_tsformers.layers.restore import restore
 from darts_tsformers.layers.statics import StaticFeatures
 from darts_tsformers.layers.window import Window
@@ -85,8 +85,7 @@ class Forecaster(nn.Module):
             return statistics.normalised(feed(restore(raw, statistics, self.restore_rules)))
 
         out = self._raw(self._completed(window, target, normalised, statistics), feed_normalised)
-        if trends := recorded("trend"):
-            trends[-1] = restore(trends[-1], statistics, self.restore_rules)
+        revise("trend", lambda trend: restore(trend, statistics, self.restore_rules))
         return restore(out, statistics, self.restore_rules)
 
     def _completed(
@@ -107,6 +106,5 @@ class Forecaster(nn.Module):
         if self.covariate_head is None:
             return out
         more = self.covariate_head(window)
-        if trends := recorded("trend"):
-            trends[-1] = trends[-1] + more.detach()
+        revise("trend", lambda trend: trend + more)
         return out + more

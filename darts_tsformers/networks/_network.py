@@ -7,6 +7,8 @@ from typing import ClassVar, TypeAlias
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.attention import Attention
+from darts_tsformers.layers.layout import Layout
 from darts_tsformers.layers.window import Sizes, Window
 
 NETWORKS: dict[str, type["Network"]] = {}
@@ -66,6 +68,14 @@ class Network(nn.Module, ABC):
         from; and the network reads all kinds of covariates.
         """
         return False
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the tokens stand for in each module that records something of them, by its path."""
+        return {}
+
+    def attention_layers(self) -> list[str]:
+        """Return the paths of the layers around a mechanism."""
+        return [path for path, part in self.named_modules() if isinstance(getattr(part, "mechanism", None), Attention)]
 
     @abstractmethod
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:

@@ -1,6 +1,7 @@
 """Informer: sparse attention over time steps, a distilling encoder, a decoder that gives the horizon at once."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -13,6 +14,7 @@ from darts_tsformers.layers.covariates import ALL_KINDS
 from darts_tsformers.layers.decoder import DecoderLayer
 from darts_tsformers.layers.distilling import Distilling
 from darts_tsformers.layers.encoder import EncoderLayer
+from darts_tsformers.layers.layout import Layout, TimeAxis, horizon, look_back
 from darts_tsformers.layers.token_embedding import TokenEmbedding
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import Network
@@ -167,6 +169,20 @@ class Informer(Network, name="informer"):
         self.decoder_norm = nn.LayerNorm(d_model)
         self.head = nn.Linear(d_model, sizes.n_targets * sizes.n_parameters)
 
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the tokens stand for: steps; behind a distilling layer, spans of them."""
+        found: dict[str, Layout] = {}
+        whole, memory = look_back(self.sizes), TimeAxis((), ())
+        for k, encoder in enumerate(cast(Sequence[DistillingEncoder], self.encoders)):
+            axes = encoder.axes(whole[-(len(whole) >> k) :])
+            found |= {f"encoders.{k}.layers.{i}.attention": Layout((axis, axis)) for i, axis in enumerate(axes)}
+            memory += axes[-1]
+        decoded = whole[-self.label_length :] + horizon(self.sizes)
+        for i in range(len(self.decoder_layers)):
+            found[f"decoder_layers.{i}.self_attention"] = Layout((decoded, decoded))
+            found[f"decoder_layers.{i}.cross_attention"] = Layout((decoded, memory))
+        return found
+
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
         static = None if window.static is None else window.static.flatten(1)
@@ -210,3 +226,10 @@ class DistillingEncoder(nn.Module):
         for distil, layer in zip(self.between, list(self.layers)[1:], strict=True):
             x, _ = layer(distil(x))
         return self.norm(x)
+
+    def axes(self, axis: TimeAxis) -> list[TimeAxis]:
+        """Return the tokens of each layer: spans of the pooling, whose convolution sees one token more at each end."""
+        axes = [axis]
+        for distil in self.between:
+            axes.append(axes[-1].pooled() if isinstance(distil, Distilling) else axes[-1])
+        return axes

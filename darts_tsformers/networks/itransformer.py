@@ -9,6 +9,7 @@ from darts_tsformers.attention import AttentionLike
 from darts_tsformers.layers.checks import require_probability
 from darts_tsformers.layers.covariates import ALL_KINDS, zero_linear
 from darts_tsformers.layers.encoder import Encoder
+from darts_tsformers.layers.layout import Layout, VariableAxis
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import Network
 
@@ -94,6 +95,11 @@ class ITransformer(Network, name="itransformer"):
     def width_tie(self) -> str | None:
         """Nothing: no parameter depends on the number of variates."""
         return None
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the tokens stand for: variables."""
+        axis = VariableAxis(("target", "past", "future"))
+        return dict.fromkeys(self.attention_layers(), Layout((axis, axis)))
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""

@@ -15,6 +15,7 @@ from darts_tsformers.layers.covariates import ALL_KINDS, zero_linear
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.encoder import EncoderLayer
 from darts_tsformers.layers.feed_forward import FeedForward
+from darts_tsformers.layers.layout import Layout, horizon, look_back
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import Feed, Network, first_parameter
 
@@ -124,6 +125,13 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
         """Whether each step is forecast from the one before."""
         return self.mode == "autoregressive"
 
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the rows stand for: the steps whose values they hold; each forecasts the step after it."""
+        axis = look_back(self.sizes)
+        if self.feeds_on_itself:
+            axis += horizon(self.sizes)[:-1]
+        return dict.fromkeys(self.attention_layers(), Layout((axis, axis)))
+
     def forward(self, window: Window, feed: Feed = first_parameter) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
         if self.mode == "direct":
@@ -151,7 +159,7 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
         layers = cast(Sequence[EncoderLayer], self.layers)
         kept = []
         for layer in layers:
-            x, rows = layer.begin(x)
+            x, rows = layer.begin(x, first)
             kept.append(rows)
         out = [self._forecast(x[:, first - 1 : first])]
         fed = feed(out[-1])

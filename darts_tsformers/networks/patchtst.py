@@ -11,6 +11,7 @@ from darts_tsformers.layers.checks import require_at_least, require_flag, requir
 from darts_tsformers.layers.covariates import ALL_KINDS, FutureResponse, zero_linear
 from darts_tsformers.layers.decomposition import SeriesDecomposition
 from darts_tsformers.layers.encoder import Encoder
+from darts_tsformers.layers.layout import Layout
 from darts_tsformers.layers.patching import Patching
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import Network
@@ -136,6 +137,11 @@ class PatchTST(Network, name="patchtst"):
     def width_tie(self) -> str | None:
         """Nothing, unless each channel has its own head."""
         return "individual_head" if self.individual_head else None
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the tokens stand for: patches, component by component."""
+        axis = self.backbone.patching.axis()
+        return dict.fromkeys(self.attention_layers(), Layout((axis, axis), per_component=True))
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""

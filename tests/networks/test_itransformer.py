@@ -118,7 +118,7 @@ def test_the_maps_span_variates_and_covariates():
     model = scatter_(network(ALL_COVARIATES)).eval()
     with recording("attention") as record:
         model(make_window(ALL_COVARIATES))
-    assert [weights.shape for weights in record["attention"]] == [(3, 2, 12, 12)] * 2
+    assert [entry.tensors["weights"].shape for entry in record["attention"]] == [(3, 2, 12, 12)] * 2
 
 
 def test_gradients_equal_finite_differences():
