@@ -1,0 +1,186 @@
+"""The one function that explains a forecast."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import pandas as pd
+from darts import TimeSeries
+
+from darts_tsformers.attention import Attention
+from darts_tsformers.explain.capture import Capture, windows_of_passes
+from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.labelled import Labels, common_names
+from darts_tsformers.explain.windows import Origin
+from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.layers.recording import KINDS
+from darts_tsformers.models import TSFormerModel
+
+_SERIES = ("series", "past_covariates", "future_covariates")
+
+Many: TypeAlias = TimeSeries | Sequence[TimeSeries] | None
+
+
+def explain(
+    model: TSFormerModel,
+    series: TimeSeries | Sequence[TimeSeries] | None = None,
+    past_covariates: Many = None,
+    future_covariates: Many = None,
+    *,
+    n: int | None = None,
+    start: pd.Timestamp | int | float | None = None,
+    stride: int | None = None,
+    kinds: Sequence[str] | None = None,
+    batch_size: int = 8,
+    max_windows: int = 64,
+) -> Explanation:
+    """Forecast as the model does, and note what it looks at.
+
+    Parameters
+    ----------
+    model
+        A fitted model of this package.
+    series
+        One or several series to forecast; by default the one the model was trained on.
+    past_covariates, future_covariates
+        What ``predict`` needs.
+    n
+        Steps to forecast; the horizon of the model by default. Beyond it the model goes on from its own forecasts, and
+        each pass is a window of its own.
+    start
+        First time to forecast, as in Darts' ``historical_forecasts``: windows from there to the end of each series are
+        explained instead of the last alone. A float is a share of the series, an integer a position.
+    stride
+        Steps between such windows; 1 by default. Alone, it takes all windows that there are.
+    kinds
+        What to record, of :data:`darts_tsformers.layers.recording.KINDS`; by default everything.
+    batch_size
+        Windows forecast at a time, whose maps are all in memory.
+    max_windows
+        Windows whose maps are held in memory. With more of them all are written to a temporary folder, and read from
+        there when they are used; it is removed with the explanation.
+
+    Returns
+    -------
+    What was recorded, labelled; it can be printed, plotted and turned into a data frame.
+
+    Raises
+    ------
+    TypeError
+        If ``model`` is not a model of this package.
+    ValueError
+        If it is not fitted, if a number is out of range or a kind not known, or if nothing of the kinds was recorded.
+
+    Notes
+    -----
+    With a likelihood its parameters are forecast; beyond the horizon, where Darts gives none, one sample path is.
+    """
+    n = _checked(model, n, stride, kinds, batch_size, max_windows)
+    given: dict[str, Any] = {
+        "series": series,
+        "past_covariates": past_covariates,
+        "future_covariates": future_covariates,
+        "verbose": False,
+        "predict_likelihood_parameters": model.likelihood is not None and _is_direct(model, n),
+    }
+    if start is None and stride is None:
+        forecast = partial(model.predict, n, **given, batch_size=batch_size, random_state=0)
+    else:
+        given["series"] = model.training_series if series is None else series
+        given |= {name: [given[name]] for name in _SERIES if isinstance(given[name], TimeSeries)}
+        forecast = partial(
+            model.historical_forecasts,
+            **given,
+            start=start,
+            stride=stride or 1,
+            forecast_horizon=n,
+            retrain=False,
+            overlap_end=True,
+            last_points_only=False,
+            random_state=0,
+            predict_kwargs={"batch_size": batch_size},
+        )
+    capture = Capture(model.model, model.model.forecaster.network, KINDS if kinds is None else kinds, max_windows)
+    return _explanation(model, n, capture, capture.run(forecast))
+
+
+def _checked(
+    model: Any, n: int | None, stride: int | None, kinds: Sequence[str] | None, batch_size: int, max_windows: int
+) -> int:
+    """Check the arguments and return how many steps to forecast."""
+    if not isinstance(model, TSFormerModel):
+        raise TypeError(f"model={type(model).__name__}(...) must be a forecaster of darts_tsformers")
+    if model.model is None:
+        raise ValueError(f"model={type(model).__name__}(...) must be fitted before it can be explained")
+    n = model.output_chunk_length if n is None else n
+    require_at_least(1, n=n, batch_size=batch_size, max_windows=max_windows, stride=1 if stride is None else stride)
+    if isinstance(kinds, str):
+        raise ValueError(f"kinds={kinds!r} must be a sequence of names, such as [{kinds!r}]")
+    for kind in kinds or ():
+        if kind not in KINDS:
+            raise ValueError(f"kinds={list(kinds or ())} must be of {list(KINDS)}; {kind!r} is not")
+    return n
+
+
+def _is_direct(model: TSFormerModel, n: int) -> bool:
+    return n <= model.output_chunk_length
+
+
+def _explanation(model: TSFormerModel, n: int, capture: Capture, forecasts: Any) -> Explanation:
+    flat = _flat(forecasts)
+    n_rolls = 1 if _is_direct(model, n) else -(-n // model.output_chunk_length)
+    rows = windows_of_passes(capture.passes, n_rolls)
+    furthest = max(0, n - model.output_chunk_length)
+    origins = []
+    for window, roll in rows:
+        series, one = flat[window]
+        shown = min(roll * model.output_chunk_length, furthest)
+        last_seen = one.start_time() + (shown - 1 - model.output_chunk_shift) * one.freq
+        origins.append(Origin(series, last_seen, one.freq, shown))
+    arrays = capture.arrays()
+    if not arrays:
+        raise ValueError(f"{type(model).__name__} records nothing of the kinds asked for; without kinds= all are")
+    labels = Labels(model.model.forecaster.network, origins, _names(model))
+    parts = {
+        kind: {path: labels.dataset(kind, path, capture.modules[path], named) for path, named in by_path.items()}
+        for kind, by_path in arrays.items()
+    }
+    return Explanation(
+        model=type(model).__name__,
+        parts=parts,
+        origins=origins,
+        forecasts=[one for _, one in flat],
+        groups=_distance_groups(capture, parts),
+        folder=capture.folder,
+    )
+
+
+def _flat(forecasts: Any) -> list[tuple[int, TimeSeries]]:
+    """Return each forecast with the position of its series, in the order of the windows."""
+    if isinstance(forecasts, TimeSeries):
+        return [(0, forecasts)]
+    if isinstance(forecasts[0], TimeSeries):
+        return list(enumerate(forecasts))
+    return [(i, one) for i, several in enumerate(forecasts) for one in several]
+
+
+def _names(model: TSFormerModel) -> dict[str, list[str]]:
+    """Return the names of all variables that the network was given, those of encoders included."""
+    dataset = model.trainer.predict_dataloaders.dataset
+    names = {"target": common_names([one.components for one in dataset.series], "target")}
+    for kind, given in (("past", dataset.past_covariates), ("future", dataset.future_covariates)):
+        if given is not None:
+            names[kind] = common_names([one.components for one in given], f"{kind} covariate")
+    if dataset.uses_static_covariates_covariates:
+        names["static"] = common_names([one.static_covariates.columns for one in dataset.series], "static covariate")
+    return names
+
+
+def _distance_groups(capture: Capture, parts: dict[str, dict[str, Any]]) -> dict[str, dict[str, list[int]]]:
+    """Return the distances that each layer's mechanism is made of, by path."""
+    found = {}
+    for path, part in parts.get("attention", {}).items():
+        mechanism = getattr(capture.modules[path], "mechanism", None)
+        if isinstance(mechanism, Attention) and (groups := mechanism.distance_groups(part.sizes["key"])):
+            found[path] = groups
+    return found

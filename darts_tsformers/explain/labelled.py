@@ -1,0 +1,118 @@
+"""From arrays to data with time stamps, spans and names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from torch import nn
+
+from darts_tsformers.attention import Attention
+from darts_tsformers.explain.windows import Origin, labels
+from darts_tsformers.layers.layout import Axis, Layout, TimeAxis, VariableAxis, horizon
+from darts_tsformers.networks import Network
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What names the axes of all that one explanation holds.
+
+    Attributes
+    ----------
+    network
+        Says what its tokens stand for.
+    origins
+        Where each window stands.
+    names
+        Names of the variables of each kind: ``"target"``, ``"past"``, ``"future"``, ``"static"``.
+    """
+
+    network: Network
+    origins: Sequence[Origin]
+    names: Mapping[str, Sequence[str]]
+
+    def dataset(self, kind: str, path: str, module: nn.Module, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+        """Label what one module recorded of a kind.
+
+        Raises
+        ------
+        ValueError
+            If the network does not say what the tokens of the module stand for, or they are of another number.
+        """
+        dims, axes = self._axes(kind, path)
+        parts = {name: (dims, array) for name, array in arrays.items()}
+        shape = next(iter(arrays.values())).shape
+        if len(shape) != len(dims):
+            raise ValueError(f"{path!r} recorded {kind!r} with the shape {shape}, which must have the axes {dims}")
+        coordinates: dict[str, object] = {
+            "window": labels(self.origins),
+            "series": ("window", [origin.series for origin in self.origins]),
+            "last_seen": ("window", np.asarray([origin.last_seen for origin in self.origins])),
+            "steps_forecast": ("window", [origin.n_forecast for origin in self.origins]),
+        }
+        for dim, n in zip(dims[1:], shape[1:], strict=True):
+            found = self._coordinates(dim, axes.get(dim), n)
+            if len(found[dim][1]) != n:
+                raise ValueError(
+                    f"{type(self.network).__name__}.layouts() gives {len(found[dim][1])} tokens to the {dim} axis of "
+                    f"{path!r}, which has {n}"
+                )
+            coordinates |= found
+        return xr.Dataset(parts, coords=coordinates, attrs={"layer": path} | _mechanism(module))
+
+    def _axes(self, kind: str, path: str) -> tuple[tuple[str, ...], dict[str, Axis]]:
+        """Return the names of all axes, and what those of tokens stand for."""
+        if kind == "trend":
+            axis: dict[str, Axis] = {"time": horizon(self.network.sizes), "component": VariableAxis(("target",))}
+            return ("window", "time", "component", "parameter"), axis
+        if kind in ("delays", "modes"):
+            known = self.network.layouts().get(path)
+            return ("window", *(("component",) if known and known.per_component else ()), "rank"), {}
+        layout = self._layout(kind, path)
+        if kind == "variables":
+            names = tuple("time" if isinstance(axis, TimeAxis) else "variable" for axis in layout.axes)
+        else:
+            names = ("query", "key") if kind == "attention" else ("query",)
+        dims = (*(("component",) if layout.per_component else ()), *(() if kind == "variables" else ("head",)), *names)
+        return ("window", *dims), dict(zip(names, layout.axes, strict=False))
+
+    def _layout(self, kind: str, path: str) -> Layout:
+        layout = self.network.layouts().get(path)
+        if layout is None:
+            raise ValueError(
+                f"{type(self.network).__name__}.layouts() must say what the tokens of {path!r} stand for: "
+                f"it recorded {kind!r}"
+            )
+        return layout
+
+    def _coordinates(self, dim: str, axis: Axis | None, n: int) -> dict[str, tuple[Any, Any]]:
+        if isinstance(axis, TimeAxis):
+            return {
+                dim: (dim, list(axis.first)),
+                f"{dim}_last": (dim, list(axis.last)),
+                f"{dim}_start": (("window", dim), np.stack([origin.times(axis.first) for origin in self.origins])),
+                f"{dim}_end": (("window", dim), np.stack([origin.times(axis.last) for origin in self.origins])),
+            }
+        if isinstance(axis, VariableAxis):
+            named = [(kind, name) for kind in axis.kinds for name in self.names.get(kind, ())]
+            kinds = [kind for kind, _ in named]
+            return {dim: (dim, [name for _, name in named]), f"{dim}_kind": (dim, kinds)}
+        names = list(self.names["target"]) if dim == "component" else list(range(1, n + 1))
+        return {dim: (dim, names)}
+
+
+def _mechanism(module: nn.Module) -> dict[str, object]:
+    """Return what there is to know of the mechanism of a layer."""
+    mechanism = getattr(module, "mechanism", None)
+    if not isinstance(mechanism, Attention):
+        return {"mechanism": type(module).__name__, "exact": True}
+    return {"mechanism": type(mechanism).__name__, "exact": mechanism.exact_weights}
+
+
+def common_names(names: Sequence[Sequence[str]], kind: str) -> list[str]:
+    """Return the names that all series share; where they differ, positions that say so."""
+    first = [str(name) for name in names[0]]
+    if all([str(name) for name in other] == first for other in names):
+        return first
+    return [f"{kind} {i}" for i in range(1, len(first) + 1)]

@@ -1,0 +1,117 @@
+"""An explanation in words."""
+
+from collections.abc import Iterator
+
+from darts_tsformers.explain import findings
+from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.patterns import densest_span
+from darts_tsformers.explain.windows import duration, stamp
+
+_N_NAMED = 5
+
+
+def summary(e: Explanation) -> str:
+    """Say what the model looked at: the time span, the periods, the variables, and what is odd about its heads."""
+    sentences = [_windows(e), *_span(e), *_periods(e), *_variables(e), *_offsets(e), *_queries(e), *_health(e)]
+    return "\n".join([sentences[0], *(f"- {sentence}" for sentence in sentences[1:])])
+
+
+def _windows(e: Explanation) -> str:
+    n_series = len({origin.series for origin in e.origins})
+    windows = f"{_count(len(e.origins), 'window')} of {n_series} series"
+    layers = ", ".join(f"{kind} of {_count(len(parts), 'layer')}" for kind, parts in e.parts.items())
+    inexact = [path for path, weights in e.maps.items() if not weights.attrs["exact"]]
+    note = f"; reconstructed, not exact: {', '.join(inexact)}" if inexact else ""
+    return f"{e.model}, {windows}: {layers}{note}."
+
+
+def _span(e: Explanation) -> Iterator[str]:
+    profile = findings.time_profile(e)
+    if profile is None or len(profile) < 3:
+        return
+    half = densest_span(profile.to_numpy())
+    length = half.stop - half.start
+    share = length / len(profile)
+    steps = profile.index[half]
+    if share > findings.EVEN_ABOVE:
+        yield f"Attention is spread over the look-back: the densest half of it needs {share:.0%} of the steps."
+        return
+    when = f"steps {steps[0]} to {steps[-1]}, 0 being the last one seen" if length > 1 else f"step {steps[0]}"
+    long = duration(length, e.freq)
+    stamps = ""
+    if len(e.origins) == 1:
+        first, last = e.origins[0].times([steps[0], steps[-1]])
+        stamps = f" ({stamp(first)} to {stamp(last)})" if length > 1 else f" ({stamp(first)})"
+    yield f"Half of the attention falls on {long}, {share:.0%} of the look-back: {when}{stamps}."
+
+
+def _periods(e: Explanation) -> Iterator[str]:
+    found = findings.periods(e)
+    for kind, what in (("delays", "delay"), ("modes", "mode")):
+        for path in e.parts.get(kind, {}):
+            own = found[(found["layer"] == path) & (found["head"] == 0)].head(3)
+            named = ", ".join(
+                f"{duration(p, e.freq)} ({_percent(s)})" for p, s in zip(own["period"], own["strength"], strict=True)
+            )
+            if named:
+                yield f"Periods by {what} weight in {path}: {named}."
+    clear = found[(found["head"] > 0) & (found["strength"] > findings.CLEAR_PERIOD)]
+    if len(clear):
+        best = clear.groupby("period")["strength"].agg(["sum", "max", "size"]).sort_values("sum", ascending=False)
+        period, row = best.index[0], best.iloc[0]
+        at = clear[clear["period"] == period].iloc[0]
+        yield (
+            f"Attention comes back with a period of {duration(period, e.freq)}: seen by "
+            f"{_count(int(row['size']), 'head')}, and in {at['layer']}, head {at['head']}, it explains "
+            f"{row['max']:.0%} of how attention varies with the lag."
+        )
+    elif list(findings.maps_over_time(e)):
+        yield "No period stands out in how attention varies with the lag."
+
+
+def _variables(e: Explanation) -> Iterator[str]:
+    importance = findings.variable_importance(e)
+    for layer, rows in importance.groupby("layer", sort=False):
+        top = rows.sort_values("share", ascending=False).head(_N_NAMED)
+        named = ", ".join(
+            f"{name} ({_percent(share)})" for name, share in zip(top["variable"], top["share"], strict=True)
+        )
+        alike = f"alike, each of {len(rows)} would have {_percent(1 / len(rows))}"
+        yield f"Most important variables by {layer}: {named}; {alike}."
+        by_kind = rows.groupby("kind", sort=False)["share"].sum()
+        if len(by_kind) > 1:
+            yield "By kind: " + ", ".join(f"{kind} {_percent(share)}" for kind, share in by_kind.items()) + "."
+
+
+def _offsets(e: Explanation) -> Iterator[str]:
+    shares = findings.offset_shares(e)
+    if len(shares):
+        mean = shares.groupby(["layer", "head", "group"], sort=False)["share"].sum().groupby("group", sort=False).mean()
+        yield "By distance: " + ", ".join(f"{group} {_percent(share)}" for group, share in mean.items()) + "."
+
+
+def _queries(e: Explanation) -> Iterator[str]:
+    for path, part in e.parts.get("queries", {}).items():
+        share = float(part["selected"].mean())
+        if share < 1:
+            yield f"{path}: {_percent(share)} of the queries attend, the others take an average."
+
+
+def _health(e: Explanation) -> Iterator[str]:
+    if not e.maps:
+        return
+    figures = findings.model_health(e)
+    for flag, words in (("collapsed", "look at a single key"), ("uniform", "look at all keys alike")):
+        heads = figures[figures[flag]]
+        if len(heads):
+            named = [f"{layer} head {head}" for layer, head in zip(heads["layer"], heads["head"], strict=True)]
+            more = f" and {len(named) - _N_NAMED} more" if len(named) > _N_NAMED else ""
+            yield f"{len(named)} of {len(figures)} heads {words}: {', '.join(named[:_N_NAMED])}{more}."
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{100 * share:.2g}%"

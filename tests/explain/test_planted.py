@@ -1,0 +1,185 @@
+"""Explanations of models that are known to look at one thing say so, at the right time or by the right name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from darts import TimeSeries
+from torch import nn
+
+from darts_tsformers.explain import Explanation, explain, findings
+from darts_tsformers.explain.patterns import densest_span
+from darts_tsformers.layers.distilling import Distilling
+from darts_tsformers.layers.multi_head import MultiHeadAttention
+from darts_tsformers.models import InformerModel, ITransformerModel, LogSparseTransformerModel, PatchTSTModel
+from tests.contracts.cases import TRAINER
+
+L, H = 24, 6
+HOURS = pd.date_range("2021-03-01", periods=60, freq="h")
+PLAIN = {"n_epochs": 0, "dropout": 0.0, "use_instance_norm": False, "pl_trainer_kwargs": TRAINER, "random_state": 0}
+
+
+def with_event(at: int, n_components: int = 1, length: int = 60) -> TimeSeries:
+    values = np.zeros((length, n_components), dtype=np.float32)
+    values[at] = 1
+    return TimeSeries(HOURS[:length], values, components=[f"y{i}" for i in range(n_components)])
+
+
+@torch.no_grad()
+def look_for_the_event(network: nn.Module) -> None:
+    """Let each layer of attention look for tokens with a large first feature, and change none of them."""
+    for part in network.modules():
+        if isinstance(part, nn.LayerNorm):
+            part.weight.fill_(1)
+            part.bias.zero_()
+        if isinstance(part, MultiHeadAttention):
+            d = part.project_out.in_features
+            part.project_in.weight.zero_()
+            part.project_in.bias.zero_()
+            part.project_in.bias[:d] = 4.0
+            part.project_in.weight[d : 2 * d, 0] = 4.0
+            part.project_out.weight.zero_()
+            part.project_out.bias.zero_()
+
+
+@torch.no_grad()
+def silence(*parts: nn.Module | nn.Parameter | None) -> None:
+    for part in parts:
+        for parameter in [part] if isinstance(part, nn.Parameter) else part.parameters() if part is not None else []:
+            parameter.zero_()
+
+
+@torch.no_grad()
+def first_feature(linear: nn.Linear) -> None:
+    """Let a token's first feature be the sum of what it is made of, and the others nothing."""
+    silence(linear)
+    linear.weight[0] = 1
+
+
+def most_attended(e: Explanation, layer: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    weights = e.maps[layer].isel(window=0)
+    key = int(weights.mean([dim for dim in weights.dims if dim != "key"]).to_numpy().argmax())
+    return pd.Timestamp(weights["key_start"].to_numpy()[key]), pd.Timestamp(weights["key_end"].to_numpy()[key])
+
+
+def prepared(model, series, **covariates):
+    model.fit(series, **covariates)
+    network = model.model.forecaster.network
+    for part in network.modules():
+        if hasattr(part, "feed_forward"):
+            silence(part.feed_forward)
+    look_for_the_event(network)
+    return network
+
+
+EVENTS = [37, 44, 51, 59]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_patch_that_holds_the_event_is_found(event):
+    series = with_event(event)
+    model = PatchTSTModel(L, H, patch_length=5, stride=3, d_model=4, n_heads=2, norm="layer", **PLAIN)
+    network = prepared(model, series)
+    first_feature(network.backbone.embedding)
+    silence(network.backbone.position)
+    e = explain(model, series)
+    for layer in e.maps:
+        start, end = most_attended(e, layer)
+        assert start <= HOURS[event] <= end
+        assert end - start <= pd.Timedelta(hours=4)
+    profile = findings.time_profile(e)
+    span = densest_span(profile.to_numpy(), share=0.8)
+    assert span.stop - span.start <= 8
+    assert HOURS[event] in e.origins[0].times(list(profile.index[span]))
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("shift", [0, 5])
+@pytest.mark.parametrize("replicas", [None, (3, 1)], ids=["one", "replicas"])
+def test_the_event_is_found_through_distilling(event, shift, replicas):
+    series = with_event(event)
+    model = InformerModel(
+        L, H, output_chunk_shift=shift, d_model=4, n_heads=2, n_encoder_layers=3, replica_layers=replicas,
+        attention="full", distil_norm="layer", label_length=7, **PLAIN,
+    )  # fmt: skip
+    network = prepared(model, series)
+    with torch.no_grad():
+        for embedding in (network.encoder_embedding, network.decoder_embedding):
+            silence(embedding)
+            embedding.values.linear.weight[0, 1] = 30  # of the step itself; 0 and 2 are its neighbours
+            embedding.position.forward = lambda steps: torch.zeros(len(steps), 4)
+        for part in network.modules():
+            if isinstance(part, Distilling):
+                silence(part.convolution)
+                part.convolution.linear.weight[:, 4:8] = torch.eye(4)
+    e = explain(model, series)
+    assert e.forecasts[0].start_time() == HOURS[59] + pd.Timedelta(hours=1 + shift)
+    n_seen = 0
+    for layer in e.maps:
+        weights = e.maps[layer].isel(window=0)
+        if layer == "decoder_layers.0.self_attention":
+            assert weights["query_start"].to_numpy()[-H] == (HOURS[59] + pd.Timedelta(hours=1 + shift)).to_datetime64()
+        starts, ends = weights["key_start"].to_numpy(), weights["key_end"].to_numpy()
+        if not ((starts <= HOURS[event]) & (HOURS[event] <= ends)).any():
+            continue
+        n_seen += 1
+        start, end = most_attended(e, layer)
+        assert start <= HOURS[event] <= end, layer
+    assert n_seen >= 3
+
+
+@pytest.mark.parametrize("event", EVENTS[:-1])
+@pytest.mark.parametrize("mode", ["autoregressive", "direct"])
+def test_the_step_of_the_event_is_found(event, mode):
+    series = with_event(event)
+    model = LogSparseTransformerModel(
+        L, H, mode=mode, d_model=4, n_heads=2, n_decoder_layers=2, kernel_size=1, attention="full", **PLAIN
+    )
+    network = prepared(model, series)
+    silence(network.rows, network.head)
+    with torch.no_grad():
+        network.rows.values.weight[0] = 30
+    e = explain(model, series)
+    for layer in e.maps:
+        rows = e.maps[layer].isel(window=0)
+        after = rows["query_start"].to_numpy() >= HOURS[event]
+        assert after.sum() > H
+        best = rows["key_start"].to_numpy()[rows.to_numpy()[:, after].argmax(-1)]
+        assert (best == HOURS[event].to_datetime64()).all()
+
+
+@pytest.mark.parametrize("driver", ["y2", "p1", "f0"])
+def test_the_driver_is_found_by_its_name(driver):
+    def part(prefix: str, n: int, length: int) -> TimeSeries:
+        names = [f"{prefix}{i}" for i in range(n)]
+        values = np.tile([1.0 if name == driver else 0.0 for name in names], (length, 1)).astype(np.float32)
+        return TimeSeries(pd.date_range(HOURS[0], periods=length, freq="h"), values, components=names)
+
+    series, covariates = part("y", 3, 60), {"past_covariates": part("p", 2, 60), "future_covariates": part("f", 2, 70)}
+    model = ITransformerModel(L, H, d_model=4, n_heads=2, **PLAIN)
+    network = prepared(model, series, **covariates)
+    first_feature(network.embedding)
+    first_feature(network.future_embedding)
+    silence(network.past_type)
+    e = explain(model, series, **covariates)
+    importance = findings.variable_importance(e).sort_values("share", ascending=False)
+    assert importance["variable"].iloc[0] == driver
+    assert importance["share"].iloc[0] > 0.9
+    assert importance["kind"].iloc[0] == {"y": "target", "p": "past", "f": "future"}[driver[0]]
+    assert driver in e.summary().split("Most important variables")[1].split("(")[0]
+    assert (e.health()["collapsed"]).all()
+
+
+def test_a_trained_model_of_a_daily_series_looks_back_by_days():
+    hours = np.arange(700)
+    rng = np.random.default_rng(0)
+    values = 2 * np.sin(2 * np.pi * hours / 24) ** 3 + (2 * rng.random(24))[hours % 24] + 0.2 * rng.normal(size=700)
+    series = TimeSeries(pd.date_range("2021-03-01", periods=700, freq="h"), values.astype(np.float32))
+    model = InformerModel(
+        96, 24, attention="full", d_model=32, n_epochs=3, random_state=0, pl_trainer_kwargs=TRAINER, batch_size=16
+    )
+    e = explain(model.fit(series), series)
+    found = findings.periods(e)
+    assert found["period"].iloc[0] == 24
+    assert found["strength"].iloc[0] > 0.5
+    assert "period of 24 h" in e.summary()

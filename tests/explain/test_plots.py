@@ -1,0 +1,118 @@
+"""What stands on the pictures; how they look has to be looked at."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from darts_tsformers.explain import Explanation
+from darts_tsformers.explain.labelled import Labels
+from darts_tsformers.explain.windows import Origin
+from darts_tsformers.layers.layout import Layout, VariableAxis, look_back
+from darts_tsformers.layers.window import Sizes
+from tests.explain.test_findings import Recorder, delays, explanation
+
+
+def drawn(figure) -> list[str]:
+    """Draw, and return all words that can be seen."""
+    figure.savefig(io.BytesIO(), format="png")
+    texts = [figure._suptitle.get_text()]
+    for axes in figure.axes:
+        labels = [label for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels()]
+        texts += [t.get_text() for t in [*labels, axes.title, axes.xaxis.label, axes.yaxis.label]]
+    for legend in figure.legends:
+        texts += [t.get_text() for t in legend.get_texts()]
+    return texts
+
+
+def over_variables(n: int, n_windows: int = 2) -> Explanation:
+    sizes = Sizes(8, 2, n_targets=n)
+    network = Recorder(sizes, {"layer": Layout((VariableAxis(("target",)),) * 2)})
+    origins = [Origin(0, 10 + i, 1) for i in range(n_windows)]
+    weights = np.random.default_rng(0).random((n_windows, 2, n, n)).astype(np.float32)
+    weights[..., n // 2] += 3
+    weights /= weights.sum(-1, keepdims=True)
+    labels = Labels(network, origins, {"target": [f"component number {i}" for i in range(n)]})
+    part = labels.dataset("attention", "layer", network.layer, {"weights": weights})
+    return Explanation("ToyModel", {"attention": {"layer": part}}, origins, [])
+
+
+def over_time(length: int, n_windows: int) -> Explanation:
+    sizes = Sizes(length, 2)
+    network = Recorder(sizes, {"layer": Layout((look_back(sizes),) * 2)})
+    origins = [
+        Origin(0, pd.Timestamp("2021-03-01") + pd.Timedelta(hours=i), pd.offsets.Hour()) for i in range(n_windows)
+    ]
+    lag = np.arange(length)[:, None] - np.arange(length)
+    weights = np.exp(2 * np.cos(2 * np.pi * lag / 24)).astype(np.float32)
+    weights = np.broadcast_to(weights / weights.sum(-1, keepdims=True), (n_windows, 1, length, length))
+    part = Labels(network, origins, {}).dataset("attention", "layer", network.layer, {"weights": weights})
+    return Explanation("ToyModel", {"attention": {"layer": part}}, origins, [])
+
+
+@pytest.mark.parametrize("n", [7, 300])
+def test_variables_have_their_names_and_no_more_than_can_be_read(n):
+    e = over_variables(n)
+    for kind in ("attention", "importance"):
+        texts = drawn(e.plot(kind))
+        named = {text for text in texts if text.startswith("component")}
+        assert f"component number {n // 2}" in named
+        assert len(named) == min(n, 30)
+    assert ("the 30 most attended of 300 variables" in drawn(e.plot())[0]) == (n == 300)
+    assert len({text for text in drawn(e.plot("importance", top=5)) if text.startswith("component")}) == 5
+
+
+def test_one_window_has_time_stamps_and_several_have_offsets():
+    one = drawn(over_time(720, 1).plot())
+    assert "2021-02-28 00:00" not in one
+    assert {"01-30 01:00", "03-01 00:00"} <= set(one)
+    assert sum(text[:1].isdigit() and ":" in text for text in one) <= 2 * 9
+    several = drawn(over_time(48, 3).plot())
+    assert {"-47", "0", "attended to, steps from the last one seen"} <= set(several)
+    chosen = drawn(over_time(48, 3).plot(window=2))
+    assert "03-01 02:00" in chosen
+    assert "window 2021-03-01 02:00" in chosen[0]
+
+
+def test_the_lags_show_the_period():
+    texts = drawn(over_time(96, 2).plot("lags"))
+    assert any(text.startswith("period 24 h, explains") for text in texts)
+    assert "lag in steps (one step: 1 h)" in texts
+
+
+def test_delays_are_drawn_as_lags():
+    assert any("most weight: 24 h" in text for text in drawn(delays().plot()))
+
+
+def test_a_decomposition_has_its_parts():
+    e = explanation([("trend", "", {"trend": torch.zeros(3, 4, 2, 1)})])
+    texts = drawn(e.plot(component="price", window=1))
+    assert {"forecast", "trend", "price"} <= set(texts)
+    assert "2021-03-01 01:00" in texts[0]
+    with pytest.raises(ValueError, match="component='cost' must be one of"):
+        e.plot("decomposition", component="cost")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layer": "x"}, r"layer='x' must be one of \['layer'\]"),
+        ({"head": 3}, "head=3 must be from 1 to 2"),
+        ({"window": 2}, "window=2 must be from 0 to 1"),
+        ({"component": "a"}, r"component='a' must be one of \[\]"),
+        ({"top": 0}, "top=0 must be an integer of at least 1"),
+        ({"heads": 1}, r"heads=1 is no option of plot\('attention'\)"),
+    ],
+)
+def test_options_that_do_not_exist(options, message):
+    with pytest.raises(ValueError, match=message):
+        over_variables(4).plot("attention", **options)
+
+
+def test_lags_of_variables_do_not_exist():
+    with pytest.raises(
+        ValueError, match="kind='lags' needs tokens that stand for time; those of layer='layer' stand for"
+    ):
+        over_variables(4).plot("lags")
