@@ -15,6 +15,7 @@ from darts_tsformers.explain.windows import Origin
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.recording import KINDS
 from darts_tsformers.models import TSFormerModel
+from darts_tsformers.models._likelihoods import n_levels
 
 _SERIES = ("series", "past_covariates", "future_covariates")
 
@@ -151,6 +152,7 @@ def _explanation(model: TSFormerModel, n: int, capture: Capture, forecasts: Any)
         origins=origins,
         forecasts=[one for _, one in flat],
         groups=_distance_groups(capture, parts),
+        level=n_levels(model.likelihood) // 2,
         folder=capture.folder,
     )
 

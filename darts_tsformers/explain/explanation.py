@@ -39,6 +39,8 @@ class Explanation:
         What was forecast, one for each window that did not start from forecasts.
     groups
         For a mechanism of fixed distances what they are, by layer.
+    level
+        The parameter of the likelihood, by position, that says where the target will be.
     """
 
     model: str
@@ -46,6 +48,7 @@ class Explanation:
     origins: Sequence[Origin]
     forecasts: Sequence[TimeSeries]
     groups: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    level: int = 0
     folder: Folder = field(default_factory=Folder, repr=False)
 
     @property

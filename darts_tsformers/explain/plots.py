@@ -196,7 +196,7 @@ def decomposition(e: Explanation, *, window: int = 0, component: str | None = No
     components = list(part["component"].to_numpy())
     component = components[0] if component is None else component
     require_one_of(components, component=component)
-    chosen = part.isel(window=window, component=components.index(component), parameter=0)
+    chosen = part.isel(window=window, component=components.index(component), parameter=e.level)
     at = chosen["time_start"].to_numpy()
     trend, whole = chosen["trend"].to_numpy(), chosen["forecast"].to_numpy()
     figure = _figure(9, 5)

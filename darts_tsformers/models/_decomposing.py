@@ -69,7 +69,11 @@ class DecomposingModel(TSFormerModel):
                 predict_likelihood_parameters=self.likelihood is not None,
                 verbose=False,
             )
-        trends = torch.cat(record["trend"])[:, :n, :, level].to("cpu", torch.float64).numpy()
+        trends = (
+            torch.cat([entry.tensors["trend"] for entry in record["trend"]])[:, :n, :, level]
+            .to("cpu", torch.float64)
+            .numpy()
+        )
         of = series if series is not None else self.training_series
         if isinstance(forecasts, TimeSeries):
             return ForecastParts(*_parts(forecasts, of, trends[0], level))

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least, require_probability
 from darts_tsformers.layers.feed_forward import FeedForward
+from darts_tsformers.layers.layout import Layout, horizon, look_back
 from darts_tsformers.layers.progressive import DecomposingDecoderLayer, DecomposingEncoderLayer
-from darts_tsformers.layers.recording import recorded
+from darts_tsformers.layers.recording import record
 from darts_tsformers.layers.seasonal_norm import SeasonalNorm
 from darts_tsformers.layers.token_embedding import TokenEmbedding
 from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.networks._network import mechanism_paths
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,16 @@ class DecompositionTransformer(nn.Module):
             x, more = layer(x, memory)
             trend = trend + rearrange(more, "B L (C Q) -> B L C Q", Q=self.sizes.n_parameters)
         trend = trend[:, self.label_length :]
-        trends = recorded("trend")
-        if trends is not None:
-            trends.append(trend.detach())
+        record("trend", self, trend=trend)
         seasonal = self.head(self.decoder_norm(x)[:, self.label_length :])
         return trend + rearrange(seasonal, "B H (C Q) -> B H C Q", Q=self.sizes.n_parameters)
+
+    def layouts(self, within: str) -> dict[str, Layout]:
+        """Return what the tokens stand for, by the path of each layer in the module that is this one's home: steps."""
+        seen = look_back(self.sizes)
+        decoded = seen[-self.label_length :] + horizon(self.sizes)
+        axes = {"attention": (seen, seen), "self_attention": (decoded, decoded), "cross_attention": (decoded, seen)}
+        return {f"{within}.{path}": Layout(axes[path.split(".")[-1]]) for path in mechanism_paths(self)}
 
     def _start(self, target: Float[Tensor, "B L C"]) -> tuple[Float[Tensor, "B K C"], Float[Tensor, "B K C Q"]]:
         """Return what the decoder starts from: of the seasonal part, and of each parameter's trend.

@@ -75,8 +75,13 @@ class Network(nn.Module, ABC):
 
     def attention_layers(self) -> list[str]:
         """Return the paths of the layers around a mechanism."""
-        return [path for path, part in self.named_modules() if isinstance(getattr(part, "mechanism", None), Attention)]
+        return mechanism_paths(self)
 
     @abstractmethod
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
+
+
+def mechanism_paths(module: nn.Module) -> list[str]:
+    """Return the paths of the layers around a mechanism in a module."""
+    return [path for path, part in module.named_modules() if isinstance(getattr(part, "mechanism", None), Attention)]

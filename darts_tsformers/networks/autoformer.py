@@ -6,6 +6,7 @@ from torch import Tensor
 from darts_tsformers.attention import AttentionLike, build_attention
 from darts_tsformers.layers.covariates import ALL_KINDS
 from darts_tsformers.layers.decomposition import SeriesDecomposition
+from darts_tsformers.layers.layout import Layout
 from darts_tsformers.layers.multi_head import MultiHeadAttention
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._decomposition import DecompositionTransformer, Parts
@@ -111,6 +112,10 @@ class Autoformer(Network, name="autoformer"):
             activation=activation,
             padding_mode=padding_mode,
         )
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the tokens stand for: steps."""
+        return self.body.layouts("body")
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""

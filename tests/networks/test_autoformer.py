@@ -141,7 +141,8 @@ def test_trend_and_the_rest_add_up():
     model, window = network(problem), window_of(problem)
     with recording("trend") as record:
         out = model(window)
-    (trend,) = record["trend"]
+    ((_, tensors),) = record["trend"]
+    trend = tensors["trend"]
     assert trend.shape == out.shape == (3, 7, 3, 2)
     with torch.no_grad():
         model.body.head.weight.zero_()
