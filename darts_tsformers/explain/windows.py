@@ -95,7 +95,8 @@ _CLOCK = (
 
 def _clock(span: pd.Timedelta) -> str:
     for one, name, least in _CLOCK:
-        if span >= least * one and span % one == pd.Timedelta(0):
+        is_short = name in ("day", "h") or span < 100 * one
+        if span >= least * one and is_short and span % one == pd.Timedelta(0):
             return _counted(span / one, name)
     hours = span / pd.Timedelta(hours=1)
     return f"{hours:.3g} h" if hours >= 1 else f"{span.total_seconds():.3g} s"
