@@ -5,11 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darts_tsformers.diagnosis import diagnose as diagnose
-    from darts_tsformers.models import InformerModel, ITransformerModel, LogSparseTransformerModel, PatchTSTModel
+    from darts_tsformers.models import (
+        InformerModel,
+        ITransformerModel,
+        LogSparseTransformerModel,
+        PatchTSTModel,
+        TemporalFusionTransformerModel,
+    )
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["ITransformerModel", "InformerModel", "LogSparseTransformerModel", "PatchTSTModel"]
+__all__ = [
+    "ITransformerModel",
+    "InformerModel",
+    "LogSparseTransformerModel",
+    "PatchTSTModel",
+    "TemporalFusionTransformerModel",
+]
 
 _HOMES = dict.fromkeys(__all__, "darts_tsformers.models") | {"diagnose": "darts_tsformers.diagnosis"}
 

@@ -4,15 +4,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 
 
+class Selection(NamedTuple):
+    """How much each variable counts, step by step.
+
+    Attributes
+    ----------
+    weights
+        ``(B, T, m)``, detached; they sum to 1 over the variables.
+    variables
+        Kind and index of each: ``("target", 0)``, ``("past", 1)``, ...
+    """
+
+    weights: Tensor
+    variables: tuple[tuple[str, int], ...]
+
+
 @dataclass
 class AttentionRecord:
-    """Attention maps in the order in which layers ran, each of shape ``(B, h, L, M)``, detached."""
+    """What layers did, in the order in which they ran.
+
+    Attributes
+    ----------
+    maps
+        Attention maps, each of shape ``(B, h, L, M)``, detached.
+    selections
+        Weights of variables by what they were selected for: ``"static"``, ``"past"`` and ``"future"`` steps.
+    """
 
     maps: list[Tensor] = field(default_factory=list)
+    selections: dict[str, Selection] = field(default_factory=dict)
 
 
 _active: ContextVar[AttentionRecord | None] = ContextVar("active_attention_record", default=None)
@@ -20,7 +45,7 @@ _active: ContextVar[AttentionRecord | None] = ContextVar("active_attention_recor
 
 @contextmanager
 def record_attention() -> Iterator[AttentionRecord]:
-    """Record the attention maps of every layer that runs inside the block.
+    """Record the attention maps, and the weights of variables, of every layer that runs inside the block.
 
     Outside of such a block layers never form their maps.
     """

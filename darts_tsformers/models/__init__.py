@@ -5,5 +5,13 @@ from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
+from darts_tsformers.models.tft import TemporalFusionTransformerModel
 
-__all__ = ["ITransformerModel", "InformerModel", "LogSparseTransformerModel", "PatchTSTModel", "TSFormerModel"]
+__all__ = [
+    "ITransformerModel",
+    "InformerModel",
+    "LogSparseTransformerModel",
+    "PatchTSTModel",
+    "TSFormerModel",
+    "TemporalFusionTransformerModel",
+]

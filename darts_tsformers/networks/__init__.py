@@ -6,5 +6,14 @@ from darts_tsformers.networks.informer import Informer
 from darts_tsformers.networks.itransformer import ITransformer
 from darts_tsformers.networks.log_sparse import LogSparseTransformer
 from darts_tsformers.networks.patchtst import PatchTST
+from darts_tsformers.networks.tft import TemporalFusionTransformer
 
-__all__ = ["Forecaster", "ITransformer", "Informer", "LogSparseTransformer", "Network", "PatchTST"]
+__all__ = [
+    "Forecaster",
+    "ITransformer",
+    "Informer",
+    "LogSparseTransformer",
+    "Network",
+    "PatchTST",
+    "TemporalFusionTransformer",
+]

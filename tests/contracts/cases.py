@@ -15,6 +15,7 @@ from darts_tsformers.models import (
     ITransformerModel,
     LogSparseTransformerModel,
     PatchTSTModel,
+    TemporalFusionTransformerModel,
     TSFormerModel,
 )
 
@@ -74,6 +75,12 @@ CASES = [
         LogSparseTransformerModel,
         {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3, "mode": "direct"},
         variant="-direct",
+    ),
+    Case(TemporalFusionTransformerModel, {"d_model": 8, "n_heads": 2, "d_variable": 5, "use_instance_norm": True}),
+    Case(
+        TemporalFusionTransformerModel,
+        {"d_model": 8, "n_heads": 2, "n_lstm_layers": 2, "full_attention": True, "use_instance_norm": True},
+        variant="-full",
     ),
 ]
 
