@@ -7,30 +7,36 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+class Map(NamedTuple):
+    """A linear map, as a function takes it."""
+
+    weight: Float[Tensor, "d m"]
+    bias: Float[Tensor, " d"]
+
 
 class Lines(NamedTuple):
-    """For each of ``m`` numbers a straight line ``x * slope + offset`` in a space of width ``k``.
+    """For each of ``m`` numbers a straight line ``x * slope + intercept`` in a space of width ``k``.
 
     What a linear layer makes of a number embedded by a linear layer is another line: two products give it, whatever
     the number of rows.
     """
 
     slope: Float[Tensor, "m k"]
-    offset: Float[Tensor, "m k"]
+    intercept: Float[Tensor, "m k"]
 
     def at(self, numbers: Float[Tensor, "m N 2"]) -> Float[Tensor, "m N k"]:
         """Return the points at which the numbers, see :func:`with_ones`, stand on their lines."""
         return torch.bmm(numbers, torch.stack(self, dim=1))
 
-    def through(self, linear: nn.Linear) -> tuple[Float[Tensor, "d m"], Float[Tensor, " d"]]:
-        """Return weight and bias of the map of the numbers that embeds them, lays them side by side and maps them."""
+    def through(self, linear: nn.Linear) -> Map:
+        """Return the map of the numbers that embeds them, lays them side by side and maps them."""
         weight = linear.weight.view(-1, *self.slope.shape)
-        slope, offset = (torch.einsum("dmk,mk->dm", weight, t) for t in self)
-        return slope, offset.sum(1) + linear.bias
+        slope, intercept = (torch.einsum("dmk,mk->dm", weight, t) for t in self)
+        return Map(slope, intercept.sum(1) + linear.bias
 
 
 def with_ones(x: Float[Tensor, "m N"]) -> Float[Tensor, "m N 2"]:
-    """Set a one beside each number: the product with slope and offset is its place on a line."""
+    """Set a one beside each number: the product with slope and intercept is its place on a line."""
     return torch.stack([x, torch.ones_like(x)], dim=-1)
 
 
@@ -40,11 +46,11 @@ class NumberEmbedding(nn.Module):
     def __init__(self, n_variables: int, width: int) -> None:
         super().__init__()
         self.slope = nn.Parameter(torch.empty(n_variables, width).uniform_(-1, 1))
-        self.offset = nn.Parameter(torch.empty(n_variables, width).uniform_(-1, 1))
+        self.intercept = nn.Parameter(torch.empty(n_variables, width).uniform_(-1, 1))
 
     def lines(self, first: int = 0) -> Lines:
         """Return the embeddings of the variables from ``first`` on."""
-        return Lines(self.slope[first:], self.offset[first:])
+        return Lines(self.slope[first:], self.intercept[first:])
 
 
 class GroupedLinear(nn.Module):
@@ -62,5 +68,5 @@ class GroupedLinear(nn.Module):
 
     def along(self, lines: Lines) -> Lines:
         """Return the lines that the map makes of lines."""
-        slope, offset = (torch.einsum("mk,mkd->md", t, self.weight) for t in lines)
-        return Lines(slope, offset + self.bias)
+        slope, intercept = (torch.einsum("mk,mkd->md", t, self.weight) for t in lines)
+        return Lines(slope, intercept + self.bias)

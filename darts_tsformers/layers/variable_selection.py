@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.layers.blocks import by_blocks
 from darts_tsformers.layers.gating import NORM_EPSILON, GatedResidualNetwork
-from darts_tsformers.layers.grouped import GroupedLinear, Lines, with_ones
+from darts_tsformers.layers.grouped import GroupedLinear, Lines, Map, with_ones
 
 
 class VariableSelection(nn.Module):
@@ -66,24 +66,32 @@ class VariableSelection(nn.Module):
         self, x: Float[Tensor, "B T m"], embedding: Lines, context: Float[Tensor, "B d_context"] | None = None
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T m"]]:
         """Return the mixture of each step, and the weights of its variables."""
+        hidden, skip = self.networks.first_maps(embedding)
+        weighing_maps = self._first_maps(embedding)
 
         def select(x: Float[Tensor, "B t m"]) -> tuple[Float[Tensor, "B t D"], Float[Tensor, "B t m"]]:
-            weights = self._weights(x, embedding, context)
-            return self.networks(x, weights, embedding), weights
+            weights = self._weights(x, weighing_maps, context)
+            return self.networks(x, weights, hidden, skip), weights
 
         mixture, weights = by_blocks(select, x, recompute=self.recompute)
         return mixture, weights
 
-    def _weights(
-        self, x: Float[Tensor, "B t m"], embedding: Lines, context: Float[Tensor, "B d_context"] | None
-    ) -> Float[Tensor, "B t m"]:
+    def _first_maps(self, embedding: Lines) -> tuple[Map, Map] | None:
+        """Return what the weighing network first does to the numbers, for its inner maps and for its residual."""
         if self.weighing is None:
-            return torch.ones_like(x)
-        hidden = F.linear(x, *embedding.through(self.weighing.hidden))
+            return None
         if self.weighing.skip is None:  # of width 1, the embeddings side by side are as many as the weights
-            skip = x * embedding.slope[:, 0] + embedding.offset[:, 0]
+            skip = Map(embedding.slope[:, 0].diag(), embedding.intercept[:, 0])
         else:
-            skip = F.linear(x, *embedding.through(self.weighing.skip))
+            skip = embedding.through(self.weighing.skip)
+        return embedding.through(self.weighing.hidden), skip
+
+    def _weights(
+        self, x: Float[Tensor, "B t m"], maps: tuple[Map, Map] | None, context: Float[Tensor, "B d_context"] | None
+    ) -> Float[Tensor, "B t m"]:
+        if self.weighing is None or maps is None:
+            return torch.ones_like(x)
+        hidden, skip = (F.linear(x, *one) for one in maps)
         return self.weighing.completed(hidden, skip, context).softmax(-1)
 
 
@@ -103,14 +111,17 @@ class VariableNetworks(nn.Module):
         self.norm_weight = nn.Parameter(torch.ones(n_variables, d_model))
         self.norm_bias = nn.Parameter(torch.zeros(n_variables, d_model))
 
+    def first_maps(self, embedding: Lines) -> tuple[Lines, Lines]:
+        """Return what the networks first do to the numbers, for their inner maps and for their residuals."""
+        return self.hidden.along(embedding), embedding if self.skip is None else self.skip.along(embedding)
+
     def forward(
-        self, x: Float[Tensor, "B t m"], weights: Float[Tensor, "B t m"], embedding: Lines
+        self, x: Float[Tensor, "B t m"], weights: Float[Tensor, "B t m"], hidden: Lines, skip: Lines
     ) -> Float[Tensor, "B t D"]:
-        """Return the sum."""
+        """Return the sum, given the first maps."""
         numbers = with_ones(rearrange(x, "B t m -> m (B t)"))
-        hidden = F.elu(self.hidden.along(embedding).at(numbers))
-        gated = F.glu(self.gate(self.dropout(self.inner(hidden))))
-        skip = embedding if self.skip is None else self.skip.along(embedding)
+        inner = self.inner(F.elu(hidden.at(numbers)))
+        gated = F.glu(self.gate(self.dropout(inner)))
         summed = torch.baddbmm(gated, numbers, torch.stack(skip, dim=1))  # [m, B t, D]
         normalised = F.layer_norm(summed, summed.shape[-1:], eps=NORM_EPSILON)
         scaled = torch.addcmul(self.norm_bias[:, None], normalised, self.norm_weight[:, None])

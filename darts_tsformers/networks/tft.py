@@ -155,7 +155,9 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
             return local, self.enrichment(local, enrichment)
 
         recurrent, selected = torch.cat([encoded, decoded], dim=1), torch.cat([past, future], dim=1)
-        local, enriched = by_blocks(enrich, recurrent, selected, recompute=self.recompute)
+        if not self.recompute:
+            return enrich(recurrent, selected)
+        local, enriched = by_blocks(enrich, recurrent, selected, recompute=True)
         return local, enriched
 
     def _variables(self, window: Window) -> tuple[Float[Tensor, "B L m"], Float[Tensor, "B H F"]]:
