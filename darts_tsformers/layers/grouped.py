@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+
 class Map(NamedTuple):
     """A linear map, as a function takes it."""
 
@@ -32,7 +33,7 @@ class Lines(NamedTuple):
         """Return the map of the numbers that embeds them, lays them side by side and maps them."""
         weight = linear.weight.view(-1, *self.slope.shape)
         slope, intercept = (torch.einsum("dmk,mk->dm", weight, t) for t in self)
-        return Map(slope, intercept.sum(1) + linear.bias
+        return Map(slope, intercept.sum(1) + linear.bias)
 
 
 def with_ones(x: Float[Tensor, "m N"]) -> Float[Tensor, "m N 2"]:
