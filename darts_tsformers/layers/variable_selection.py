@@ -120,10 +120,10 @@ class VariableNetworks(nn.Module):
     ) -> Float[Tensor, "B t D"]:
         """Return the sum, given the first maps."""
         numbers = with_ones(rearrange(x, "B t m -> m (B t)"))
-        inner = self.inner(F.elu(hidden.at(numbers)))
-        gated = F.glu(self.gate(self.dropout(inner)))
-        summed = torch.baddbmm(gated, numbers, torch.stack(skip, dim=1))  # [m, B t, D]
+        inner = self.inner(F.elu_(hidden.at(numbers)))
+        gated = F.glu(self.gate(self.dropout(inner)))  # [m, B t, D]
+        summed = gated.baddbmm_(numbers, torch.stack(skip, dim=1))
         normalised = F.layer_norm(summed, summed.shape[-1:], eps=NORM_EPSILON)
-        scaled = torch.addcmul(self.norm_bias[:, None], normalised, self.norm_weight[:, None])
-        mixed = torch.bmm(rearrange(weights, "B t m -> (B t) 1 m"), scaled.transpose(0, 1))
-        return mixed.view(*x.shape[:2], -1)
+        scaled = rearrange(normalised * self.norm_weight[:, None], "m N D -> N m D")
+        mixed = torch.bmm(rearrange(weights, "B t m -> (B t) 1 m"), scaled)
+        return mixed.view(*x.shape[:2], -1) + weights @ self.norm_bias

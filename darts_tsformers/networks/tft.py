@@ -48,7 +48,7 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
         Layers of the LSTM over the look-back, and of the one over the horizon.
     d_variable
         Width of the embedding of a variable and of the maps within its network. None for ``d_model``, as in the paper;
-        with many variables a smaller one saves most of the time.
+        with many variables a smaller one saves more than half of the time.
     dropout
         In every gate.
     full_attention

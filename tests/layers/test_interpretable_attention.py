@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from darts_tsformers.attention import FullAttention, attention_names, build_attention, registry
+from darts_tsformers.attention import FullAttention, registry
 from darts_tsformers.layers.interpretable_attention import InterpretableAttention
 from darts_tsformers.layers.recording import record_attention
 from tests.helpers import assert_same_with_gradients, draw, exactly, scatter_, watch_sizes
@@ -42,19 +42,6 @@ def test_a_row_that_is_not_causal_sees_all():
     moved = x.clone()
     moved[:, -1] += 1
     assert ((attend(moved, 5) - attend(x, 5)).abs().amax((0, 2)) > 0).all()
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("attention", attention_names())
-def test_the_last_rows_of_any_mechanism_are_those_of_the_whole(attention, causal):
-    mechanism = build_attention(attention).eval()
-    if causal and not mechanism.supports_causal:
-        pytest.skip("not causal")
-    q, k, v = (draw(2, 3, 17, 5, seed=seed) for seed in range(3))
-    out, weights = mechanism(q, k, v, causal=causal, need_weights=True)
-    last, last_weights = mechanism.last_rows(q, k, v, 4, causal=causal, need_weights=True)
-    torch.testing.assert_close(last, out[..., -4:, :])
-    torch.testing.assert_close(last_weights, weights[..., -4:, :])
 
 
 def test_nothing_quadratic_is_built():
