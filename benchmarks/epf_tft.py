@@ -112,8 +112,8 @@ def importance(model: TemporalFusionTransformerModel, frame: pd.DataFrame) -> di
                 predict_likelihood_parameters=True,
                 verbose=False,
             )
-        for part, each in weights.items():
-            each.append(record.selections[part].weights.mean(dim=(0, 1)))
+        for selection in record.selections:
+            weights[selection.part].append(selection.weights.mean(dim=(0, 1)))
     calendar = ["hour sin", "hour cos", "weekday sin", "weekday cos"]
     names = {"past": ["price", *KNOWN, *NOISE, *calendar], "future": [*KNOWN, *NOISE, *calendar]}
     return {

@@ -14,12 +14,15 @@ class Selection(NamedTuple):
 
     Attributes
     ----------
+    part
+        What the variables were selected for: ``"static"``, ``"past"`` or ``"future"`` steps.
     weights
         ``(B, T, m)``, detached; they sum to 1 over the variables.
     variables
         Kind and index of each: ``("target", 0)``, ``("past", 1)``, ...
     """
 
+    part: str
     weights: Tensor
     variables: tuple[tuple[str, int], ...]
 
@@ -33,11 +36,11 @@ class AttentionRecord:
     maps
         Attention maps, each of shape ``(B, h, L, M)``, detached.
     selections
-        Weights of variables by what they were selected for: ``"static"``, ``"past"`` and ``"future"`` steps.
+        Weights of variables, where a layer selects among them.
     """
 
     maps: list[Tensor] = field(default_factory=list)
-    selections: dict[str, Selection] = field(default_factory=dict)
+    selections: list[Selection] = field(default_factory=list)
 
 
 _active: ContextVar[AttentionRecord | None] = ContextVar("active_attention_record", default=None)

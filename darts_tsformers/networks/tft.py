@@ -179,7 +179,7 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
     def _record(self, part: str, weights: Float[Tensor, "B T m"]) -> None:
         record = active_record()
         if record is not None:
-            record.selections[part] = Selection(weights.detach(), self._names(part))
+            record.selections.append(Selection(part, weights.detach(), self._names(part)))
 
     def _names(self, part: str) -> tuple[tuple[str, int], ...]:
         """Name the variables of a selection by kind and index."""

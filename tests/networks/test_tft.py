@@ -131,17 +131,18 @@ def test_what_a_recording_holds():
     assert [weights.shape for weights in record.maps] == [(3, 3, 5, 16)]
     known = (("future", 0), ("future", 1))
     observed = (("target", 0), ("target", 1), ("target", 2), ("past", 0), ("past", 1))
-    assert {part: selection.variables for part, selection in record.selections.items()} == {
+    assert [selection.part for selection in record.selections] == ["static", "past", "future"]
+    assert {selection.part: selection.variables for selection in record.selections} == {
         "static": tuple(("static", i) for i in range(6)),
         "past": observed + known,
         "future": known,
     }
-    assert {part: selection.weights.shape for part, selection in record.selections.items()} == {
+    assert {selection.part: selection.weights.shape for selection in record.selections} == {
         "static": (3, 1, 6),
         "past": (3, 11, 7),
         "future": (3, 5, 2),
     }
-    for selection in record.selections.values():
+    for selection in record.selections:
         assert not selection.weights.requires_grad
         torch.testing.assert_close(selection.weights.sum(-1), torch.ones(selection.weights.shape[:2]).double())
 
@@ -150,9 +151,11 @@ def test_without_future_covariates_the_position_is_what_is_known():
     network = build(sizes())
     with record_attention() as record:
         network(window(network.sizes))
-    assert record.selections["future"].variables == (("position", 0),)
-    assert (record.selections["future"].weights == 1).all()
-    assert "static" not in record.selections
+    past, future = record.selections
+    assert (past.part, future.part) == ("past", "future")
+    assert past.variables[-1] == ("position", 0)
+    assert future.variables == (("position", 0),)
+    assert (future.weights == 1).all()
 
 
 @pytest.mark.parametrize(("shift", "expected"), [(0, [11, 12, 13, 14, 15]), (7, [18, 19, 20, 21, 22])])
