@@ -1,6 +1,6 @@
 """Day-ahead prices of Nord Pool by the Temporal Fusion Transformer: is it better than naive, and does it know why?
 
-    python -m benchmarks.epf_tft NP.csv.gz --out results.json
+    python -m benchmarks.epf_tft NP.csv.gz --threads 1 --out benchmarks/results/epf_tft.json
 
 The forecasts of load and wind are known a day ahead; three covariates of noise are known as well, and should not count.
 Look-back 168, horizon 24, 70/10/20 % of the rows for training, validation and test, standardised by the training part,
