@@ -1,6 +1,6 @@
 """What a training step of the Temporal Fusion Transformer costs, against that of Darts' TFTModel.
 
-    python -m benchmarks.tft --out results.json
+    python -m benchmarks.tft --repeats 5 --out benchmarks/results/tft.json
 
 A step is forward, quantile loss, backward and Adam, at hidden size 160 with 4 heads, 7 targets, 3 past, 3 future and 2
 static covariates and a horizon of 24. Darts' model has a size of its own for single variables, which is 8 by default;
