@@ -122,7 +122,7 @@ class VariableNetworks(nn.Module):
         numbers = with_ones(rearrange(x, "B t m -> m (B t)"))
         inner = self.inner(F.elu_(hidden.at(numbers)))
         gated = F.glu(self.gate(self.dropout(inner)))  # [m, B t, D]
-        summed = gated.baddbmm_(numbers, torch.stack(skip, dim=1))
+        summed = torch.baddbmm(gated, numbers, torch.stack(skip, dim=1))
         normalised = F.layer_norm(summed, summed.shape[-1:], eps=NORM_EPSILON)
         scaled = rearrange(normalised * self.norm_weight[:, None], "m N D -> N m D")
         mixed = torch.bmm(rearrange(weights, "B t m -> (B t) 1 m"), scaled)
