@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         ITransformerModel,
         LogSparseTransformerModel,
         PatchTSTModel,
+        TemporalFusionTransformerModel,
     )
 
 __version__ = "0.1.0.dev0"
@@ -23,6 +24,7 @@ __all__ = [
     "InformerModel",
     "LogSparseTransformerModel",
     "PatchTSTModel",
+    "TemporalFusionTransformerModel",
 ]
 
 _HOMES = dict.fromkeys(__all__, "darts_tsformers.models") | {"diagnose": "darts_tsformers.diagnosis"}

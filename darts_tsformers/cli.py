@@ -15,7 +15,7 @@ from darts_tsformers import __version__
 
 PROGRAM = "darts-tsformers"
 
-MODELS = ("patchtst", "itransformer", "informer", "log_sparse", "autoformer", "fedformer")
+MODELS = ("patchtst", "itransformer", "informer", "log_sparse", "autoformer", "fedformer", "tft")
 """Those of :mod:`darts_tsformers.workflow.settings`, without the seconds that importing it takes."""
 
 _LONGEST_QUOTE = 60

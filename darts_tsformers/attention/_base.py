@@ -80,6 +80,23 @@ class Attention(nn.Module, ABC):
         """Name the distances that the pattern of the mechanism is made of; empty if it sees all alike."""
         return {}
 
+    def last_rows(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        n: int,
+        *,
+        causal: bool = False,
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B h n f"], Float[Tensor, "B h n L"] | None]:
+        """Attend from the last ``n`` rows alone.
+
+        The whole is computed here; a mechanism that can do with less overrides this.
+        """
+        out, weights = self(q, k, v, causal=causal, need_weights=need_weights)
+        return out[..., -n:, :], None if weights is None else weights[..., -n:, :]
+
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments that rebuild this mechanism."""
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from darts_tsformers.attention._base import Attention
@@ -64,15 +64,38 @@ class FullAttention(Attention):
         """Return the weights of one row, in O(L e)."""
         return F.pad(self.weights(q[..., row : row + 1, :], k[..., : row + 1, :]), (0, k.shape[-2] - row - 1))
 
+    def last_rows(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        n: int,
+        *,
+        causal: bool = False,
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B h n f"], Float[Tensor, "B h n L"] | None]:
+        """Attend from the last ``n`` rows alone, in O(n L e)."""
+        last = q[..., -n:, :]
+        seen = _seen(n, k.shape[-2], q.device) if causal else None
+        out = F.scaled_dot_product_attention(last, k, _widened(v, q.shape[-1]), attn_mask=seen)[..., : v.shape[-1]]
+        return out, self.weights(last, k, causal=causal) if need_weights else None
+
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
     ) -> Float[Tensor, "B h L M"]:
-        """Return the attention map; each row sums to 1. O(L M) memory: for explanations, not for training."""
+        """Return the attention map; each row sums to 1. O(L M) memory: for explanations, not for training.
+
+        Causal queries, where they are fewer than the keys, stand at the last positions.
+        """
         scores = q @ k.mT / math.sqrt(q.shape[-1])
         if causal:
-            future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-            scores = scores.masked_fill(future, -math.inf)
+            scores = scores.masked_fill(~_seen(q.shape[-2], k.shape[-2], q.device), -math.inf)
         return scores.softmax(-1)
+
+
+def _seen(n: int, n_keys: int, device: torch.device) -> Bool[Tensor, "n M"]:
+    """Say which keys the queries at the last ``n`` positions see: those up to their own."""
+    return torch.ones(n, n_keys, dtype=torch.bool, device=device).tril(n_keys - n)
 
 
 def _widened(v: Float[Tensor, "B h M f"], width: int) -> Float[Tensor, "B h M g"]:

@@ -86,6 +86,9 @@ class Labels:
             )
         return layout
 
+    def _names_of(self, kind: str) -> Sequence[str]:
+        return ("position",) if kind == "position" else self.names.get(kind, ())
+
     def _coordinates(self, dim: str, axis: Axis | None, n: int) -> dict[str, tuple[Any, Any]]:
         if isinstance(axis, TimeAxis):
             return {
@@ -95,7 +98,9 @@ class Labels:
                 f"{dim}_end": (("window", dim), np.stack([origin.times(axis.last) for origin in self.origins])),
             }
         if isinstance(axis, VariableAxis):
-            named = [(kind, name) for kind in axis.kinds for name in self.names.get(kind, ())]
+            named = [(kind, name) for kind in axis.kinds for name in self._names_of(kind)]
+            if axis.kinds == ("static",) and len(named) != n:  # categories and rows of components make several of one
+                named = [("static", f"static feature {i}") for i in range(1, n + 1)]
             kinds = [kind for kind, _ in named]
             return {dim: (dim, [name for _, name in named]), f"{dim}_kind": (dim, kinds)}
         names = list(self.names["target"]) if dim == "component" else list(range(1, n + 1))

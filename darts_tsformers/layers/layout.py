@@ -46,7 +46,7 @@ class VariableAxis:
     Attributes
     ----------
     kinds
-        Which variables, in their order: of ``"target"``, ``"past"``, ``"future"`` and ``"static"``.
+        Which variables, in their order: of ``"target"``, ``"past"``, ``"future"``, ``"static"`` and ``"position"``.
     """
 
     kinds: tuple[str, ...]

@@ -7,6 +7,7 @@ from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
+from darts_tsformers.models.tft import TemporalFusionTransformerModel
 
 __all__ = [
     "AutoformerModel",
@@ -16,4 +17,5 @@ __all__ = [
     "LogSparseTransformerModel",
     "PatchTSTModel",
     "TSFormerModel",
+    "TemporalFusionTransformerModel",
 ]

@@ -8,6 +8,7 @@ from darts_tsformers.networks.informer import Informer
 from darts_tsformers.networks.itransformer import ITransformer
 from darts_tsformers.networks.log_sparse import LogSparseTransformer
 from darts_tsformers.networks.patchtst import PatchTST
+from darts_tsformers.networks.tft import TemporalFusionTransformer
 
 __all__ = [
     "Autoformer",
@@ -18,4 +19,5 @@ __all__ = [
     "LogSparseTransformer",
     "Network",
     "PatchTST",
+    "TemporalFusionTransformer",
 ]

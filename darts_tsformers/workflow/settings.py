@@ -17,6 +17,7 @@ MODELS = {
     "log_sparse": "LogSparseTransformerModel",
     "autoformer": "AutoformerModel",
     "fedformer": "FEDformerModel",
+    "tft": "TemporalFusionTransformerModel",
 }
 """Models by the name users give, with the name of their class in the package."""
 
@@ -191,7 +192,10 @@ def _sizes(model: str, lookback: int, season: int, n_windows: int) -> dict[str, 
         "log_sparse": {"n_decoder_layers": 2},
         "autoformer": {"kernel_size": _a_season_or_so(season)},
         "fedformer": {"kernel_sizes": (_a_season_or_so(season),)},
+        "tft": {},
     }
+    if model == "tft":
+        del sizes["d_ff"]
     return sizes | own[model]
 
 

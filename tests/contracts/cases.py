@@ -17,6 +17,7 @@ from darts_tsformers.models import (
     ITransformerModel,
     LogSparseTransformerModel,
     PatchTSTModel,
+    TemporalFusionTransformerModel,
     TSFormerModel,
 )
 
@@ -106,6 +107,12 @@ CASES = [
             "n_coarse_levels": 1,
         },
         variant="-wavelet",
+    ),
+    Case(TemporalFusionTransformerModel, {"d_model": 8, "n_heads": 2, "d_variable": 5, "use_instance_norm": True}),
+    Case(
+        TemporalFusionTransformerModel,
+        {"d_model": 8, "n_heads": 2, "n_lstm_layers": 2, "full_attention": True, "use_instance_norm": True},
+        variant="-full",
     ),
 ]
 
