@@ -177,7 +177,8 @@ def offset_shares(e: Explanation) -> pd.DataFrame:
         if groups is None:
             continue
         length = weights.sizes["key"]
-        distances = np.abs(np.arange(length)[:, None] - np.arange(length))
+        rows = np.arange(length)[-weights.sizes["query"] :]  # rows fewer than keys are the last ones
+        distances = np.abs(rows[:, None] - np.arange(length))
         names = np.full(length, len(groups))
         for i, members in enumerate(groups.values()):
             names[members] = i

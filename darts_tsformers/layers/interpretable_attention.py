@@ -66,7 +66,20 @@ class InterpretableAttention(nn.Module):
         out, weights = self.mechanism.last_rows(
             q, k, values, n_last, causal=self.causal, need_weights=is_recording("attention")
         )
-        if weights is not None:
-            record("attention", self, weights=weights)
+        if is_recording():
+            self._record(q, k, weights, n_last)
         mixed: Tensor = self.project_out(out.mean(dim=1))
         return mixed
+
+    def _record(
+        self,
+        q: Float[Tensor, "B h R e"],
+        k: Float[Tensor, "B h R e"],
+        weights: Float[Tensor, "B h H R"] | None,
+        n_last: int,
+    ) -> None:
+        if weights is not None:
+            record("attention", self, weights=weights)
+        for kind, tensors in self.mechanism.details(q, k, causal=self.causal).items():
+            of_rows = kind == "queries"
+            record(kind, self, **{name: t[..., -n_last:] if of_rows else t for name, t in tensors.items()})

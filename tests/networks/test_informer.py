@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from darts_tsformers.attention import FullAttention, registry
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Informer
 from tests.helpers import draw, exactly, scatter_
@@ -83,13 +84,11 @@ def test_statics_of_several_rows_and_past_covariates_are_taken():
     assert not torch.equal(plain, network(Window(target, past=past, static=static + 1)))
 
 
-def test_a_mechanism_without_a_causal_form_serves_the_encoder_alone():
-    from darts_tsformers.attention import FullAttention, register_attention
-
+def test_a_mechanism_without_a_causal_form_serves_the_encoder_alone(monkeypatch):
     class NeverCausal(FullAttention):
         supports_causal = False
 
-    register_attention("never_causal", NeverCausal)
+    monkeypatch.setattr(registry, "_MECHANISMS", registry._MECHANISMS | {"never_causal": NeverCausal})
     network = Informer(sizes(), **TINY, attention="never_causal")
     assert type(network.encoders[0].layers[0].attention.mechanism) is NeverCausal
     assert type(network.decoder_layers[0].self_attention.mechanism) is FullAttention
