@@ -11,7 +11,15 @@ from darts_tsformers.explain import Explanation, explain, findings
 from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.layers.distilling import Distilling
 from darts_tsformers.layers.multi_head import MultiHeadAttention
-from darts_tsformers.models import InformerModel, ITransformerModel, LogSparseTransformerModel, PatchTSTModel
+from darts_tsformers.models import (
+    AutoformerModel,
+    FEDformerModel,
+    InformerModel,
+    ITransformerModel,
+    LogSparseTransformerModel,
+    PatchTSTModel,
+    TemporalFusionTransformerModel,
+)
 from tests.contracts.cases import TRAINER
 
 L, H = 24, 6
@@ -183,3 +191,50 @@ def test_a_trained_model_of_a_daily_series_looks_back_by_days():
     assert found["period"].iloc[0] == 24
     assert found["strength"].iloc[0] > 0.5
     assert "period of 24 h" in e.summary()
+
+
+def daily_wave(length: int = 300) -> TimeSeries:
+    hours = np.arange(length)
+    return TimeSeries(
+        pd.date_range("2021-03-01", periods=length, freq="h"), np.sin(2 * np.pi * hours / 24).astype(np.float32)
+    )
+
+
+def test_the_best_delays_of_a_daily_wave_are_days():
+    series = daily_wave()
+    model = AutoformerModel(96, 24, attention=("auto_correlation", {"factor": 1}), **PLAIN).fit(series)
+    project_in = model.model.forecaster.network.body.encoder_layers[0].attention.project_in
+    with torch.no_grad():
+        project_in.weight[64:128] = project_in.weight[:64]  # keys as queries: no phase between them
+    part = explain(model, series).parts["delays"]["body.encoder_layers.0.attention"]
+    periods = part["period"].isel(window=0).to_numpy()
+    assert len(periods) == 4
+    assert sorted(min(period, 96 - period) for period in periods) == [0, 24, 24, 48]
+
+
+def test_the_strongest_mode_of_a_daily_wave_is_a_day():
+    series = daily_wave()
+    model = FEDformerModel(96, 24, modes=48, mode_select="lowest", **PLAIN).fit(series)
+    with torch.no_grad():
+        model.model.forecaster.network.body.encoder_embedding.values.linear.bias.zero_()
+        model.model.forecaster.network.body.encoder_layers[0].attention.project_query.bias.zero_()
+    part = explain(model, series).parts["modes"]["body.encoder_layers.0.attention.block"].isel(window=0)
+    strongest = int(part["weight"].to_numpy().argmax())
+    assert part["period"].to_numpy()[strongest] == 24
+    assert part["weight"].to_numpy()[strongest] > 0.5
+
+
+def test_the_variable_that_drives_the_target_is_weighed_most():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(400, 3)).astype(np.float32)
+    covariates = TimeSeries(pd.date_range("2021-03-01", periods=400, freq="h"), values, components=["a", "b", "c"])
+    series = covariates["b"].with_columns_renamed("b", "y")[:360] * 2
+    model = TemporalFusionTransformerModel(
+        12, 4, d_model=8, n_heads=2, n_epochs=8, batch_size=16, dropout=0.0, optimizer_kwargs={"lr": 5e-3},
+        random_state=0, pl_trainer_kwargs=TRAINER,
+    )  # fmt: skip
+    model.fit(series, future_covariates=covariates)
+    importance = findings.variable_importance(explain(model, series, future_covariates=covariates))
+    ahead = importance[importance["layer"] == "future_selection"].sort_values("share", ascending=False)
+    assert ahead["variable"].tolist()[0] == "b"
+    assert ahead["share"].tolist()[0] > 0.5
