@@ -76,8 +76,8 @@ class MixtureDecomposition(nn.Module):
 
     def __init__(self, kernel_sizes: Sequence[int], *, dim: int = -1) -> None:
         super().__init__()
-        if not kernel_sizes:
-            raise ValueError(f"kernel_sizes={kernel_sizes!r} must name at least one kernel")
+        if not isinstance(kernel_sizes, list | tuple) or not kernel_sizes:
+            raise ValueError(f"kernel_sizes={kernel_sizes!r} must be a list of at least one kernel size")
         for i, kernel_size in enumerate(kernel_sizes):
             require_at_least(1, **{f"kernel_sizes[{i}]": kernel_size})
         self.kernel_sizes = tuple(kernel_sizes)
@@ -149,7 +149,7 @@ def _samples(x: Tensor, dim: int) -> list[slice]:
     """Slice the first axis for the cache, unless it is that of time."""
     if dim % x.ndim == 0:
         return [slice(None)]
-    return parts(x, x.shape[0], x[0].numel())
+    return parts(x, x.shape[0], x.shape[1:].numel())
 
 
 def _total_of_trend(d_remainder: Tensor | None, d_trend: Tensor | None, some: slice) -> Tensor:

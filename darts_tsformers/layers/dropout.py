@@ -29,9 +29,14 @@ class Dropout(nn.Dropout):
         """Drop elements and scale the others up."""
         rate = self.rate
         simple = x.numel() <= FEW or self.inplace or rate in (0.0, 1.0)
-        if simple or x.device.type != "cpu" or torch.compiler.is_compiling():
+        if simple or x.device.type != "cpu" or is_traced():
             return F.dropout(x, rate, rate > 0, self.inplace)
         return drop(x, draw_dropped(x.numel(), rate), 1 / (1 - rate))
+
+
+def is_traced() -> bool:
+    """Whether operations are being written down, for a compiler or an export, rather than run."""
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
 def draw_dropped(n: int, rate: float) -> Int[Tensor, " d"]:
@@ -46,6 +51,7 @@ def draw_dropped(n: int, rate: float) -> Int[Tensor, " d"]:
 def _walk(draws: int, rate: float) -> Int[Tensor, " d"]:
     """Return the first dropped positions of an endless row of elements."""
     skipped = torch.rand(draws, dtype=torch.float32).neg_().log1p_().div_(math.log1p(-rate)).floor_()
+    skipped.clamp_(max=2.0**40)  # beyond any tensor, and a sum of them is still a number
     return skipped.add_(1).cumsum(0, dtype=torch.int64).sub_(1)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from darts_tsformers.layers.checks import require_one_of
-from darts_tsformers.layers.dropout import Dropout, draw_dropped
+from darts_tsformers.layers.dropout import Dropout, draw_dropped, is_traced
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
 CHUNK = 2**19  # inner features of a chunk: a processor's cache holds some times as many
@@ -53,18 +53,25 @@ class FeedForward(nn.Sequential):
 
         Autocast casts operation by operation, compilers and exporters replace operations: they need to see each.
         """
-        widen, _, dropout, narrow, _ = self
+        widen, activation, dropout, narrow, _ = self
         return (
             type(widen) is nn.Linear
             and type(narrow) is nn.Linear
+            and type(activation) in ACTIVATIONS.values()
             and isinstance(dropout, Dropout)
+            and not any(map(_has_hooks, (widen, activation, dropout, narrow)))
             and dropout.rate < 1
             and x.shape[:-1].numel() * widen.out_features > CHUNK
             and x.device.type == "cpu"
             and x.dtype in (torch.float32, torch.float64)
             and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
+            and not is_traced()
         )
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return any(hooks)
 
 
 class _InChunks(torch.autograd.Function):

@@ -25,7 +25,7 @@ class Sizes:
     n_parameters
         Likelihood parameters per forecast value (``Q``); 1 for a point forecast.
     n_levels
-        How many of them, the first ones, are a level of the target: all if they are quantiles.
+        How many of them, the first ones, are a level of the target: all if they are quantiles, none of a logarithm.
     """
 
     input_length: int

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from darts import TimeSeries
 
+from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.recording import recording
 from darts_tsformers.models._base import TSFormerModel
 from darts_tsformers.models._likelihoods import level_index
@@ -57,8 +58,9 @@ class DecomposingModel(TSFormerModel):
         """
         steps = self.output_chunk_length
         n = steps if n is None else n
-        if not 1 <= n <= steps:
-            raise ValueError(f"n={n} must be from 1 to output_chunk_length={steps}: a forecast further on has no parts")
+        require_at_least(1, n=n)
+        if n > steps:
+            raise ValueError(f"n={n} must be at most output_chunk_length={steps}: a forecast further on has no parts")
         level = level_index(self.likelihood)
         with recording("trend") as record:
             forecasts = self.predict(

@@ -53,7 +53,7 @@ def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor
     if likelihood is None:
         return output[..., 0]
     if likelihood.type is LikelihoodType.Quantile:
-        return output[..., n_levels(likelihood) // 2]  # an odd number of quantiles, symmetric about the median
+        return output[..., output.shape[-1] // 2]  # an odd number of quantiles, symmetric about the median
     if likelihood.type is LikelihoodType.Cauchy:
         return output[..., 0]
     expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(output)).mean
@@ -61,10 +61,16 @@ def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor
 
 
 def n_levels(likelihood: TorchLikelihood | None) -> int:
-    """Return how many parameters, the first ones, say where the target will be; the others say how it spreads."""
-    if likelihood is not None and likelihood.type is LikelihoodType.Quantile:
+    """Return how many raw outputs, the first ones, are a level of the target, which a trend could be added to.
+
+    None where the first is the logarithm of one, the inverse of one, or the log-odds of a share.
+    """
+    if likelihood is None:
+        return 1
+    if likelihood.type is LikelihoodType.Quantile:
         return int(likelihood.num_parameters)
-    return 1
+    first = next(iter(RULES.get(likelihood.type, ())), None)
+    return 1 if first in ("location", "magnitude", "count") else 0
 
 
 def level_index(likelihood: TorchLikelihood | None) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from darts_tsformers.layers.statics import Category, StaticFeatures
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models._likelihoods import expected_value, n_levels, restore_rules
 from darts_tsformers.models._loss import fill_with_forecast, hide_blind_forecasts, is_joint, observed_only
+from darts_tsformers.models._reversible_norm import ObservedRINorm
 from darts_tsformers.models._running_mean import RunningMean
 from darts_tsformers.models._variates import draw_components
 from darts_tsformers.networks._forecaster import Forecaster
@@ -72,6 +72,8 @@ class TSFormerModule(PLForecastingModule):
             restore_rules=restore_rules(self.likelihood) if use_instance_norm else _no_rules(self.likelihood),
         )
         _let_dropout_sample(self.forecaster)
+        if self.rin is not None:
+            self.rin.__class__ = ObservedRINorm
 
     def _sizes(self) -> Sizes:
         shapes = self.train_sample_shape
@@ -102,27 +104,28 @@ class TSFormerModule(PLForecastingModule):
         A network that feeds on itself feeds on what its likelihood expects; with ``sample`` it feeds on samples of it,
         which then are the prediction.
         """
+        future = x_in.future_target if x_in.stage is ModuleStage.TRAIN else None
         window = Window(
             target=x_in.past_target,
             past=x_in.past_covariates,
             historic_future=x_in.historic_future_covariates,
             future=x_in.future_covariates,
             static=x_in.static_covariates,
-            future_target=x_in.future_target if x_in.stage is ModuleStage.TRAIN else None,
+            future_target=future if future is None or self.rin is None else self.rin.transform(future),
         )
-        if not sample:
-            prediction = self.forecaster(window, partial(expected_value, self.likelihood))
-            if self.use_reversible_instance_norm:
-                revise("trend", self.rin.inverse)
-            return PLModuleOutput(prediction=prediction)
         path: list[torch.Tensor] = []
 
         def feed(parameters: torch.Tensor) -> torch.Tensor:
-            path.append(self.likelihood.sample(parameters))
+            """Choose a value in the units of the data, where the likelihood speaks."""
+            parameters = parameters if self.rin is None else self.rin.inverse(parameters)
+            value = self.likelihood.sample(parameters) if sample else expected_value(self.likelihood, parameters)
+            path.append(value if self.rin is None else self.rin.transform(value))
             return path[-1]
 
-        self.forecaster(window, feed)
-        return PLModuleOutput(prediction=torch.cat(path, dim=1).unsqueeze(-1))
+        prediction = self.forecaster(window, feed)
+        if self.rin is not None:
+            revise("trend", self.rin.inverse)
+        return PLModuleOutput(prediction=torch.cat(path, dim=1).unsqueeze(-1) if sample else prediction)
 
     def _produce_predict_output(self, x: PLModuleInput) -> PLModuleOutput:
         """Sample step by step where a step depends on the one before."""

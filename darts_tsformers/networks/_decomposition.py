@@ -146,7 +146,7 @@ class DecompositionTransformer(nn.Module):
         seasonal = nn.functional.pad(seasonal[:, -self.label_length :], (0, 0, 0, horizon))
         trend = torch.cat([trend[:, -self.label_length :], level], dim=1).unsqueeze(-1)
         others = trend.new_zeros(*trend.shape[:-1], self.sizes.n_parameters - self.sizes.n_levels)
-        return seasonal, torch.cat([trend.expand(*trend.shape[:-1], self.sizes.n_levels), others], dim=-1)
+        return seasonal, torch.cat([*[trend] * self.sizes.n_levels, others], dim=-1)
 
     def _known(self, window: Window) -> Float[Tensor, "B K F"] | None:
         if window.historic_future is None or window.future is None:

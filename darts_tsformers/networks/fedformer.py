@@ -12,6 +12,7 @@ from darts_tsformers.layers.decomposition import MixtureDecomposition
 from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
 from darts_tsformers.layers.frequency_layer import FrequencyLayer
 from darts_tsformers.layers.mode_attention import ACTIVATIONS
+from darts_tsformers.layers.modes import MODE_SELECTIONS
 from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._decomposition import DecompositionTransformer, Parts
@@ -115,8 +116,10 @@ class FEDformer(Network, name="fedformer"):
         super().__init__(sizes)
         require_one_of(VERSIONS, version=version)
         require_one_of(ACTIVATIONS, frequency_activation=frequency_activation)
-        require_at_least(1, modes=modes, wavelet_channels=wavelet_channels, wavelet_order=wavelet_order)
-        require_at_least(0, modes_seed=modes_seed)
+        require_one_of(MODE_SELECTIONS, mode_select=mode_select)
+        require_at_least(1, n_encoder_layers=n_encoder_layers, n_decoder_layers=n_decoder_layers, modes=modes)
+        require_at_least(1, wavelet_channels=wavelet_channels, wavelet_order=wavelet_order)
+        require_at_least(0, modes_seed=modes_seed, n_coarse_levels=n_coarse_levels)
         length = sizes.input_length
         decoder_length = sizes.label_length(label_length) + sizes.output_length
         seeds = iter(range(modes_seed, modes_seed + n_encoder_layers + 2 * n_decoder_layers))

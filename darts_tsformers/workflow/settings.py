@@ -71,6 +71,11 @@ class Settings:
         """Name of the model's class."""
         return MODELS[self.model]
 
+    @property
+    def draws_paths(self) -> bool:
+        """Whether quantiles are counted over sampled paths: the model forecasts step by step."""
+        return self.model == "log_sparse"
+
 
 def choose_settings(
     target: TimeSeries,

@@ -2,7 +2,7 @@
 
 import pytorch_lightning as pl
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
-from darts.utils.likelihood_models.torch import QuantileRegression
+from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression, TorchLikelihood
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -43,7 +43,7 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
         settings.lookback,
         settings.horizon,
         n_epochs=settings.epochs,
-        likelihood=QuantileRegression(list(settings.quantiles)) if settings.quantiles else None,
+        likelihood=_likelihood(settings),
         random_state=settings.seed,
         pl_trainer_kwargs=dict(_ONE_DEVICE),
         **{"work_dir": _WORK_DIR, **settings.model_arguments},
@@ -69,6 +69,12 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
         val_future_covariates=table.future_covariates,
         trainer=trainer,
     )
+
+
+def _likelihood(settings: Settings) -> TorchLikelihood | None:
+    if not settings.quantiles:
+        return None
+    return GaussianLikelihood() if settings.draws_paths else QuantileRegression(list(settings.quantiles))
 
 
 class BestWeights(pl.Callback):

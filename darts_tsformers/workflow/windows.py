@@ -1,6 +1,7 @@
 """Forecasts of a trained model on windows of the past and beyond the end, in the units of the data."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from darts import TimeSeries
@@ -9,6 +10,9 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Table
+
+N_PATHS = 200
+"""Sampled paths of a model that forecasts step by step."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ def forecast_windows(
         stride=settings.horizon,
         retrain=False,
         last_points_only=False,
-        predict_likelihood_parameters=bool(settings.quantiles),
         verbose=False,
+        **_how(settings),
     )
     return [_in_units(forecast, scaled.target, settings, scaler) for forecast in forecasts]
 
@@ -54,23 +58,39 @@ def forecast_future(model: TorchForecastingModel, scaled: Table, settings: Setti
         series=scaled.target,
         past_covariates=scaled.past_covariates,
         future_covariates=scaled.future_covariates,
-        predict_likelihood_parameters=bool(settings.quantiles),
         verbose=False,
+        **_how(settings),
     )
     return _in_units(forecast, scaled.target, settings, scaler)
+
+
+def _how(settings: Settings) -> dict[str, Any]:
+    """Return how to ask for quantiles.
+
+    The parameters of a model that forecasts step by step are those along one path: its quantiles are of a step given
+    the steps before, and do not widen. Samples are of whole paths.
+    """
+    if not settings.quantiles:
+        return {}
+    if settings.draws_paths:
+        return {"num_samples": N_PATHS, "random_state": settings.seed}
+    return {"predict_likelihood_parameters": True}
 
 
 def _in_units(forecast: TimeSeries, target: TimeSeries, settings: Settings, scaler: Scaler) -> Forecast:
     """Undo the scaling, in double precision, and make a series of each quantile.
 
-    Darts lays the quantiles side by side for each component.
+    Darts lays the quantiles side by side for each component; of samples they are counted.
     Where quantiles cross they are put in order, which can only lower their loss (Chernozhukov et al., 2010).
     """
     forecast = forecast.astype(np.float64)
     if not settings.quantiles:
         return Forecast(scaler.inverse_transform(forecast), {})
-    values = forecast.values(copy=False).reshape(len(forecast), target.n_components, len(settings.quantiles))
-    values = np.sort(values, axis=-1)
+    if settings.draws_paths:
+        values = np.moveaxis(np.quantile(forecast.all_values(copy=False), settings.quantiles, axis=-1), 0, -1)
+    else:
+        values = forecast.values(copy=False).reshape(len(forecast), target.n_components, len(settings.quantiles))
+        values = np.sort(values, axis=-1)
     by_quantile = {
         q: scaler.inverse_transform(
             TimeSeries.from_times_and_values(

@@ -413,3 +413,13 @@ def test_numbers_of_numpy_are_saved_as_python_numbers(case: Case, tmp_path):
     model = case.model(dropout=np.float64(0.1), d_model=np.int64(8)).fit(make_data(1, ()).series)
     model.save(tmp_path / "saved.pt")
     assert case.model_class.load(tmp_path / "saved.pt").predict(H).shape == (H, 1, 1)
+
+
+@every_model
+def test_darts_own_normalisation_sees_gaps(case: Case):
+    data = make_data(3, ())
+    values = data.series.values(copy=True)
+    values[-2, 0], values[7, 1] = np.nan, np.nan
+    model = case.model(use_instance_norm=False, use_reversible_instance_norm=True).fit(data.series.with_values(values))
+    assert all(p.isfinite().all() for p in model.model.parameters())
+    assert np.isfinite(model.predict(H + 2).values()).all()

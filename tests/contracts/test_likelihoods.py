@@ -11,7 +11,7 @@ from darts.utils.likelihood_models.base import LikelihoodType
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression, TorchLikelihood
 
 from darts_tsformers.models import ITransformerModel
-from darts_tsformers.models._likelihoods import RULES, restore_rules
+from darts_tsformers.models._likelihoods import RULES, n_levels, restore_rules
 from tests.contracts.cases import CASES, Case, H, make_data
 
 FAMILIES = [
@@ -116,3 +116,12 @@ def test_gaussian_forecasts_follow_the_scale_of_the_data(case: Case):
     large = model.predict(H, series=data.series * 10 + 70, predict_likelihood_parameters=True)
     np.testing.assert_allclose(large.values()[:, ::2], small.values()[:, ::2] * 10 + 70, rtol=1e-3)
     np.testing.assert_allclose(large.values()[:, 1::2], small.values()[:, 1::2] * 10, rtol=1e-3)
+
+
+def test_only_what_is_in_the_units_of_the_target_is_a_level():
+    levels = {family.__name__.removesuffix("Likelihood"): n_levels(family()) for family in FAMILIES}
+    assert levels.pop("QuantileRegression") == QuantileRegression().num_parameters
+    assert {name for name, n in levels.items() if n == 1} == {
+        "Cauchy", "Gaussian", "Gumbel", "HalfNormal", "Laplace", "NegativeBinomial", "Poisson", "Weibull"
+    }  # fmt: skip
+    assert set(levels.values()) == {0, 1}

@@ -152,5 +152,5 @@ def test_a_mixture_names_the_kernel_that_is_refused():
 
 
 def test_a_mixture_of_nothing_is_refused():
-    with pytest.raises(ValueError, match=exactly("kernel_sizes=[] must name at least one kernel")):
+    with pytest.raises(ValueError, match=exactly("kernel_sizes=[] must be a list of at least one kernel size")):
         MixtureDecomposition([])

@@ -156,3 +156,7 @@ def test_an_exported_dropout_is_that_of_torch():
     assert [node.target for node in program.graph.nodes if node.op == "call_function"] == [
         torch.ops.aten.dropout.default
     ]
+
+
+def test_a_rate_of_next_to_nothing_drops_nothing():
+    assert draw_dropped(2**14 + 1, 1e-30).numel() == 0

@@ -143,3 +143,20 @@ def test_the_activation_is_the_one_asked_for(activation):
 def test_an_unknown_activation_is_refused():
     with pytest.raises(ValueError, match=exactly("activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']")):
         FeedForward(6, 5, dropout=0.0, activation="tanh")
+
+
+def test_hooks_on_the_maps_are_obeyed():
+    """A hook may exchange a weight, as pruning does, or look at what passes."""
+    model, x = built(), draw(2, 31, 6, dtype=torch.float64)
+    seen = []
+    model[0].register_forward_hook(lambda *_: seen.append(1))
+    out = model(x)
+    assert seen == [1]
+    torch.testing.assert_close(out, nn.Sequential.forward(model, x))
+
+
+def test_an_activation_with_parameters_learns():
+    model = built()
+    model[1] = nn.PReLU(dtype=torch.float64)
+    model(draw(2, 31, 6, dtype=torch.float64)).sum().backward()
+    assert model[1].weight.grad is not None

@@ -70,7 +70,7 @@ def test_several_series(model_class):
 
 def test_more_steps_than_one_forecast_has():
     model = fitted(AutoformerModel)
-    message = f"n={H + 1} must be from 1 to output_chunk_length={H}: a forecast further on has no parts"
+    message = f"n={H + 1} must be at most output_chunk_length={H}: a forecast further on has no parts"
     with pytest.raises(ValueError, match=exactly(message)):
         model.decompose(H + 1, **make_data().covariates())
 

@@ -43,10 +43,18 @@ def window_of(data) -> PLModuleInput:
     )
 
 
-@pytest.mark.parametrize("use_instance_norm", [True, False])
-def test_a_sample_is_a_path_each_step_drawn_given_the_one_before(use_instance_norm):
+NORMS = [
+    {"use_instance_norm": True},
+    {"use_instance_norm": False},
+    {"use_instance_norm": False, "use_reversible_instance_norm": True},
+    {"use_instance_norm": True, "use_reversible_instance_norm": {"affine": False}},
+]
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=str)
+def test_a_sample_is_a_path_each_step_drawn_given_the_one_before(norm):
     """Reading the sampled path as if it had happened gives the parameters that it was drawn from."""
-    model, data = fitted(likelihood=OneAbove(), use_instance_norm=use_instance_norm), make_data()
+    model, data = fitted(likelihood=OneAbove(), **norm), make_data()
     path = torch.from_numpy(model.predict(H, num_samples=1, **data.covariates()).values()[None])
     module, given = model.model.eval(), window_of(data)
     taught = module(given.replace(future_target=path, stage=ModuleStage.TRAIN)).prediction
@@ -56,8 +64,9 @@ def test_a_sample_is_a_path_each_step_drawn_given_the_one_before(use_instance_no
     assert (expected[:, 1:] - taught[:, 1:]).abs().max() > 1e-3
 
 
-def test_parameters_are_those_along_the_path_of_expected_values():
-    model, data = fitted(likelihood=GaussianLikelihood()), make_data()
+@pytest.mark.parametrize("norm", NORMS, ids=str)
+def test_parameters_are_those_along_the_path_of_expected_values(norm):
+    model, data = fitted(likelihood=GaussianLikelihood(), **norm), make_data()
     parameters = model.predict(H, predict_likelihood_parameters=True, **data.covariates()).values()
     path = torch.from_numpy(parameters[None, :, ::2].copy())
     taught = model.model.eval()(window_of(data).replace(future_target=path, stage=ModuleStage.TRAIN)).prediction

@@ -1,0 +1,19 @@
+"""Darts' reversible instance normalisation, for windows with gaps."""
+
+import torch
+from darts.models.components.layer_norm_variants import RINorm
+
+
+class ObservedRINorm(RINorm):
+    """Normalises by what was observed; a gap stays one. Without gaps it is Darts' own, bit for bit."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the window, ``(B, L, C)``, at a level of 0 and a spread of 1."""
+        missing = x.isnan()
+        if not missing.any():
+            return super().forward(x)
+        n_observed = (~missing).sum(dim=1, keepdim=True).clamp_min(1)
+        self.mean = (x.nansum(dim=1, keepdim=True) / n_observed).detach()
+        variance = (x - self.mean).square().nansum(dim=1, keepdim=True) / n_observed
+        self.stdev = (variance + self.eps).sqrt().detach()
+        return self.transform(x)
