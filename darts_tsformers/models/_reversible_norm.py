@@ -17,3 +17,10 @@ class ObservedRINorm(RINorm):
         variance = (x - self.mean).square().nansum(dim=1, keepdim=True) / n_observed
         self.stdev = (variance + self.eps).sqrt().detach()
         return self.transform(x)
+
+    def transform(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise by the statistics at hand; the gradient does not pass through a gap."""
+        missing = x.isnan()
+        if not missing.any():
+            return super().transform(x)
+        return torch.where(missing, x, super().transform(torch.where(missing, self.mean, x)))
