@@ -22,7 +22,7 @@ from darts import TimeSeries
 from darts.utils.likelihood_models.torch import QuantileRegression
 
 from darts_tsformers import TemporalFusionTransformerModel
-from darts_tsformers.layers.recording import record_attention
+from darts_tsformers.layers.recording import recording
 
 LOOKBACK, HORIZON = 168, 24
 TRAIN, VALIDATION = 36691, 36691 + 5242
@@ -101,10 +101,12 @@ def median_forecasts(model: TemporalFusionTransformerModel, frame: pd.DataFrame)
 def importance(model: TemporalFusionTransformerModel, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the mean weight of each variable over the days of the test part: of the past, and of the horizon."""
     n_days = (len(frame) - VALIDATION) // HORIZON
+    network = model.model.forecaster.network
+    parts = {network.past_selection: "past", network.future_selection: "future"}
     weights: dict[str, list[torch.Tensor]] = {"past": [], "future": []}
     for day in range(0, n_days, 7):
         now = VALIDATION + HORIZON * day
-        with record_attention() as record:
+        with recording("variables") as record:
             model.predict(
                 HORIZON,
                 TimeSeries.from_dataframe(frame[["price"]].iloc[now - LOOKBACK : now]),
@@ -112,8 +114,8 @@ def importance(model: TemporalFusionTransformerModel, frame: pd.DataFrame) -> di
                 predict_likelihood_parameters=True,
                 verbose=False,
             )
-        for selection in record.selections:
-            weights[selection.part].append(selection.weights.mean(dim=(0, 1)))
+        for entry in record["variables"]:
+            weights[parts[entry.module]].append(entry.tensors["weights"].mean(dim=(0, 1)))
     calendar = ["hour sin", "hour cos", "weekday sin", "weekday cos"]
     names = {"past": ["price", *KNOWN, *NOISE, *calendar], "future": [*KNOWN, *NOISE, *calendar]}
     return {
