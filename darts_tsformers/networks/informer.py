@@ -103,13 +103,10 @@ class Informer(Network, name="informer"):
         mix: bool = False,
     ) -> None:
         super().__init__(sizes)
-        label_length = max(sizes.input_length // 2, 1) if label_length is None else label_length
-        require_at_least(1, d_ff=d_ff, n_decoder_layers=n_decoder_layers, label_length=label_length)
+        require_at_least(1, d_ff=d_ff, n_decoder_layers=n_decoder_layers)
         require_probability(dropout=dropout)
         require_flag(distil=distil, mix=mix)
-        if label_length > sizes.input_length:
-            raise ValueError(f"label_length={label_length} must be at most input_chunk_length={sizes.input_length}")
-        self.label_length = label_length
+        self.label_length = sizes.label_length(label_length)
 
         def embedding(n_values: int) -> TokenEmbedding:
             return TokenEmbedding(

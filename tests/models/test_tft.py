@@ -1,0 +1,53 @@
+"""Beside Darts' own Temporal Fusion Transformer: the same calls, the same answers, as good a forecast."""
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+from darts.metrics import mae
+from darts.models import NaiveSeasonal, TFTModel
+from darts.utils.likelihood_models.torch import QuantileRegression
+
+from darts_tsformers.models import TemporalFusionTransformerModel
+from tests.contracts.cases import TRAINER
+
+QUANTILES = [0.1, 0.5, 0.9]
+
+
+def driven_wave() -> tuple[TimeSeries, TimeSeries]:
+    """Return a wave that a known event now and then lifts, and the events."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2021-03-01", periods=330, freq="D")
+    event = (rng.random(330) < 0.2).astype(np.float32)
+    values = np.sin(2 * np.pi * np.arange(330) / 7) + 2 * event + 0.1 * rng.normal(size=330)
+    target = TimeSeries(days[:320], values[:320, None].astype(np.float32), components=["y"])
+    return target, TimeSeries(days, event[:, None], components=["event"])
+
+
+def test_the_forecasts_have_the_form_of_darts_own_and_are_as_good():
+    series, event = driven_wave()
+    train = series[:-60]
+    shared = {
+        "n_epochs": 15, "batch_size": 32, "random_state": 0, "pl_trainer_kwargs": TRAINER,
+        "likelihood": QuantileRegression(QUANTILES), "optimizer_kwargs": {"lr": 5e-3},
+    }  # fmt: skip
+    models = [
+        TemporalFusionTransformerModel(21, 7, d_model=16, d_variable=8, **shared),
+        TFTModel(21, 7, hidden_size=16, **shared),
+    ]
+    windows = {"start": -60, "forecast_horizon": 7, "stride": 7, "last_points_only": False, "verbose": False}
+    errors = []
+    for model in models:
+        model.fit(train, future_covariates=event)
+        forecast = model.predict(7, train, future_covariates=event, predict_likelihood_parameters=True)
+        assert list(forecast.components) == ["y_q0.100", "y_q0.500", "y_q0.900"]
+        assert forecast.start_time() == train.end_time() + train.freq
+        samples = model.predict(9, train, future_covariates=event, num_samples=5)
+        assert samples.shape == (9, 1, 5)
+        past = model.historical_forecasts(
+            series, future_covariates=event, retrain=False, predict_likelihood_parameters=True, **windows
+        )
+        medians = [one["y_q0.500"].with_columns_renamed("y_q0.500", "y") for one in past]
+        errors.append(np.mean(mae([series] * len(medians), medians)))
+    naive = NaiveSeasonal(7).fit(train).historical_forecasts(series, **windows)
+    assert errors[0] < 0.6 * np.mean(mae([series] * len(naive), naive))
+    assert errors[0] < 1.2 * errors[1]
