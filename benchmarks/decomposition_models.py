@@ -14,6 +14,7 @@ timed, their decompositions and their attention between modes must give what our
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -45,7 +46,7 @@ FACTOR, MODES = 3, 32
 AVERAGE, MIXTURE = 25, (12, 24, 48)
 
 
-class Published(nn.Module):
+class Published(nn.Module, ABC):
     """Encoder and decoder; subclasses say what attends and how trends are taken out."""
 
     def __init__(self, length: int) -> None:
@@ -58,14 +59,14 @@ class Published(nn.Module):
         self.norm = PublishedNorm()
         self.head = nn.Linear(WIDTH, TARGETS)
 
-    def build_decomposition(self) -> nn.Module:
-        raise NotImplementedError
+    @abstractmethod
+    def build_decomposition(self) -> nn.Module: ...
 
-    def build_attention(self, steps: int) -> nn.Module:
-        raise NotImplementedError
+    @abstractmethod
+    def build_attention(self, steps: int) -> nn.Module: ...
 
-    def build_cross_attention(self) -> nn.Module:
-        raise NotImplementedError
+    @abstractmethod
+    def build_cross_attention(self) -> nn.Module: ...
 
     def encoder_layer(self) -> nn.Module:
         return PublishedEncoderLayer(self.build_attention(self.length), *self.decompositions(2))

@@ -14,8 +14,6 @@ import json
 import logging
 import os
 import platform
-import statistics
-import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -29,8 +27,8 @@ from darts.models import TFTModel
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 from darts.utils.likelihood_models.torch import QuantileRegression
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 
+from benchmarks._steps import megabytes, milliseconds
 from darts_tsformers import TemporalFusionTransformerModel
 from darts_tsformers.models import TSFormerModel
 
@@ -101,24 +99,6 @@ def training_step(module: nn.Module, given: PLModuleInput) -> Callable[[], None]
         optimizer.step()
 
     return step
-
-
-def milliseconds(steps: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats + 1):
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            seconds[name].append(time.process_time() - start)
-    return {name: 1e3 * statistics.median(each[1:]) for name, each in seconds.items()}
-
-
-def megabytes(step: Callable[[], None]) -> float:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        step()
-    changes = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = np.cumsum([event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns())])
-    return float(held.max()) / 1e6
 
 
 def compare(length: int, batch: int, repeats: int) -> dict[str, dict[str, float]]:
