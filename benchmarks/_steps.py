@@ -10,19 +10,15 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.attention import exponent, table
+from benchmarks._measure import exponent, megabytes, milliseconds, table
 
 BATCH, TARGETS, HORIZON, LABEL = 4, 7, 96, 48
 WIDTH, HEADS, WIDTH_FF, DROPOUT = 64, 4, 256, 0.05
@@ -63,24 +59,6 @@ def training_step(case: Case, length: int) -> Callable[[], None]:
 
     step()
     return step
-
-
-def milliseconds(steps: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats + 1):
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            seconds[name].append(time.process_time() - start)
-    return {name: 1e3 * statistics.median(each[1:]) for name, each in seconds.items()}
-
-
-def megabytes(step: Callable[[], None]) -> float:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        step()
-    changes = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = np.cumsum([event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns())])
-    return float(held.max()) / 1e6
 
 
 def measure(cases: dict[str, Case], lengths: list[int], repeats: int) -> Figures:

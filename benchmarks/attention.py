@@ -15,24 +15,20 @@ import json
 import math
 import os
 import platform
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
+from benchmarks._measure import exponent, megabytes, milliseconds, table
 from darts_tsformers.attention._naive import log_sparse_pattern
 from darts_tsformers.attention.log_sparse import LogSparseAttention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention
 
 BATCH, HEADS, WIDTH, FACTOR = 4, 4, 16, 5
-FROM = 2048  # exponents are fitted from here on: below, the cost of each call shows
 
 
 def case_fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -112,44 +108,8 @@ def inputs(length: int) -> list[Tensor]:
     return [torch.randn(shape, generator=generator).requires_grad_() for _ in range(3)]
 
 
-def step(case: Case, qkv: list[Tensor], probe: Tensor) -> None:
-    torch.autograd.grad(case.run(*qkv), qkv, probe)
-
-
-def milliseconds(cases: dict[str, Case], length: int, repeats: int) -> dict[str, float]:
-    qkv = inputs(length)
-    probe = torch.ones_like(qkv[2])
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(repeats + 1):
-        for name, case in cases.items():
-            start = time.process_time()
-            step(case, qkv, probe)
-            seconds[name].append(time.process_time() - start)
-    return {name: 1e3 * statistics.median(each[1:]) for name, each in seconds.items()}
-
-
-def megabytes(case: Case, length: int) -> float:
-    qkv = inputs(length)
-    probe = torch.ones_like(qkv[2])
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        step(case, qkv, probe)
-    changes = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = np.cumsum([event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns())])
-    return float(held.max()) / 1e6
-
-
-def exponent(values: dict[int, float]) -> float | None:
-    fitted = {length: value for length, value in values.items() if length >= FROM}
-    return float(np.polyfit(np.log(list(fitted)), np.log(list(fitted.values())), 1)[0]) if len(fitted) > 1 else None
-
-
-def table(values: dict[str, dict[int, float]], lengths: list[int], unit: str) -> str:
-    lines = [f"{unit:34s}" + "".join(f"{length:>10,d}" for length in lengths) + "  exponent"]
-    for name, each in values.items():
-        cells = "".join(f"{each[length]:10.1f}" if length in each else " " * 10 for length in lengths)
-        slope = exponent(each)
-        lines.append(f"{name:34s}{cells}" + ("" if slope is None else f"{slope:10.2f}"))
-    return "\n".join(lines)
+def step(case: Case, qkv: list[Tensor]) -> None:
+    torch.autograd.grad(case.run(*qkv), qkv, torch.ones_like(qkv[2]))
 
 
 def main() -> None:
@@ -165,10 +125,12 @@ def main() -> None:
     times: dict[str, dict[int, float]] = {name: {} for name in arguments.cases}
     memory: dict[str, dict[int, float]] = {name: {} for name in arguments.cases}
     for length in arguments.lengths:
+        qkv = inputs(length)
         cases = {name: CASES[name] for name in arguments.cases if length <= CASES[name].limit}
-        for name, value in milliseconds(cases, length, arguments.repeats).items():
+        steps = {name: functools.partial(step, case, qkv) for name, case in cases.items()}
+        for name, value in milliseconds(steps, arguments.repeats).items():
             times[name][length] = value
-            memory[name][length] = megabytes(cases[name], length)
+            memory[name][length] = megabytes(steps[name])
     print(table(times, arguments.lengths, "forward and backward, ms"))
     print(table(memory, arguments.lengths, "peak memory, MB"))
     if arguments.out:

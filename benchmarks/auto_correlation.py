@@ -16,16 +16,15 @@ import json
 import math
 import os
 import platform
-import statistics
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.attention import BATCH, HEADS, WIDTH, Case, case_fused, exponent, table
+from benchmarks._measure import exponent, megabytes, milliseconds, table
+from benchmarks.attention import BATCH, HEADS, WIDTH, Case, case_fused, step
 from darts_tsformers.attention.auto_correlation import AutoCorrelation
 
 LENGTHS = [512, 1024, 2048, 4096, 8192, 16384, 32768]
@@ -91,31 +90,9 @@ def inputs(length: int, *, heads_first: bool = False) -> list[Tensor]:
     return [(x.contiguous() if heads_first else x).requires_grad_() for x in steps_first]
 
 
-def step(case: Case, qkv: list[Tensor], probe: Tensor) -> None:
-    torch.autograd.grad(case.run(*qkv), qkv, probe)
-
-
-def milliseconds(length: int, repeats: int, *, heads_first: bool = False) -> dict[str, float]:
+def steps(length: int, *, heads_first: bool = False) -> dict[str, Callable[[], None]]:
     qkv = inputs(length, heads_first=heads_first)
-    probe = torch.ones_like(qkv[2])
-    cases = {name: case for name, case in CASES.items() if length <= case.limit}
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(repeats + 1):
-        for name, case in cases.items():
-            start = time.process_time()
-            step(case, qkv, probe)
-            seconds[name].append(time.process_time() - start)
-    return {name: 1e3 * statistics.median(each[1:]) for name, each in seconds.items()}
-
-
-def megabytes(case: Case, length: int) -> float:
-    qkv = inputs(length)
-    probe = torch.ones_like(qkv[2])
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        step(case, qkv, probe)
-    changes = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = np.cumsum([event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns())])
-    return float(held.max()) / 1e6
+    return {name: partial(step, case, qkv) for name, case in CASES.items() if length <= case.limit}
 
 
 def by_name(rows: dict[int, dict[str, float]]) -> dict[str, dict[int, float]]:
@@ -146,11 +123,11 @@ def main() -> None:
     torch.set_num_threads(1)
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler reports its own start and stop otherwise
     check()
-    rows = {length: milliseconds(length, arguments.repeats) for length in [*arguments.lengths, *PRIMES]}
-    heads_first = gains(milliseconds(4096, arguments.repeats, heads_first=True))
+    rows = {length: milliseconds(steps(length), arguments.repeats) for length in [*arguments.lengths, *PRIMES]}
+    heads_first = gains(milliseconds(steps(4096, heads_first=True), arguments.repeats))
     times = by_name({length: rows[length] for length in arguments.lengths})
     prime_times = by_name({length: rows[length] for length in PRIMES})
-    memory = {name: {length: megabytes(CASES[name], length) for length in each} for name, each in times.items()}
+    memory = {name: {length: megabytes(steps(length)[name]) for length in each} for name, each in times.items()}
     print(table(times, arguments.lengths, "forward and backward, ms"))
     print(table(prime_times, PRIMES, "primes, ms"))
     print(table(memory, arguments.lengths, "peak memory, MB"))

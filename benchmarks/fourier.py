@@ -13,19 +13,16 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.attention import exponent, table
+from benchmarks._measure import exponent, megabytes, milliseconds, table
 from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
 from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
 
@@ -140,8 +137,9 @@ def apply(module: nn.Module, sequences: list[Tensor], heads: int) -> Tensor:
     return rearrange(out, "b h l e -> b l (h e)")
 
 
-def step(module: nn.Module, sequences: list[Tensor], heads: int, probe: Tensor) -> None:
+def step(module: nn.Module, sequences: list[Tensor], heads: int) -> None:
     wanted = [*sequences, *module.parameters()]
+    probe = torch.ones_like(sequences[0])
     torch.autograd.grad(apply(module, sequences, heads), wanted, probe, allow_unused=True)
 
 
@@ -154,32 +152,11 @@ def check(size: Size) -> None:
         torch.testing.assert_close(apply(form(reference), sequences, size.heads), expected, rtol=1e-4, atol=1e-4)
 
 
-def milliseconds(modules: dict[str, nn.Module], size: Size, repeats: int) -> dict[str, float]:
-    sequences = size.sequences()
-    probe = torch.ones_like(sequences[0])
-    seconds: dict[str, list[float]] = {name: [] for name in modules}
-    for _ in range(repeats + 1):
-        for name, module in modules.items():
-            start = time.process_time()
-            step(module, sequences, size.heads, probe)
-            seconds[name].append(time.process_time() - start)
-    return {name: 1e3 * statistics.median(each[1:]) for name, each in seconds.items()}
-
-
-def megabytes(module: nn.Module, size: Size) -> float:
-    sequences = size.sequences()
-    probe = torch.ones_like(sequences[0])
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        step(module, sequences, size.heads, probe)
-    changes = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = np.cumsum([event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns())])
-    return float(held.max()) / 1e6
-
-
 def measure(cases: dict[str, Case], size: Size, repeats: int) -> tuple[dict[str, float], dict[str, float]]:
+    sequences = size.sequences()
     modules = {name: case.build(size) for name, case in cases.items() if size.length <= case.limit}
-    times = milliseconds(modules, size, repeats)
-    return times, {name: megabytes(module, size) for name, module in modules.items()}
+    steps = {name: partial(step, module, sequences, size.heads) for name, module in modules.items()}
+    return milliseconds(steps, repeats), {name: megabytes(one) for name, one in steps.items()}
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 from darts.utils.likelihood_models.torch import QuantileRegression
 from torch import nn
 
-from benchmarks._steps import megabytes, milliseconds
+from benchmarks._measure import megabytes, milliseconds
 from darts_tsformers import TemporalFusionTransformerModel
 from darts_tsformers.models import TSFormerModel
 

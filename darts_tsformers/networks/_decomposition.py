@@ -140,10 +140,10 @@ class DecompositionTransformer(nn.Module):
 
         A parameter that is no level, such as a scale, has no trend to start from.
         """
-        horizon = self.sizes.output_length
+        ahead = self.sizes.output_length
         seasonal, trend = self.decomposition(target)
-        level = target.mean(dim=1, keepdim=True).expand(-1, horizon, -1)
-        seasonal = nn.functional.pad(seasonal[:, -self.label_length :], (0, 0, 0, horizon))
+        level = target.mean(dim=1, keepdim=True).expand(-1, ahead, -1)
+        seasonal = nn.functional.pad(seasonal[:, -self.label_length :], (0, 0, 0, ahead))
         trend = torch.cat([trend[:, -self.label_length :], level], dim=1).unsqueeze(-1)
         others = trend.new_zeros(*trend.shape[:-1], self.sizes.n_parameters - self.sizes.n_levels)
         return seasonal, torch.cat([*[trend] * self.sizes.n_levels, others], dim=-1)

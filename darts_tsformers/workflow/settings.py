@@ -180,27 +180,26 @@ def _sizes(model: str, lookback: int, season: int, n_windows: int) -> dict[str, 
     wide = n_windows >= 2000 and model != "patchtst"
     sizes: dict[str, Any] = {
         "d_model": 64 if wide else 32,
-        "d_ff": 128 if wide else 64,
         "n_heads": 4,
         "dropout": 0.1,
         "optimizer_kwargs": {"lr": 1e-3},
     }
+    feed_forward = {"d_ff": 128 if wide else 64}
     patch_length = min(max(lookback // 3, 1), 24)
     own: dict[str, dict[str, Any]] = {
-        "patchtst": {
+        "patchtst": feed_forward
+        | {
             "n_encoder_layers": 2,
             "patch_length": patch_length,
             "stride": max(min(patch_length // 2, lookback // 12), 1),
         },
-        "itransformer": {"n_encoder_layers": 2},
-        "informer": {"use_instance_norm": True},
-        "log_sparse": {"n_decoder_layers": 2},
-        "autoformer": {"kernel_size": _a_season_or_so(season)},
-        "fedformer": {"kernel_sizes": (_a_season_or_so(season),)},
+        "itransformer": feed_forward | {"n_encoder_layers": 2},
+        "informer": feed_forward | {"use_instance_norm": True},
+        "log_sparse": feed_forward | {"n_decoder_layers": 2},
+        "autoformer": feed_forward | {"kernel_size": _a_season_or_so(season)},
+        "fedformer": feed_forward | {"kernel_sizes": (_a_season_or_so(season),)},
         "tft": {},
     }
-    if model == "tft":
-        del sizes["d_ff"]
     return sizes | own[model]
 
 
