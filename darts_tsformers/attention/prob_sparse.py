@@ -73,6 +73,19 @@ class ProbSparseAttention(Attention):
     query is measured by earlier keys only; the sample is shared unless asked otherwise. In evaluation it is a fixed
     function of the lengths, so that the same input gives the same forecast; in training it comes from torch's default
     generator.
+
+    Examples
+    --------
+    Of 48 queries, twice the logarithm, rounded up to 4, attend:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import ProbSparseAttention
+    >>> q, k, v = torch.randn(3, 2, 4, 48, 5)  # each (B, h, L, e)
+    >>> attention = ProbSparseAttention(factor=2)
+    >>> attention(q, k, v)[0].shape
+    torch.Size([2, 4, 48, 5])
+    >>> attention.select(q, k).shape
+    torch.Size([2, 4, 8])
     """
 
     strictly_causal: ClassVar[bool] = False

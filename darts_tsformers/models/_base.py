@@ -52,6 +52,38 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         The architecture.
     paper_configs
         Published sizes by data set, as keyword arguments.
+
+    Raises
+    ------
+    ValueError
+        When a model is made, if an argument breaks its rule; the message names the argument, its value and the rule.
+
+    Examples
+    --------
+    A forecaster that goes on from the last value, at a slope that it learns:
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.models import TSFormerModel
+    >>> from darts_tsformers.networks import Network
+    >>> class Drift(Network, name="drift"):
+    ...     def __init__(self, sizes):
+    ...         super().__init__(sizes)
+    ...         self.slope = torch.nn.Parameter(torch.zeros(sizes.n_targets, sizes.n_parameters))
+    ...
+    ...     def forward(self, window):  # (B, L, C) -> (B, H, C, Q)
+    ...         steps = torch.arange(1, self.sizes.output_length + 1)
+    ...         return window.target[:, -1:, :, None] + steps[:, None, None] * self.slope
+    >>> class DriftModel(TSFormerModel):
+    ...     network_class = Drift
+    ...
+    ...     def __init__(self, input_chunk_length, output_chunk_length, output_chunk_shift=0, **kwargs):
+    ...         super().__init__()
+    >>> series = TimeSeries.from_values(np.arange(60, dtype=np.float32))
+    >>> model = DriftModel(12, 3, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False})
+    >>> model.fit(series, verbose=False).predict(3, verbose=False).values().ravel().round()
+    array([59., 59., 59.], dtype=float32)
     """
 
     network_class: ClassVar[type[Network]]
@@ -268,10 +300,23 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
     def paper_config(cls, dataset: str) -> dict[str, Any]:
         """Return the published sizes for a data set as keyword arguments of the class.
 
+        Parameters
+        ----------
+        dataset
+            A key of ``paper_configs``.
+
         Raises
         ------
         ValueError
             If no sizes are known for ``dataset``.
+
+        Examples
+        --------
+        >>> from darts_tsformers import ITransformerModel
+        >>> config = ITransformerModel.paper_config("ETTm1")
+        >>> config["input_chunk_length"], config["output_chunk_length"], config["d_model"]
+        (96, 96, 128)
+        >>> model = ITransformerModel(**config | {"n_epochs": 3})
         """
         if dataset not in cls.paper_configs:
             raise ValueError(f"dataset={dataset!r} must be one of {sorted(cls.paper_configs)}")
