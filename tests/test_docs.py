@@ -13,6 +13,8 @@ import darts_tsformers
 from darts_tsformers.cli import MODELS as COMMAND_LINE_NAMES
 from darts_tsformers.cli import _parser
 from docs import _figures
+from tests.helpers import registries_as_before
+from tests.reference._golden import names as golden_names
 from tests.test_docstrings import PUBLIC
 
 ROOT = Path(__file__).parents[1]
@@ -37,8 +39,9 @@ def nav() -> list[str]:
 def test_the_code_of_a_page_runs(page, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": page}
-    for block in CODE[page]:
-        exec(compile(block, page, "exec"), names)
+    with registries_as_before():
+        for block in CODE[page]:
+            exec(compile(block, page, "exec"), names)
     printed = capsys.readouterr().out
     assert printed
     assert "nan" not in printed
@@ -55,6 +58,12 @@ def test_every_model_has_a_page(model):
     assert "\n$$\n" in text
     assert all(f"\n| {kind} | " in text for kind in ("past", "future", "static"))
     assert "<!-- figures: " in text
+
+
+@pytest.mark.parametrize("page", sorted(MODEL_PAGES))
+def test_a_page_tells_how_many_golden_files_there_are(page):
+    n_files = len(golden_names(Path(page).stem))
+    assert re.findall(r"\b(\d+) golden files", PAGES[page]) == ([str(n_files)] if n_files else [])
 
 
 @pytest.mark.parametrize("page", PAGES)

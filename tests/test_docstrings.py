@@ -5,14 +5,12 @@ import inspect
 import pkgutil
 from importlib import import_module
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
 import darts_tsformers
-from darts_tsformers.attention import registry
 from darts_tsformers.models._docs import parameters_of
-from darts_tsformers.networks._network import NETWORKS
+from tests.helpers import registries_as_before
 
 
 def public() -> dict[str, Any]:
@@ -61,7 +59,7 @@ def test_the_examples_run(thing, tmp_path, monkeypatch):
     for name, test in examples.items():
         assert any(example.want for example in test.examples), f"the example of {name} shows nothing"
         report: list[str] = []
-        with patch.dict(registry._MECHANISMS), patch.dict(NETWORKS):
+        with registries_as_before():
             result = doctest.DocTestRunner(verbose=False).run(test, out=report.append)
         assert result.failed == 0, "".join(report)
 
