@@ -12,13 +12,13 @@ import darts_tsformers
 from darts_tsformers.models._docs import parameters_of
 from tests.helpers import registries_as_before
 
+MODULES = [import_module(m.name) for m in pkgutil.walk_packages(darts_tsformers.__path__, "darts_tsformers.")]
+
 
 def public() -> dict[str, Any]:
     """Return the classes and functions that any module of the package lists in its ``__all__``, each by one name."""
-    modules = [darts_tsformers]
-    modules += [import_module(m.name) for m in pkgutil.walk_packages(darts_tsformers.__path__, "darts_tsformers.")]
     found: dict[int, tuple[str, Any]] = {}
-    for module in modules:
+    for module in [darts_tsformers, *MODULES]:
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isroutine(thing):
@@ -27,6 +27,14 @@ def public() -> dict[str, Any]:
 
 
 PUBLIC = public()
+OTHERS = {
+    f"{module.__name__}.{name}": thing
+    for module in MODULES
+    for name, thing in vars(module).items()
+    if getattr(thing, "__module__", "") == module.__name__
+    and ">>>" in (thing.__doc__ or "")
+    and not any(thing is one for one in PUBLIC.values())
+}
 every_public_thing = pytest.mark.parametrize("thing", PUBLIC.values(), ids=PUBLIC)
 
 
@@ -50,7 +58,7 @@ def test_every_parameter_is_documented(thing):
     assert [name for name in parameters(thing) if name not in documented(thing)] == []
 
 
-@every_public_thing
+@pytest.mark.parametrize("thing", [*PUBLIC.values(), *OTHERS.values()], ids=[*PUBLIC, *OTHERS])
 def test_the_examples_run(thing, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = doctest.DocTestFinder().find(thing, thing.__name__, module=False, globs={})

@@ -36,6 +36,16 @@ class SeriesDecomposition(nn.Module):
     Notes
     -----
     Wu et al., "Autoformer", NeurIPS 2021, equation 1; padding as in Zhou et al., "FEDformer", ICML 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.decomposition import SeriesDecomposition
+    >>> remainder, trend = SeriesDecomposition(3)(torch.tensor([[[1.0, 4.0, 1.0, 4.0, 1.0]]]))  # (B, C, L)
+    >>> trend.flatten()
+    tensor([2., 2., 3., 2., 2.])
+    >>> remainder.flatten()
+    tensor([-1.,  2., -2.,  2., -1.])
     """
 
     def __init__(self, kernel_size: int, *, dim: int = -1) -> None:
@@ -72,6 +82,15 @@ class MixtureDecomposition(nn.Module):
     Notes
     -----
     Zhou et al., "FEDformer", ICML 2022, section 3.4: ``MOEDecomp``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.decomposition import MixtureDecomposition
+    >>> decomposition = MixtureDecomposition([3, 5])
+    >>> remainder, trend = decomposition(torch.randn(2, 1, 12))  # (B, C, L)
+    >>> decomposition.weights(trend).shape  # of each kernel, at each step
+    torch.Size([2, 2, 1, 12])
     """
 
     def __init__(self, kernel_sizes: Sequence[int], *, dim: int = -1) -> None:
