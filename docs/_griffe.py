@@ -1,6 +1,7 @@
 """What the reference pages need: docstrings written for Sphinx as Markdown, and those of the models as composed."""
 
 import inspect
+import pkgutil
 import re
 import textwrap
 from importlib import import_module
@@ -13,7 +14,6 @@ _MATH_BLOCK = re.compile(r"^([ ]*)\.\. math::[ ]*(.*)\n((?:\1[ ]+.*\n|[ ]*\n)*)"
 _RETURNS = re.compile(r"^(Returns\n-+\n)((?:\S.*\n)+)(?![ ])", re.M)
 
 PACKAGE = "darts_tsformers"
-MODELS = f"{PACKAGE}.models"
 
 
 class Docstrings(griffe.Extension):
@@ -23,17 +23,19 @@ class Docstrings(griffe.Extension):
         """Take what a class composes when it is defined, and turn the markup of Sphinx into Markdown."""
         if obj.docstring is None:
             return
-        if isinstance(obj, griffe.Class) and obj.path.startswith(f"{MODELS}."):
+        if isinstance(obj, griffe.Class):
             _take_composed(obj, obj.docstring)
         obj.docstring.value = to_markdown(obj.docstring.value, obj)
 
 
 def _take_composed(cls: griffe.Class, docstring: griffe.Docstring) -> None:
-    composed = getattr(import_module(cls.module.path), cls.name)
+    composed = getattr(import_module(cls.module.path), cls.name, None)
+    if composed is None:
+        return
+    docstring.value = inspect.cleandoc(composed.__doc__)
     signature = vars(composed).get("__signature__")
     if signature is None:
         return
-    docstring.value = inspect.cleandoc(composed.__doc__)
     constructor = cls.members["__init__"]
     written = {p.name: p for p in constructor.parameters}
     constructor.parameters = griffe.Parameters(
@@ -77,15 +79,9 @@ def _inline(role: str, short: str, target: str, obj: griffe.Object) -> str:
 
 
 def _resolved(target: str, obj: griffe.Object) -> str | None:
-    """Return the dotted path of what a role names; None if it is not of this package.
-
-    Raises
-    ------
-    LookupError
-        If it should be, and is not there.
-    """
+    """Return the dotted path of what a role names, which must be there; None if it is not of this package."""
     if target.startswith(f"{PACKAGE}."):
-        _runtime(target)
+        pkgutil.resolve_name(target)
         return target
     scope: griffe.Object | None = obj
     while scope is not None:
@@ -95,18 +91,3 @@ def _resolved(target: str, obj: griffe.Object) -> str | None:
     if "." in target:
         return None
     raise LookupError(f"{obj.path}: nothing is called {target!r}")
-
-
-def _runtime(path: str) -> Any:
-    parts = path.split(".")
-    for i in range(len(parts), 0, -1):
-        try:
-            found: Any = import_module(".".join(parts[:i]))
-        except ModuleNotFoundError:
-            continue
-        for name in parts[i:]:
-            if not hasattr(found, name):
-                raise LookupError(f"{path} does not exist")
-            found = getattr(found, name)
-        return found
-    raise LookupError(f"{path} does not exist")
