@@ -111,6 +111,9 @@ def variable_importance(e: Explanation) -> pd.DataFrame:
 
     As learned, where the model weighs its variables; else the attention that the targets pay to each variable, a mean
     over layers, heads and windows. Shares of one layer sum to 1. Empty if no token stands for a variable.
+
+    Learned weights say what was let through, not what it changed: what stands behind the selection can pass over a
+    variable of much weight. They also differ from one training to the next where variables stand in for each other.
     """
     found = []
     for path, part in e.parts.get("variables", {}).items():

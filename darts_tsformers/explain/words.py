@@ -10,6 +10,7 @@ from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.explain.windows import duration, stamp
 
 _N_NAMED = 5
+_LEAST = 0.001  # a share below it is as good as none
 
 
 def summary(e: Explanation) -> str:
@@ -146,4 +147,6 @@ def _count(n: int, noun: str) -> str:
 
 
 def _percent(share: float) -> str:
+    if 0 < share < _LEAST:
+        return f"<{_LEAST:.1%}"
     return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{100 * share:.2g}%"

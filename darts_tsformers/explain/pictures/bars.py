@@ -64,15 +64,17 @@ def importance(e: Explanation, *, layer: str | None = None, top: int = 30) -> Fi
 
 def levels(e: Explanation, *, layer: str | None = None) -> Figure:
     """Draw what each level of a wavelet tree adds."""
-    return _stacked_bars(e, "levels", "a wavelet tree", layer, "energy, by the length of the pieces a level works on")
+    words = "what each level of a wavelet tree adds", "share of the energy, by the length of the pieces of a level"
+    return _stacked_bars(e, "levels", "a wavelet tree", layer, *words)
 
 
 def experts(e: Explanation, *, layer: str | None = None) -> Figure:
     """Draw what each moving average makes of the trends."""
-    return _stacked_bars(e, "experts", "a mixture of moving averages", layer, "weight of each moving average")
+    words = "what each moving average makes of a trend", "mean weight, by the length of the average"
+    return _stacked_bars(e, "experts", "a mixture of moving averages", layer, *words)
 
 
-def _stacked_bars(e: Explanation, kind: str, needed: str, layer: str | None, what: str) -> Figure:
+def _stacked_bars(e: Explanation, kind: str, needed: str, layer: str | None, title: str, what: str) -> Figure:
     """Draw a bar for each layer, cut into the shares of each length of time."""
     chosen_layer(e, kind, needed, layer)
     shares = shares_by_duration(e, kind)
@@ -97,7 +99,7 @@ def _stacked_bars(e: Explanation, kind: str, needed: str, layer: str | None, wha
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.set_xlabel(what)
     figure.legend(loc="outside lower center", ncols=min(5, len(lengths)), frameon=False)
-    figure.suptitle(f"{e.model}: {kind}\n{windows_in_words(e)}", fontsize=12)
+    figure.suptitle(f"{e.model}: {title}\n{windows_in_words(e)}", fontsize=12)
     return figure
 
 
