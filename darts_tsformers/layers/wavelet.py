@@ -75,7 +75,11 @@ class _Multiwavelet(nn.Module, ABC):
         return out
 
     def durations(self) -> dict[str, Durations]:
-        """Return the steps of the pieces that each level works on; the last has what is coarser."""
+        """Return the steps of the pieces that each level works on; the last has what is coarser.
+
+        They are no periods: with several coefficients to a step, the shape within a piece can be of any. The periods of
+        what a block puts out are recorded as ``"modes"``.
+        """
         spans = [2 ** (i + 1) for i in range(self.n_levels)]
         return {"level": Durations((*spans, 2**self.n_levels), open_ended=True)}
 
