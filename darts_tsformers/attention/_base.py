@@ -2,6 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from jaxtyping import Float
@@ -84,11 +85,13 @@ class Attention(nn.Module, ABC):
         q: Float[Tensor, "B h L e"],  # noqa: ARG002
         k: Float[Tensor, "B h M e"],  # noqa: ARG002
         *,
+        kinds: Collection[str],  # noqa: ARG002
         causal: bool = False,  # noqa: ARG002
     ) -> dict[str, dict[str, Tensor]]:
         """Return what there is to say of a pass beyond its weights, by kind and name; by default nothing.
 
-        The kinds and their tensors are those of :data:`darts_tsformers.layers.recording.KINDS`.
+        The kinds and their tensors are those of :data:`darts_tsformers.layers.recording.KINDS`. Those that are not
+        among ``kinds`` are not computed.
         """
         return {}
 

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Collection
 from typing import ClassVar
 
 import torch
@@ -155,9 +156,16 @@ class ProbSparseAttention(Attention):
         return self._measured(q, k, causal=causal).topk(self._n_kept(q.shape[-2]), sorted=False).indices
 
     def details(
-        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        *,
+        kinds: Collection[str],
+        causal: bool = False,
     ) -> dict[str, dict[str, Tensor]]:
-        """Return the measure of each query, and whether it was selected."""
+        """Return the measure of each query, and whether it was selected: ``"queries"``."""
+        if "queries" not in kinds:
+            return {}
         measured = self._measured(q, k, causal=causal)
         kept = measured.topk(self._n_kept(q.shape[-2]), sorted=False).indices
         selected = torch.zeros_like(measured, dtype=torch.bool).scatter_(-1, kept, True)

@@ -8,6 +8,7 @@ import xarray as xr
 
 from darts_tsformers.explain import patterns
 from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.spectra import period_weights
 
 COLLAPSED_ABOVE = 0.5
 UNIFORM_ABOVE = 0.98
@@ -110,6 +111,9 @@ def variable_importance(e: Explanation) -> pd.DataFrame:
 
     As learned, where the model weighs its variables; else the attention that the targets pay to each variable, a mean
     over layers, heads and windows. Shares of one layer sum to 1. Empty if no token stands for a variable.
+
+    Learned weights say what was let through, not what it changed: what stands behind the selection can pass over a
+    variable of much weight. They also differ from one training to the next where variables stand in for each other.
     """
     found = []
     for path, part in e.parts.get("variables", {}).items():
@@ -147,15 +151,6 @@ def periods(e: Explanation) -> pd.DataFrame:
                 found.append((path, head, period.steps, period.strength))
     frame = pd.DataFrame(found, columns=["layer", "head", "period", "strength"])
     return frame.sort_values("strength", ascending=False, ignore_index=True, kind="stable")
-
-
-def period_weights(part: xr.Dataset) -> pd.Series:
-    """Return the share of weight that each period gets over all windows; a delay of 0 is no period."""
-    frame = pd.DataFrame({"period": part["period"].to_numpy().ravel(), "share": part["weight"].to_numpy().ravel()})
-    frame = frame[np.isfinite(frame["period"])]
-    total = frame["share"].sum()
-    shares = frame[frame["period"] > 0].groupby("period")["share"].sum() / (total if total > 0 else 1)
-    return shares.sort_index()
 
 
 def maps_over_time(e: Explanation) -> Iterator[tuple[str, xr.DataArray, np.ndarray]]:

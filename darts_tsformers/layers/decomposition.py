@@ -10,6 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from darts_tsformers.attention._cache import parts
 from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.layers.layout import Durations
+from darts_tsformers.layers.recording import is_recording, record
 
 
 class SeriesDecomposition(nn.Module):
@@ -107,11 +109,22 @@ class MixtureDecomposition(nn.Module):
         """Return remainder and trend."""
         if self.mix is None:
             return _split(x, self.kernel_sizes, self.dim)
+        if is_recording("experts"):
+            record("experts", self, weights=self._mean_weights(x))
         return _split(x, self.kernel_sizes, self.dim, self.mix.weight, self.mix.bias)
 
     def weights(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "K *shape"]:
         """Return what part of the trend at each step each kernel makes; they sum to 1."""
         return torch.ones_like(x)[None] if self.mix is None else _mixing(x, self.mix.weight, self.mix.bias)
+
+    def durations(self) -> dict[str, Durations]:
+        """Return the steps of each average."""
+        return {"kernel": Durations(self.kernel_sizes)}
+
+    def _mean_weights(self, x: Float[Tensor, "B *shape"]) -> Float[Tensor, "B L K"]:
+        """Return the weights of each step, means over channels."""
+        at_steps = self.weights(x.to(torch.promote_types(x.dtype, torch.float32))).movedim(self.dim, 2)
+        return at_steps.flatten(3).mean(-1).permute(1, 2, 0)
 
 
 def _split(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.dropout import Dropout
-from darts_tsformers.layers.recording import is_recording, record
+from darts_tsformers.layers.recording import is_recording, record, recorded_kinds
 
 
 class Scores(NamedTuple):
@@ -174,9 +174,10 @@ class MultiHeadAttention(nn.Module):
         if recorded:
             if weights is not None:
                 record("attention", self, weights=weights[..., :n_known, :])
-            details = self.mechanism.details(scaled, scores.k, causal=self.causal) if n_known is None else {}
-            for kind, tensors in details.items():
-                record(kind, self, **tensors)
+            if n_known is None:
+                said = self.mechanism.details(scaled, scores.k, kinds=recorded_kinds(), causal=self.causal)
+                for kind, tensors in said.items():
+                    record(kind, self, **tensors)
         return self._merged(out), scores
 
     def _merged(self, out: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L D"]:

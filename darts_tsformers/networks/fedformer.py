@@ -11,6 +11,7 @@ from darts_tsformers.layers.covariates import ALL_KINDS
 from darts_tsformers.layers.decomposition import MixtureDecomposition
 from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
 from darts_tsformers.layers.frequency_layer import FrequencyLayer
+from darts_tsformers.layers.layout import Layout
 from darts_tsformers.layers.mode_attention import ACTIVATIONS
 from darts_tsformers.layers.modes import MODE_SELECTIONS
 from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
@@ -180,6 +181,10 @@ class FEDformer(Network, name="fedformer"):
             activation=activation,
             padding_mode=padding_mode,
         )
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the tokens stand for: steps."""
+        return self.body.layouts("body")
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
