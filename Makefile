@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test lint types docs check format clean
+.PHONY: demo test notebooks notebooks-refresh lint types docs check format clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -20,6 +20,12 @@ demo: $(INSTALLED) ## forecast a real series end to end: table, picture, CSV and
 test: $(INSTALLED)
 	$(BIN)/pytest -n $(WORKERS)
 
+notebooks: $(INSTALLED) ## run every notebook; one thread each, for they run beside each other
+	OMP_NUM_THREADS=1 $(BIN)/pytest --nbmake --nbmake-timeout=120 -n $(WORKERS) notebooks
+
+notebooks-refresh: $(INSTALLED) ## run every notebook and keep its outputs
+	OMP_NUM_THREADS=1 $(BIN)/python notebooks/refresh.py
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,7 +36,7 @@ types: $(INSTALLED)
 docs: $(INSTALLED) ## the reference pages, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-check: lint types test docs
+check: lint types test notebooks ## the tests build the reference pages too
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
