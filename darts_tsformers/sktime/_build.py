@@ -55,6 +55,12 @@ def build(
     return model_class(random_state=seed, **copy.deepcopy(arguments), **options)
 
 
+def is_probabilistic(quantiles: Sequence[float] | None, model_kwargs: dict[str, Any] | None) -> bool:
+    """Whether a model forecasts a distribution; told before the arguments are checked."""
+    options = model_kwargs if isinstance(model_kwargs, dict) else {}
+    return quantiles is not None or options.get("likelihood") is not None
+
+
 def trainer_arguments(model_kwargs: dict[str, Any] | None) -> dict[str, Any]:
     """Return the arguments of the Lightning trainer: ``pl_trainer_kwargs`` over those of a quiet one."""
     return QUIET | ((model_kwargs or {}).get("pl_trainer_kwargs") or {})

@@ -27,9 +27,9 @@ def known_covariates(
     names: list[object],
     series: list[Instance],
     horizons: list[int],
-    n_ahead: int,
+    n: int,
 ) -> list[TimeSeries]:
-    """Return the named columns of X over the steps of each series and ``n_ahead`` steps more, to forecast with.
+    """Return the named columns of X over the steps of each series and ``n`` steps more, to forecast with.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def known_covariates(
         The series to forecast.
     horizons
         For each the last step asked for: up to there X must be known. From there on its last row stays.
-    n_ahead
-        Steps that the network reads ahead.
+    n
+        Steps that are forecast.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def known_covariates(
     tables = split(X[names])
     covariates = []
     for one, horizon in zip(series, horizons, strict=True):
-        values = one.on_grid(_rows(tables, one.key, names), one.length + n_ahead)
+        values = one.on_grid(_rows(tables, one.key, names), one.length + n)
         last = one.length + horizon
         _require_known(values[one.length : last], one, names)
         values[last:] = pd.DataFrame(values[last - 1 :]).ffill().to_numpy()[1:]

@@ -13,8 +13,9 @@ from darts import TimeSeries
 from sktime.datatypes import update_data
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
+from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.sktime._build import build, trainer_arguments
+from darts_tsformers.sktime._build import build, is_probabilistic, trainer_arguments
 from darts_tsformers.sktime._checks import (
     check_columns,
     check_learnt,
@@ -23,7 +24,7 @@ from darts_tsformers.sktime._checks import (
 )
 from darts_tsformers.sktime._docs import compose
 from darts_tsformers.sktime._exogenous import columns_of, known_covariates, observed_covariates
-from darts_tsformers.sktime._horizon import n_chunks, steps_ahead
+from darts_tsformers.sktime._horizon import steps_ahead, whole_chunks
 from darts_tsformers.sktime._panel import Instance, common_frequency, instances, join
 from darts_tsformers.sktime._time_axis import Frequency
 from darts_tsformers.sktime._trained import TrainedModel
@@ -105,8 +106,7 @@ class TSFormerForecaster(BaseForecaster):
         super().__init__()
 
     def __post_init__(self) -> None:
-        if self.quantiles is None and (self.model_kwargs or {}).get("likelihood") is None:
-            self.set_tags(**{"capability:pred_int": False})
+        self.set_tags(**{"capability:pred_int": is_probabilistic(self.quantiles, self.model_kwargs)})
 
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: ForecastingHorizon | None) -> TSFormerForecaster:
         self._cur_y, self._cur_X, self._freq = y, X, common_frequency(y)
@@ -143,7 +143,7 @@ class TSFormerForecaster(BaseForecaster):
         self, y: pd.DataFrame, X: pd.DataFrame | None, freq: Frequency, start: TrainedModel | None = None
     ) -> TrainedModel:
         arguments = self.get_params(deep=False)
-        del arguments["num_samples"]
+        require_at_least(1, num_samples=arguments.pop("num_samples"))
         model = build(self.model_class, **arguments)
         series = instances(y, freq)
         check_long_enough_to_train(series, model)
@@ -179,8 +179,8 @@ class TSFormerForecaster(BaseForecaster):
         series = instances(y, self._freq)
         check_long_enough_to_forecast(series, model)
         steps = [steps_ahead(fh, one) for one in series]
-        n = max(ahead.max() for ahead in steps)
-        covariates = self._covariates(X, series, steps, n_chunks(n, model) * model.output_chunk_length)
+        n = whole_chunks(steps, model)
+        covariates = self._covariates(X, series, steps, n)
         values = forecast(n, [one.target() for one in series], covariates)
         parts = {}
         for one, ahead, of_one in zip(series, steps, values, strict=True):
@@ -193,14 +193,14 @@ class TSFormerForecaster(BaseForecaster):
         return self._cur_y if self._cur_y.index.nlevels > 1 else self._cur_y.loc[: self.cutoff[0]]
 
     def _covariates(
-        self, X: pd.DataFrame | None, series: list[Instance], steps: list[np.ndarray], n_ahead: int
+        self, X: pd.DataFrame | None, series: list[Instance], steps: list[np.ndarray], n: int
     ) -> list[TimeSeries] | None:
         known = update_data(self._cur_X, X)
         trained = self.model_.exogenous
         check_columns(columns_of(known), trained)
         if not trained:
             return None
-        return known_covariates(known, trained, series, [int(ahead.max()) for ahead in steps], n_ahead)
+        return known_covariates(known, trained, series, [int(ahead.max()) for ahead in steps], n)
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:

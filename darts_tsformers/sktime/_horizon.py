@@ -17,6 +17,11 @@ def steps_ahead(fh: ForecastingHorizon, one: Instance) -> np.ndarray:
     return one.axis.steps(stamps) - (one.length - 1)
 
 
-def n_chunks(n: int, model: TSFormerModel) -> int:
-    """Return how often a model has to be run, each time on its own forecast, for ``n`` steps."""
-    return -(-n // model.output_chunk_length)
+def whole_chunks(steps: list[np.ndarray], model: TSFormerModel) -> int:
+    """Return how many steps a model has to forecast for all the steps asked for, in whole chunks of its output.
+
+    Darts would use only a part of the first chunks to end on the last step asked for; then the forecast of a step would
+    depend on what else is asked for.
+    """
+    length = model.output_chunk_length
+    return -(-int(max(ahead.max() for ahead in steps)) // length) * length

@@ -25,7 +25,7 @@ def split(table: pd.DataFrame) -> dict[Key, pd.DataFrame]:
 def join(parts: Mapping[Key, pd.DataFrame], names: Sequence[Hashable]) -> pd.DataFrame:
     """Put the instances back together: the inverse of :func:`split`."""
     if set(parts) == {()}:
-        return parts[()]
+        return parts[()].set_axis(parts[()].index.rename(names[0]))
     keys: list[Hashable] = [key if len(key) > 1 else key[0] for key in parts]
     return pd.concat(list(parts.values()), keys=keys, names=list(names))
 
