@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test lint types check format clean
+.PHONY: demo test lint types check check-sktime format clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -28,6 +28,9 @@ types: $(INSTALLED)
 	$(BIN)/mypy darts_tsformers
 
 check: lint types test
+
+check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a minute for each
+	$(BIN)/python -m tests.sktime.check_all
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -8,12 +8,10 @@ from tests.sktime.cases import every_forecaster
 TELLING = [
     "test_class_has_doctest_example",
     "test_constructor",
-    "test_deepcopy_fitted_predict",
     "test_doctest_examples",
     "test_fit_does_not_overwrite_hyper_params",
     "test_get_test_params_coverage",
     "test_hierarchical_with_exogenous",
-    "test_non_state_changing_method_contract",
     "test_pretrain_clone_preserves_state",
     "test_random_tags",
     "test_set_params_sklearn",
