@@ -224,12 +224,17 @@ def test_options_of_darts_reach_the_model_and_are_left_as_they_are():
     assert options == {"optimizer_kwargs": {"lr": 0.0}, "pl_trainer_kwargs": {"accelerator": "cpu"}}
 
 
+def global_state() -> tuple[list[int], int, list[int]]:
+    _, key, position, *_ = np.random.get_state()  # noqa: NPY002
+    return key.tolist(), position, torch.get_rng_state().tolist()
+
+
 @pytest.mark.parametrize("random_state", [3, None])
 def test_no_global_generator_is_disturbed_and_forecasts_are_the_same_each_time(random_state):
-    before = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+    before = global_state()
     forecaster = tiny(PatchTSTForecaster, quantiles=QUANTILES, random_state=random_state).fit(make_y(), fh=range(1, 7))
     first, second = forecaster.predict_interval(coverage=0.5), forecaster.predict_interval(coverage=0.5)
-    assert (np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == before  # noqa: NPY002
+    assert global_state() == before
     pd.testing.assert_frame_equal(first, second)
 
 
