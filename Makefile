@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test notebooks notebooks-refresh lint types docs check format clean
+.PHONY: demo test check-sktime notebooks notebooks-refresh lint types docs check format clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -37,6 +37,9 @@ docs: $(INSTALLED) ## the reference pages, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 check: lint types test notebooks ## the tests build the reference pages too
+
+check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a minute for each
+	$(BIN)/python -m tests.sktime.check_all
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
