@@ -36,7 +36,7 @@ def test_the_regression_weighs_what_the_parts_forecast():
     parts = [ExponentialSmoothing(), Theta(), *ours(n_epochs=2)]
     ensemble = RegressionEnsembleModel(parts, regression_train_n_points=2 * YEAR).fit(train)
     forecasts = np.hstack([model.predict(YEAR).values() for model in ensemble.forecasting_models])
-    weights = ensemble.regression_model.model
+    weights = ensemble.ensemble_model.model
     by_hand = forecasts @ np.ravel(weights.coef_) + weights.intercept_
     np.testing.assert_allclose(ensemble.predict(YEAR).values()[:, 0], by_hand, rtol=1e-4)
     assert len(np.ravel(weights.coef_)) == 4
