@@ -52,10 +52,8 @@ def _as_onnx(module: TSFormerModule, **kwargs: Any) -> bytes:
     from darts.utils.onnx.export import ONNX_SPEC_METADATA_KEY, _onnx_dummy_input
     from onnx import helper
 
-    with torch.random.fork_rng(devices=[]):
-        sample = _onnx_dummy_input(module)
-    with _in_evaluation(module), _exportable(), torch.no_grad():
-        bundle = module._onnx_wrapper(sample)
+    with _in_evaluation(module), _exportable(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        bundle = module._onnx_wrapper(_onnx_dummy_input(module))
         batch = {0: torch.export.Dim("batch", min=1, max=2**30)}
         program = torch.export.export(
             bundle.wrapper,
