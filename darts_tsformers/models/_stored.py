@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 from pytorch_lightning.utilities import rank_zero_only
@@ -38,7 +38,7 @@ class StoredModel(MixedCovariatesTorchModel):
         super()._remove_save_dirs()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> "StoredModel":
+    def load(cls, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Self:
         """Load a saved model; see Darts' documentation. Any path-like is taken.
 
         Raises
@@ -65,7 +65,7 @@ class StoredModel(MixedCovariatesTorchModel):
         return model
 
     @classmethod
-    def load_from_checkpoint(cls, model_name: str, *args: Any, **kwargs: Any) -> "StoredModel":
+    def load_from_checkpoint(cls, model_name: str, *args: Any, **kwargs: Any) -> Self:
         """Load what ``save_checkpoints=True`` kept; see Darts' documentation.
 
         Raises
