@@ -4,7 +4,13 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
+from darts.models.forecasting.torch_forecasting_model import (
+    CHECKPOINTS_FOLDER,
+    DEFAULT_DARTS_FOLDER,
+    INIT_MODEL_NAME,
+    MixedCovariatesTorchModel,
+    _get_checkpoint_fname,
+)
 from pytorch_lightning.utilities import rank_zero_only
 
 from darts_tsformers.models._loading import read_from, require_saved
@@ -65,17 +71,32 @@ class StoredModel(MixedCovariatesTorchModel):
         return model
 
     @classmethod
-    def load_from_checkpoint(cls, model_name: str, *args: Any, **kwargs: Any) -> Self:
-        """Load what ``save_checkpoints=True`` kept; see Darts' documentation.
+    def load_from_checkpoint(
+        cls,
+        model_name: str,
+        work_dir: str | os.PathLike[str] | None = None,
+        file_name: str | None = None,
+        best: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Load what ``save_checkpoints=True`` kept; see Darts' documentation. Any path-like is taken.
 
         Raises
         ------
+        FileNotFoundError
+            If a file of the run does not exist.
         ValueError
-            If a file is missing, is damaged or holds a model of another class.
+            If one is damaged or of another kind, or holds a model of another class.
+        UnpicklingError
+            If one asks for code that a model has no need of. Nothing of it has run then.
         """
-        source = f"model_name={model_name!r}"
+        folder = os.path.abspath(DEFAULT_DARTS_FOLDER if work_dir is None else work_dir)
+        source = f"model_name={model_name!r} in {folder!r}"
         with read_from(source):
-            model = MixedCovariatesTorchModel.load_from_checkpoint(model_name, *args, **kwargs)
+            require_saved(Path(folder, model_name, INIT_MODEL_NAME))
+            name = _get_checkpoint_fname(folder, model_name, best=best) if file_name is None else file_name
+            require_saved(Path(folder, model_name, CHECKPOINTS_FOLDER, name))
+            model = MixedCovariatesTorchModel.load_from_checkpoint(model_name, folder, name, **kwargs)
         if not isinstance(model, cls):
             raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
         return model

@@ -12,11 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from darts import TimeSeries
+from darts.dataprocessing.transformers import Scaler
+from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 from darts.utils.serialization.base import UnpicklingError
 
+from darts_tsformers.attention import LogSparseAttention, ProbSparseAttention
 from darts_tsformers.models import PatchTSTModel, TSFormerModel
 from tests.checkpoints.generate import HERE, forecast, inputs
 from tests.contracts.cases import CASES, TRAINER, Case, H, make_data
@@ -65,6 +69,71 @@ def test_a_fresh_process_gives_the_same_forecast(case: Case, tmp_path: Path):
         assert set(fresh) == {"load", "load_from_checkpoint", "load_weights"}
         for way, values in fresh.items():
             np.testing.assert_allclose(values, expected, rtol=1e-6, err_msg=way)
+
+
+ALL_AT_ONCE = {
+    "informer": (
+        CASES[2],
+        {
+            "attention": ProbSparseAttention(factor=3),
+            "likelihood": GaussianLikelihood(prior_mu=0.5, prior_strength=0.1),
+            "categorical_embedding_sizes": {"store": (5, 2)},
+            "add_encoders": {
+                "cyclic": {"future": ["dayofweek"]},
+                "position": {"past": ["relative"]},
+                "transformer": Scaler(),
+            },
+        },
+    ),
+    "log_sparse": (
+        CASES[3],
+        {
+            "attention": LogSparseAttention(sub_length=3),
+            "likelihood": QuantileRegression([0.1, 0.5, 0.9]),
+            "add_encoders": {"datetime_attribute": {"past": ["month"], "future": ["day"]}},
+        },
+    ),
+}
+
+LOADED_ELSEWHERE = """
+import logging, sys, warnings
+warnings.filterwarnings("ignore")
+logging.disable(logging.CRITICAL)
+import numpy as np
+from pathlib import Path
+from darts import TimeSeries
+from darts_tsformers.models import TSFormerModel
+
+folder, names = Path(sys.argv[1]), sys.argv[2:]
+forecasts = {}
+for name in names:
+    ways = {
+        "load": TSFormerModel.load(folder / f"{name}.pt"),
+        "load_from_checkpoint": TSFormerModel.load_from_checkpoint(name, work_dir=folder, best=False),
+    }
+    for way, model in ways.items():
+        forecast = model.predict(model.output_chunk_length, predict_likelihood_parameters=True, verbose=False)
+        forecasts[f"{name} {way}"] = forecast.values()
+np.savez(folder / "fresh.npz", **forecasts)
+"""
+
+
+def test_a_likelihood_categories_encoders_and_a_mechanism_come_back_in_a_fresh_process(tmp_path: Path):
+    stores = pd.DataFrame({"size": [0.5], "store": [3.0]}, dtype="float32")
+    series = make_data(1, ()).series.with_static_covariates(stores)
+    expected = {}
+    for name, (case, arguments) in ALL_AT_ONCE.items():
+        model = case.model(model_name=name, work_dir=str(tmp_path), save_checkpoints=True, **arguments)
+        model.fit(series, val_series=series)
+        model.save(tmp_path / f"{name}.pt")
+        expected[name] = model.predict(H, predict_likelihood_parameters=True).values()
+    command = [sys.executable, "-c", LOADED_ELSEWHERE, str(tmp_path), *ALL_AT_ONCE]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "fresh.npz") as fresh:
+        assert len(fresh) == 2 * len(expected)
+        for key, values in fresh.items():
+            np.testing.assert_allclose(values, expected[key.split()[0]], rtol=1e-6, err_msg=key)
 
 
 @every_model
@@ -149,6 +218,71 @@ def test_a_damaged_or_foreign_file_is_refused_by_its_name(saved: Path, damage: s
         ITRANSFORMER.model().load_weights(tmp_path / "copy.pt")
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    model = ITRANSFORMER.model(model_name="run", work_dir=str(folder), save_checkpoints=True)
+    series = make_data(1, ()).series
+    model.fit(series, val_series=series)
+    return folder
+
+
+def copied(run: Path, folder: Path, pattern: str) -> Path:
+    """Copy a run, and return the one file of it that the pattern names."""
+    shutil.copytree(run, folder, dirs_exist_ok=True)
+    (path,) = folder.glob(f"run/{pattern}")
+    return path
+
+
+every_file_of_a_run = pytest.mark.parametrize(
+    "pattern", ["_model.pth.tar", "checkpoints/last-*"], ids=["model", "weights"]
+)
+
+
+@every_file_of_a_run
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_or_foreign_file_of_a_run_is_refused_by_its_path(
+    run: Path, damage: str, pattern: str, tmp_path: Path
+):
+    bad = copied(run, tmp_path, pattern)
+    bad.write_bytes(DAMAGES[damage](bad.read_bytes()))
+    named = {
+        "list": rf"model_name='run' in '{re.escape(str(tmp_path))}' must hold what save wrote, but cannot be read",
+    }
+    rule = named.get(damage, rf"path='{re.escape(str(bad))}' must be a file written by save: it is damaged")
+    with pytest.raises(ValueError, match=rule) as caught:
+        ITRANSFORMER.model_class.load_from_checkpoint("run", work_dir=tmp_path, best=False)
+    assert damage == "list" or any(str(tmp_path) in note for note in caught.value.__notes__)
+
+
+@every_file_of_a_run
+def test_no_code_in_a_file_of_a_run_is_run(run: Path, pattern: str, tmp_path: Path):
+    copied(run, tmp_path, pattern).write_bytes(pickled(Malicious(tmp_path / "ran")))
+    with pytest.raises(UnpicklingError, match=r"Blocked unsafe global `posix.mkdir`") as caught:
+        ITRANSFORMER.model_class.load_from_checkpoint("run", work_dir=tmp_path, best=False)
+    assert any(f"model_name='run' in '{tmp_path}'" in note for note in caught.value.__notes__)
+    assert not (tmp_path / "ran").exists()
+
+
+@every_file_of_a_run
+def test_a_file_of_a_run_that_is_not_there_is_named(run: Path, pattern: str, tmp_path: Path):
+    gone = copied(run, tmp_path, pattern)
+    gone.unlink()
+    with pytest.raises(FileNotFoundError, match=re.escape(str(gone.parent))):
+        ITRANSFORMER.model_class.load_from_checkpoint("run", work_dir=tmp_path, best=False)
+    with pytest.raises(FileNotFoundError, match=re.escape(f"path='{gone}' must be a file written by save")):
+        ITRANSFORMER.model_class.load_from_checkpoint("run", work_dir=tmp_path, file_name=gone.name)
+
+
+def test_a_run_is_found_below_the_current_folder(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shutil.copytree(run, tmp_path / "darts_logs")
+    monkeypatch.chdir(tmp_path)
+    model = ITRANSFORMER.model_class.load_from_checkpoint("run", best=False)
+    assert np.isfinite(model.predict(H, make_data(1, ()).series).values()).all()
+    with pytest.raises(ValueError, match=r"model_name='run' in '.*darts_logs' must be a run of PatchTSTModel, but is"):
+        PatchTSTModel.load_from_checkpoint("run", best=False)
+
+
 @pytest.mark.parametrize("suffix", ["", ".ckpt"], ids=["model", "weights"])
 def test_no_code_in_a_file_is_run(saved: Path, suffix: str, tmp_path: Path):
     for each in ("", ".ckpt"):
@@ -169,7 +303,7 @@ def test_a_file_that_is_not_there_is_named(saved: Path, tmp_path: Path):
         ITRANSFORMER.model_class.load(tmp_path / "alone.pt")
     with pytest.raises(FileNotFoundError, match=r"path='.*alone.pt.ckpt' must be a file written by save"):
         ITRANSFORMER.model().load_weights(tmp_path / "alone.pt")
-    with pytest.raises(ValueError, match=r"Could not find base model save file"):
+    with pytest.raises(FileNotFoundError, match=r"path='.*nothing/_model.pth.tar' must be a file written by save"):
         PatchTSTModel.load_from_checkpoint("nothing", work_dir=str(tmp_path))
 
 
