@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from darts.utils.likelihood_models.base import LikelihoodType
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from darts_tsformers.models._module import TSFormerModule
 
 PACKAGES = ("onnx", "onnxscript")
+NO_EXPECTED_VALUE = (LikelihoodType.Weibull,)
+"""Families of likelihoods whose mean no operator of ONNX can compute."""
 
 
 def export_onnx(module: TSFormerModule, path: Path, **kwargs: Any) -> None:
@@ -30,13 +34,14 @@ def export_onnx(module: TSFormerModule, path: Path, **kwargs: Any) -> None:
     ImportError
         If the packages that write ONNX are missing.
     ValueError
-        If there is no folder to write to.
+        If there is no folder to write to, or ONNX has no operator for what the module feeds on.
     """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(f"to_onnx needs {' and '.join(missing)}: pip install darts_tsformers[onnx]")
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"path={str(path)!r} must be a file in a folder that exists")
+    _require_operators(module)
     content = _as_onnx(module, **kwargs)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
         try:
@@ -46,6 +51,14 @@ def export_onnx(module: TSFormerModule, path: Path, **kwargs: Any) -> None:
         except BaseException:
             os.unlink(part.name)
             raise
+
+
+def _require_operators(module: TSFormerModule) -> None:
+    if module.forecaster.network.feeds_on_itself and getattr(module.likelihood, "type", None) in NO_EXPECTED_VALUE:
+        raise ValueError(
+            f"likelihood={module.likelihood!r} must be another one for to_onnx with a network that reads on step by "
+            "step: its mean takes the gamma function, which ONNX does not have; or forecast with mode='direct'"
+        )
 
 
 def _as_onnx(module: TSFormerModule, **kwargs: Any) -> bytes:
@@ -72,6 +85,7 @@ def _as_onnx(module: TSFormerModule, **kwargs: Any) -> bytes:
             **options,
         )
     proto = written.model_proto
+    _name_batch_axis(proto)
     for node in [*proto.graph.node, *(node for function in proto.functions for node in function.node)]:
         node.ClearField("metadata_props")  # where in whose source code it comes from: most of the file
     helper.set_model_props(proto, {ONNX_SPEC_METADATA_KEY: json.dumps(asdict(bundle.spec), separators=(",", ":"))})
@@ -82,6 +96,15 @@ def _as_onnx(module: TSFormerModule, **kwargs: Any) -> bytes:
 def _two_of(sample: Tensor) -> Tensor:
     """Return a batch of two: from a batch of one, the exporter would take the size for a constant."""
     return torch.cat([sample, sample])
+
+
+def _name_batch_axis(proto: Any) -> None:
+    """Call the size of a batch so in all shapes of the file, where the exporter has a symbol of its own."""
+    symbol = re.escape(proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param)
+    for value in [*proto.graph.input, *proto.graph.value_info, *proto.graph.output]:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:  # a symbol, or an expression with some
+                dim.dim_param = re.sub(rf"\b{symbol}\b", "batch", dim.dim_param)
 
 
 @contextmanager

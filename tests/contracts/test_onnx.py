@@ -19,6 +19,7 @@ from darts.utils.likelihood_models.torch import (
     GaussianLikelihood,
     QuantileRegression,
     TorchLikelihood,
+    WeibullLikelihood,
 )
 from darts.utils.onnx import run_onnx_prediction
 
@@ -90,7 +91,8 @@ def test_with_all_covariates_it_equals_the_model(case: Case, tmp_path: Path):
 def test_without_covariates_it_equals_the_model(case: Case, tmp_path: Path):
     model, data = small(case), make_data(2, ())
     session = session_of(model.fit(data.series), tmp_path)
-    assert [one.name for one in session.get_inputs()] == ["past_target"]
+    assert [(one.name, one.shape) for one in session.get_inputs()] == [("past_target", ["batch", L, 2])]
+    assert [(one.name, one.shape) for one in session.get_outputs()] == [("prediction", ["batch", H, 2, 1])]
     got = run_onnx_prediction(H + 1, session, data.series, verbose=False)
     np.testing.assert_allclose(got.values(), model.predict(H + 1).values(), rtol=CLOSE, atol=CLOSE)
     assert_close(session, model, windows(session, 5))
@@ -119,6 +121,21 @@ def test_of_a_likelihood_it_gives_the_parameters(case: Case, likelihood: TorchLi
     (raw,) = session.run(None, inputs)
     assert raw.shape == (3, H, 2, likelihood.num_parameters)
     assert spec_of(session)["likelihood_parameter_names"] == likelihood.parameter_names
+
+
+def test_a_likelihood_whose_mean_has_no_operator_is_refused_where_the_network_feeds_on_it(tmp_path: Path):
+    positive = make_data(1, ()).series.map(abs)
+    reading_on, at_once = (small(case, likelihood=WeibullLikelihood()).fit(positive) for case in CASES[3:5])
+    rule = (
+        r"likelihood=WeibullLikelihood\(.*\) must be another one for to_onnx with a network that reads on step by step"
+    )
+    (tmp_path / "model.onnx").write_bytes(b"before")
+    with pytest.raises(ValueError, match=rule):
+        reading_on.to_onnx(tmp_path / "model.onnx")
+    assert [one.name for one in tmp_path.iterdir()] == ["model.onnx"]
+    assert (tmp_path / "model.onnx").read_bytes() == b"before"
+    session = session_of(at_once, tmp_path)
+    assert_close(session, at_once, {name: np.abs(values) for name, values in windows(session, 3).items()})
 
 
 OPTIONS: list[tuple[Case, dict[str, Any]]] = [
