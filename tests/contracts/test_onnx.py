@@ -140,9 +140,9 @@ def test_a_likelihood_whose_mean_has_no_operator_is_refused_where_the_network_fe
 
 OPTIONS: list[tuple[Case, dict[str, Any]]] = [
     (CASES[0], {"use_reversible_instance_norm": True, "use_instance_norm": False}),
-    (CASES[1], {"instance_norm_affine": True, "output_chunk_shift": 2}),
+    (CASES[1], {"output_chunk_shift": 2}),
     (CASES[2], {"attention": ("prob_sparse", {"factor": 1, "sampling": "per_query"})}),
-    (CASES[2], {"attention": "auto_correlation"}),
+    (CASES[2], {"attention": "auto_correlation", "instance_norm_affine": True}),
     (CASES[4], {"attention": ("log_sparse", {"pattern": "local+restart", "sub_length": 3})}),
 ]
 
