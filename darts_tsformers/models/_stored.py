@@ -130,7 +130,8 @@ class StoredModel(MixedCovariatesTorchModel):
         ImportError
             If the packages that write ONNX are missing: they come with the extra ``onnx``.
         ValueError
-            If the model has not been fitted, or there is no folder to write to.
+            If the model has not been fitted, there is no folder to write to, or the network feeds on the mean of a
+            likelihood that ONNX has no operator for (Weibull).
         """
         if self.model is None or not self._fit_called:
             raise ValueError(f"{type(self).__name__} must be fitted, or loaded with its weights, before to_onnx")
