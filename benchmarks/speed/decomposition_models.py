@@ -1,8 +1,6 @@
 """What a training step of Autoformer and of FEDformer costs: ours, and the architectures as published.
 
-    python -m benchmarks.decomposition_models --out results.json
-
-Measured as ``benchmarks._steps`` says. Delays are ``FACTOR ln L``, as in the published scripts. FEDformer has its
+Delays are ``FACTOR ln L``, as in the published scripts. FEDformer has its
 Fourier blocks, once with a single moving average, as in the published settings, and once with a mixture. Both of ours
 still train at 32,768; the tables say with how much memory.
 
@@ -16,27 +14,32 @@ timed, their decompositions and their attention between modes must give what our
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks._steps import (
+from benchmarks.core.figures import exponent
+from benchmarks.core.goals import Goal
+from benchmarks.core.speed import Speed
+from benchmarks.speed._steps import (
     DECODER_LAYERS,
     DROPOUT,
     ENCODER_LAYERS,
     HEADS,
     HORIZON,
     LABEL,
+    LENGTHS,
+    SIZES,
     TARGETS,
     WIDTH,
     WIDTH_FF,
-    Bar,
-    Case,
-    main,
+    at_4096,
+    training_step,
 )
-from benchmarks.auto_correlation import mean_correlation
-from benchmarks.fourier import LoopComplex
-from benchmarks.informer import PublishedAttention, PublishedFeedForward
+from benchmarks.speed.auto_correlation import mean_correlation
+from benchmarks.speed.fourier import LoopComplex
+from benchmarks.speed.informer import PublishedAttention, PublishedFeedForward
 from darts_tsformers.layers.decomposition import MixtureDecomposition
 from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
 from darts_tsformers.layers.window import Sizes, Window
@@ -267,19 +270,8 @@ def fedformer(length: int, kernel_sizes: Sequence[int] = (AVERAGE - 1,)) -> nn.M
     return Ours(FEDformer, length, modes=MODES, kernel_sizes=kernel_sizes)
 
 
-CASES = {
-    "Autoformer": Case(autoformer),
-    "Autoformer, reference way": Case(PublishedAutoformer, 8192),
-    "FEDformer": Case(fedformer),
-    "FEDformer, reference way": Case(PublishedFEDformer, 8192),
-    "FEDformer mixture": Case(lambda length: fedformer(length, MIXTURE)),
-    "FEDformer mixture, reference way": Case(PublishedFEDformerMixture, 8192),
-}
-BARS = [
-    Bar(what, case, f"{case}, reference way", most)
-    for case, time_bar in {"Autoformer": 0.4, "FEDformer": 0.6, "FEDformer mixture": 0.6}.items()
-    for what, most in {"time": time_bar, "memory": 0.6}.items()
-]
+def mixture(length: int) -> nn.Module:
+    return fedformer(length, MIXTURE)
 
 
 def check() -> None:
@@ -294,6 +286,35 @@ def check() -> None:
     torch.testing.assert_close(LoopAttention(attention)(q, k, v), attention(q, k, v), rtol=1e-3, atol=1e-6)
 
 
-if __name__ == "__main__":
-    check()
-    main(__doc__, CASES, BARS, factor=FACTOR, modes=MODES, kernel_size=AVERAGE, mixture=MIXTURE)
+NETWORKS = {
+    "Autoformer": (autoformer, PublishedAutoformer, 0.4),
+    "FEDformer": (fedformer, PublishedFEDformer, 0.6),
+    "FEDformer mixture": (mixture, PublishedFEDformerMixture, 0.6),
+}
+BENCHMARKS = [
+    Speed(
+        name="decomposition_models",
+        title="Autoformer and FEDformer: training step",
+        cases={
+            label: partial(training_step, build)
+            for name, (ours, published, _) in NETWORKS.items()
+            for label, build in {name: ours, f"{name}, reference way": published}.items()
+        },
+        sizes=LENGTHS,
+        check=check,
+        seconds=40,
+        goals=[
+            *(
+                goal
+                for name, (*_, time) in NETWORKS.items()
+                for goal in at_4096(name, f"{name}, reference way", time=time, memory=0.6)
+            ),
+            *(
+                Goal(f"{name}, exponent of {what}", exponent(what, name), at_most=1.15)
+                for name in NETWORKS
+                for what in ("time", "memory")
+            ),
+        ],
+        note=f"{SIZES} Delays {FACTOR} ln L, {MODES} modes, averages over {AVERAGE}, mixture of {MIXTURE}.",
+    )
+]

@@ -1,9 +1,5 @@
 """What a training step of Informer costs: ours, ours with exact attention, and the architecture as published.
 
-    python -m benchmarks.informer --out results.json
-
-Measured as ``benchmarks._steps`` says.
-
 ``Published`` is written from the paper and the published hyper-parameters the way public codes are: one layer for each
 of queries, keys and values, sampled keys gathered for each query, softmax over materialised maps, and convolutions that
 change the layout there and back.
@@ -11,26 +7,31 @@ change the layout there and back.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks._steps import (
+from benchmarks.core.figures import exponent
+from benchmarks.core.goals import Goal
+from benchmarks.core.speed import Speed
+from benchmarks.speed._steps import (
     DECODER_LAYERS,
     DROPOUT,
     ENCODER_LAYERS,
     HEADS,
     HORIZON,
     LABEL,
+    LENGTHS,
+    SIZES,
     TARGETS,
     WIDTH,
     WIDTH_FF,
-    Bar,
-    Case,
-    main,
+    at_4096,
+    training_step,
 )
-from benchmarks.attention import case_prob_sparse_gather
+from benchmarks.speed.attention import case_prob_sparse_gather
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Informer
 
@@ -174,16 +175,31 @@ class Ours(nn.Module):
         return self.network(Window(past))[..., 0]
 
 
-CASES = {
-    "ours": Case(lambda length: Ours(length, "prob_sparse")),
-    "ours, full attention": Case(lambda length: Ours(length, "full"), 4096),
-    "published, reference way": Case(Published, 8192),
-}
-BARS = [
-    Bar("time", "ours", "published, reference way", 0.5),
-    Bar("memory", "ours", "published, reference way", 0.6),
-    Bar("time", "ours", "ours, full attention", 0.1),
-]
+def ours(length: int) -> nn.Module:
+    return Ours(length, "prob_sparse")
 
-if __name__ == "__main__":
-    main(__doc__, CASES, BARS, factor=FACTOR)
+
+def ours_full(length: int) -> nn.Module:
+    return Ours(length, "full")
+
+
+BENCHMARKS = [
+    Speed(
+        name="informer",
+        title="Informer: training step",
+        cases={
+            "Informer": partial(training_step, ours),
+            "Informer, full attention": partial(training_step, ours_full),
+            "Informer, reference way": partial(training_step, Published),
+        },
+        sizes=LENGTHS,
+        seconds=40,
+        goals=[
+            *at_4096("Informer", "Informer, reference way", time=0.5, memory=0.6),
+            *at_4096("Informer", "Informer, full attention", time=0.1),
+            Goal("Informer, exponent of time", exponent("time", "Informer"), at_most=1.15),
+            Goal("Informer, exponent of memory", exponent("memory", "Informer"), at_most=1.15),
+        ],
+        note=f"{SIZES} Factor {FACTOR}.",
+    )
+]

@@ -1,28 +1,24 @@
 """What recording costs when nothing is recorded, and when attention is.
 
-    python -m benchmarks.recording --out benchmarks/results/recording.json
-
-One thread. A training step of Informer (batch 8, look-back 96, horizon 24, 7 components) as it is, and with the lines
-that record taken out of the attention layers. The ways take turns, in an order that changes from round to round; the
-cost is the median over rounds of the ratio of processor times, with a 95 % interval by the bootstrap. Noise is the same
-figure for the step against itself. Apart from that the calls made when nothing is recorded are timed alone and counted:
-their share of a step is what they can cost at most.
+A training step of Informer (batch 8, look-back 96, horizon 24, 7 components) as it is, and with the lines that record
+taken out of the attention layers. The ways take turns within one process, in an order that changes from round to round;
+the cost is the median over rounds of the ratio of processor times, with a 95 % interval by the bootstrap. Noise is the
+same figure for the step against itself. Apart from that the calls made when nothing is recorded are timed alone and
+counted: their share of a step is what they can cost at most.
 """
 
-import argparse
-import json
-import platform
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.trial import Trials
 from darts_tsformers.layers import multi_head
 from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
 from darts_tsformers.layers.recording import is_recording, recording
@@ -113,28 +109,30 @@ def share_of_calls(step_time: float, n_calls: int = 1_000_000) -> dict[str, floa
     return {"ns_a_call": 1e9 * each, "calls_a_step": n_layers, "share_of_a_step": n_layers * each / step_time}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=1000)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+def recording_costs(n_rounds: int = 1000) -> dict[str, Any]:
     random.seed(0)
-    times = times_by_turns(arguments.rounds)
-    result: dict[str, Any] = {
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-        "rounds": arguments.rounds,
+    times = times_by_turns(n_rounds)
+    return {
+        "rounds": n_rounds,
         "ms_a_step": {name: 1e3 * statistics.median(values) for name, values in times.items()},
         "cost_when_off": cost(times["off"], times["without"]),
         "noise": cost(times["off again"], times["off"]),
         "cost_when_on": cost(times["on"], times["without"]),
         "calls": share_of_calls(statistics.median(times["off"])),
     }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-if __name__ == "__main__":
-    main()
+def cost_when_off(figures: Figures) -> float | None:
+    found = figures.get("cases", {}).get("Informer", {}).get("result")
+    return None if found is None else found["cost_when_off"]["median"]
+
+
+BENCHMARKS = [
+    Trials(
+        name="recording",
+        title="Explanations: what recording costs",
+        cases={"Informer": recording_costs},
+        seconds=600,
+        goals=[Goal("Recording that is off, share of a training step", cost_when_off, at_most=0.01)],
+    )
+]

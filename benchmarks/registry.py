@@ -1,0 +1,9 @@
+"""All benchmarks by name. A new one is an entry in the list of its file, and its file one here."""
+
+from benchmarks.core.speed import Speed
+from benchmarks.core.trial import Trials
+from benchmarks.speed import attention, auto_correlation, decomposition_models, fourier, informer, recording, tft
+
+MODULES = [attention, auto_correlation, fourier, informer, decomposition_models, tft, recording]
+
+BENCHMARKS: dict[str, Speed | Trials] = {one.name: one for module in MODULES for one in module.BENCHMARKS}
