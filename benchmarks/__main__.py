@@ -59,7 +59,8 @@ def _in_words(point: dict[str, Any], case: str) -> str:
     for what in ("over", "broken"):
         if what in outcome:
             return f"{what}: {outcome[what]}"
-    return f"{of_case(point, 'time', case):12.2f} ms {of_case(point, 'memory', case):12.1f} MB"
+    time, memory = (of_case(point, what, case) for what in ("time", "memory"))
+    return f"{time:12.2f} ms" + ("" if memory is None else f"{memory:12.1f} MB")
 
 
 if __name__ == "__main__":

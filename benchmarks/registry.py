@@ -2,8 +2,30 @@
 
 from benchmarks.core.speed import Speed
 from benchmarks.core.trial import Trials
-from benchmarks.speed import attention, auto_correlation, decomposition_models, fourier, informer, recording, tft
+from benchmarks.speed import (
+    attention,
+    auto_correlation,
+    decomposition_models,
+    fourier,
+    informer,
+    peers,
+    recording,
+    scaling,
+    tft,
+    users_path,
+)
 
-MODULES = [attention, auto_correlation, fourier, informer, decomposition_models, tft, recording]
+MODULES = [
+    attention,
+    auto_correlation,
+    fourier,
+    informer,
+    decomposition_models,
+    tft,
+    peers,
+    users_path,
+    scaling,
+    recording,
+]
 
 BENCHMARKS: dict[str, Speed | Trials] = {one.name: one for module in MODULES for one in module.BENCHMARKS}

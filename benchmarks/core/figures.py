@@ -1,5 +1,6 @@
 """What can be read off the results of a benchmark of speed."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,14 +40,17 @@ def ratio(what: str, case: str, other: str, **size: int) -> Callable[[Figures], 
     return read
 
 
-def exponent(what: str, case: str, along: str = "length", start: int = FROM) -> Callable[[Figures], float | None]:
-    """Return what fits the slope of the logarithms along a size."""
+def exponent(
+    what: str, case: str, along: str = "length", start: int = FROM, end: int | None = None
+) -> Callable[[Figures], float | None]:
+    """Return what fits the slope of the logarithms along a size, between two values of it."""
 
     def read(figures: Figures) -> float | None:
         found = {
             point["size"][along]: figure
             for point in figures.get("points", [])
-            if point["size"].get(along, 0) >= start and (figure := of_case(point, what, case)) is not None
+            if start <= point["size"].get(along, 0) <= (end or math.inf)
+            and (figure := of_case(point, what, case)) is not None
         }
         if len(found) < 2:
             return None

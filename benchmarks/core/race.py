@@ -51,8 +51,7 @@ def measure(benchmark: Speed, size: Size, dropped: Mapping[str, str], *, device:
                 continue
             try:
                 worker = stack.enter_context(_worker(benchmark, name, size, device))
-                worker.turn()
-                outcomes[name] = {"megabytes": worker.memory()}
+                outcomes[name] = _warmed_up(worker) if benchmark.warm_up else {}
                 workers[name] = worker
             except (OverCeilingError, BrokenCaseError) as error:
                 outcomes[name] = _why(error)
@@ -69,6 +68,11 @@ def measure(benchmark: Speed, size: Size, dropped: Mapping[str, str], *, device:
         outcomes[name] |= {"wall": _spread([w for w, _ in each]), "processor": _spread([p for _, p in each])}
     clock = "processor" if device == "cpu" and benchmark.threads == 1 else "wall"
     return {"size": dict(size), "clock": clock, **began, "cases": {name: outcomes[name] for name in benchmark.cases}}
+
+
+def _warmed_up(worker: Worker) -> Outcome:
+    worker.turn()
+    return {"megabytes": worker.memory()}
 
 
 def _worker(benchmark: Speed, case: str, size: Size, device: str) -> Worker:

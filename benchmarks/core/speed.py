@@ -34,6 +34,8 @@ class Speed:
     """Compares the forms that are measured; raises where they disagree, and nothing is timed then."""
     goals: Sequence[Goal] = ()
     repeats: int = 7
+    warm_up: bool = True
+    """Whether a first turn does not count, and another is watched for its memory: not where a turn takes minutes."""
     threads: int = 1
     seconds: float = 120.0
     """Ceiling of one turn, and of making ready."""

@@ -18,8 +18,8 @@ WIDTH, HEADS, WIDTH_FF, DROPOUT = 64, 4, 256, 0.05
 ENCODER_LAYERS, DECODER_LAYERS = 2, 1
 LENGTHS: Sequence[Size] = [{"length": length} for length in (1024, 2048, 4096, 8192, 16384, 32768)]
 SIZES = (
-    f"Batch {BATCH}, {TARGETS} targets, horizon {HORIZON}, label {LABEL}, d_model {WIDTH}, {HEADS} heads, d_ff {WIDTH_FF}, "
-    f"{ENCODER_LAYERS} encoder layers, {DECODER_LAYERS} decoder layer, dropout {DROPOUT}."
+    f"Batch {BATCH}, {TARGETS} targets, horizon {HORIZON}, label {LABEL}, d_model {WIDTH}, {HEADS} heads, d_ff "
+    f"{WIDTH_FF}, {ENCODER_LAYERS} encoder layers, {DECODER_LAYERS} decoder layer, dropout {DROPOUT}."
 )
 
 

@@ -111,7 +111,7 @@ BENCHMARKS = [
                  ratio("memory", "TFT, recompute", "Darts", length=2048, width=width), at_most=0.25)
             for width in (8, 160)
         ],
-        note=f"Hidden size {HIDDEN}, {HEADS} heads, horizon {HORIZON}, {TARGETS} targets, {PAST} past, {FUTURE} future and "
-        f"{STATIC} static covariates, {len(QUANTILES)} quantiles.",
+        note=f"Hidden size {HIDDEN}, {HEADS} heads, horizon {HORIZON}, {TARGETS} targets, {PAST} past, {FUTURE} future "
+        f"and {STATIC} static covariates, {len(QUANTILES)} quantiles.",
     )
 ]  # fmt: skip
