@@ -18,6 +18,8 @@ from benchmarks.core.speed import Speed
 from benchmarks.core.store import RESULTS
 from benchmarks.registry import BENCHMARKS
 
+REPORT = Path(__file__).parent / "report"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -28,6 +30,11 @@ def main() -> None:
     run.add_argument("--repeats", type=int, help="turns of each case; by default the benchmark's own")
     run.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     run.set_defaults(command=run_all)
+    report = commands.add_parser("report", help="write the report from the results")
+    report.add_argument("--device", default="cpu")
+    report.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
+    report.add_argument("--out", type=Path, default=REPORT, metavar="FOLDER")
+    report.set_defaults(command=write_report)
     commands.add_parser("list", help="name the benchmarks").set_defaults(command=list_all)
     arguments = parser.parse_args()
     arguments.command(arguments)
@@ -36,6 +43,12 @@ def main() -> None:
 def list_all(_: argparse.Namespace) -> None:
     for benchmark in BENCHMARKS.values():
         print(f"{benchmark.name:32s}{benchmark.title}")
+
+
+def write_report(arguments: argparse.Namespace) -> None:
+    from benchmarks.core.report import write
+
+    write(BENCHMARKS.values(), arguments.results / arguments.device, arguments.out / arguments.device)
 
 
 def run_all(arguments: argparse.Namespace) -> None:

@@ -113,9 +113,6 @@ BENCHMARKS = [
         title="Training step over numbers of components",
         cases={
             "iTransformer": partial(training_step, BUILDS["iTransformer"]),
-            "iTransformer, a quarter of the components": partial(
-                training_step, partial(model, ITransformerModel, train_variates=0.25)
-            ),
             "PatchTST": partial(training_step, partial(model, PatchTSTModel)),
         },
         sizes=[{"batch": 4, "length": 96, "targets": targets} for targets in (7, 100, 321, 862)],
