@@ -3,8 +3,6 @@
 Every model has the look-back of the table its published figure stands in.
 """
 
-import statistics
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +11,8 @@ from benchmarks.accuracy.models import MODELS
 from benchmarks.accuracy.protocol import actual, forecasts, repeated, scores, train
 from benchmarks.accuracy.published import TABLES, Published
 from benchmarks.core import data
-from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.figures import mean_of
+from benchmarks.core.goals import Goal
 from benchmarks.core.trial import Trials
 
 SEEDS = (1, 2, 3)
@@ -62,17 +61,6 @@ def naive(task: Task, season: int) -> dict[str, Any]:
     model = "last value" if season == 1 else "last season"
     found = scores(repeated(given, task.horizon, season), actual(given, task.horizon))
     return {"model": model, "seed": 0, "lookback": season} | found
-
-
-def mean_of(model: str, what: str = "mse") -> Callable[[Figures], float | None]:
-    """Return what reads the mean over the seeds."""
-
-    def read(figures: Figures) -> float | None:
-        results = [case.get("result", {}) for case in figures.get("cases", {}).values()]
-        found = [result[what] for result in results if result.get("model") == model]
-        return statistics.mean(found) if found else None
-
-    return read
 
 
 def against(published: dict[str, Published], bounds: dict[str, float]) -> list[Goal]:

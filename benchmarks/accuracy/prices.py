@@ -4,7 +4,6 @@ The forecasts of load and wind are known a day ahead; three covariates of noise 
 Look-back 168, horizon 24, all test windows at stride 1. The error is that of the median.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +17,8 @@ from darts.utils.likelihood_models.torch import QuantileRegression
 from benchmarks.accuracy.models import trained_by
 from benchmarks.accuracy.protocol import trainer
 from benchmarks.core import data
-from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.figures import mean_of
+from benchmarks.core.goals import Goal
 from benchmarks.core.trial import Trials
 from darts_tsformers import TemporalFusionTransformerModel
 from darts_tsformers.layers.recording import recording
@@ -125,17 +125,13 @@ def trial(seed: int) -> dict[str, Any]:
     counted = importance(model, given)
     least, most = (pick(counted["future"][name] for name in names) for pick, names in ((min, KNOWN), (max, NOISE)))
     return {
+        "model": "TFT",
         "windows": windows,
         "mae": error,
         **naive,
         "least of a driver / most of noise, over the horizon": least / most,
         "importance": counted,
     }
-
-
-def of_first(what: str) -> Callable[[Figures], float | None]:
-    """Return what reads a figure of the first seed."""
-    return lambda figures: figures.get("cases", {}).get("TFT, seed 1", {}).get("result", {}).get(what)
 
 
 BENCHMARKS = [
@@ -146,11 +142,11 @@ BENCHMARKS = [
         goals=[
             *(
                 Goal(f"Prices, error as a share of that of the last {season} hours",
-                     of_first(f"share of last {season} hours"), at_most=0.75)
+                     mean_of("TFT", f"share of last {season} hours"), at_most=0.75)
                 for season in SEASONS
             ),
             Goal("Prices, least importance of a driver / most of noise, over the horizon",
-                 of_first("least of a driver / most of noise, over the horizon"), at_least=1),
+                 mean_of("TFT", "least of a driver / most of noise, over the horizon"), at_least=1),
         ],
         note="Look-back 168 hours, horizon 24, three columns of noise among the covariates.",
     )

@@ -1,6 +1,7 @@
-"""What can be read off the results of a benchmark of speed."""
+"""What can be read off results."""
 
 import math
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -55,5 +56,16 @@ def exponent(
         if len(found) < 2:
             return None
         return float(np.polyfit(np.log(list(found)), np.log(list(found.values())), 1)[0])
+
+    return read
+
+
+def mean_of(model: str, what: str = "mse") -> Callable[[Figures], float | None]:
+    """Return what reads a figure of trials of a model, as its mean over the seeds."""
+
+    def read(figures: Figures) -> float | None:
+        results = [case.get("result", {}) for case in figures.get("cases", {}).values()]
+        found = [result[what] for result in results if result.get("model") == model]
+        return statistics.mean(found) if found else None
 
     return read

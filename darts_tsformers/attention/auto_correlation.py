@@ -1,6 +1,7 @@
 """Auto-correlation: whole series are compared at each delay, and the best delayed copies are averaged."""
 
 import math
+from collections.abc import Collection
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -62,6 +63,18 @@ class AutoCorrelation(Attention):
 
     The mechanism has no standard form in ONNX. It would take the transforms as products with a real DFT matrix, in
     O(L^2), and the sums of delayed copies as gathers.
+
+    Examples
+    --------
+    A wave of 6 steps resembles itself at once, and after 6, 12 and 18 steps:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import AutoCorrelation
+    >>> angle = torch.arange(24) * torch.pi / 3
+    >>> q = torch.stack([angle.sin(), angle.cos()], dim=-1)[None, None]  # (B, h, L, e)
+    >>> delays, weights = AutoCorrelation(factor=1.3).delays(q, q)
+    >>> sorted(delays[0].tolist())
+    [0, 6, 12, 18]
     """
 
     supports_causal: ClassVar[bool] = False
@@ -125,11 +138,22 @@ class AutoCorrelation(Attention):
         return found.delays, found.weights
 
     def details(
-        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        *,
+        kinds: Collection[str],
+        causal: bool = False,
     ) -> dict[str, dict[str, Tensor]]:
-        """Return the delays and their weights."""
-        found = self._find(q, k, causal=causal)
-        return {"delays": {"period": found.delays.to(found.weights.dtype), "weight": found.weights}}
+        """Return the delays with their weights, ``"delays"``, and R at all delays, ``"correlation"``."""
+        said: dict[str, dict[str, Tensor]] = {}
+        if "delays" in kinds:
+            found = self._find(q, k, causal=causal)
+            said["delays"] = {"period": found.delays.to(found.weights.dtype), "weight": found.weights}
+        if "correlation" in kinds:
+            wide = torch.promote_types(q.dtype, torch.float32)
+            said["correlation"] = {"correlation": self.correlation(q.to(wide), k.to(wide))}
+        return said
 
     @torch.no_grad()
     def correlation(self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]) -> Float[Tensor, "B L"]:

@@ -56,6 +56,19 @@ class LogSparseAttention(Attention):
     widths, so it belongs to the layer's projections and is not here. No code of the authors is public. Deviations: the
     form that is not causal, which encoders need; and where the reference leaves out the restart whose window begins
     before the sequence, its step is seen like every other.
+
+    Examples
+    --------
+    With all scores equal, a step takes the same of itself and of the steps 1, 2, 4 and 8 before it:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import LogSparseAttention
+    >>> q = torch.zeros(1, 1, 9, 2)  # (B, h, L, e)
+    >>> _, weights = LogSparseAttention()(q, q, q, causal=True, need_weights=True)
+    >>> weights[0, 0, -1]
+    tensor([0.2000, 0.0000, 0.0000, 0.0000, 0.2000, 0.0000, 0.2000, 0.2000, 0.2000])
+    >>> LogSparseAttention("local", sub_length=4).distance_groups(16)
+    {'self': [0], 'local': [1], 'log steps': [2, 3, 5, 9]}
     """
 
     supports_cross = False  # queries and keys share their positions

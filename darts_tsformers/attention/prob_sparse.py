@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Collection
 from typing import ClassVar
 
 import torch
@@ -73,6 +74,19 @@ class ProbSparseAttention(Attention):
     query is measured by earlier keys only; the sample is shared unless asked otherwise. In evaluation it is a fixed
     function of the lengths, so that the same input gives the same forecast; in training it comes from torch's default
     generator.
+
+    Examples
+    --------
+    Of 48 queries, twice the logarithm, rounded up to 4, attend:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import ProbSparseAttention
+    >>> q, k, v = torch.randn(3, 2, 4, 48, 5)  # each (B, h, L, e)
+    >>> attention = ProbSparseAttention(factor=2)
+    >>> attention(q, k, v)[0].shape
+    torch.Size([2, 4, 48, 5])
+    >>> attention.select(q, k).shape
+    torch.Size([2, 4, 8])
     """
 
     strictly_causal: ClassVar[bool] = False
@@ -142,9 +156,16 @@ class ProbSparseAttention(Attention):
         return self._measured(q, k, causal=causal).topk(self._n_kept(q.shape[-2]), sorted=False).indices
 
     def details(
-        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        *,
+        kinds: Collection[str],
+        causal: bool = False,
     ) -> dict[str, dict[str, Tensor]]:
-        """Return the measure of each query, and whether it was selected."""
+        """Return the measure of each query, and whether it was selected: ``"queries"``."""
+        if "queries" not in kinds:
+            return {}
         measured = self._measured(q, k, causal=causal)
         kept = measured.topk(self._n_kept(q.shape[-2]), sorted=False).indices
         selected = torch.zeros_like(measured, dtype=torch.bool).scatter_(-1, kept, True)

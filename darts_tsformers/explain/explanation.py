@@ -12,7 +12,7 @@ from darts import TimeSeries
 
 from darts_tsformers.explain.frames import long_frame
 from darts_tsformers.explain.store import Folder
-from darts_tsformers.explain.windows import Origin, labels
+from darts_tsformers.explain.windows import Origin, common_freq, labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +41,25 @@ class Explanation:
         For a mechanism of fixed distances what they are, by layer.
     level
         The parameter of the likelihood, by position, that says where the target will be.
+    folder
+        Where maps are that memory is not to hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers.explain import explain
+    >>> series = TimeSeries.from_values(np.sin(np.arange(90) / 2).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = PatchTSTModel(24, 6, patch_length=6, stride=6, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> e = explain(model.fit(series, verbose=False))
+    >>> list(e.parts), e.window_names
+    (['attention'], ['89'])
+    >>> e.maps["backbone.encoder.layers.0.attention"].dims
+    ('window', 'component', 'head', 'query', 'key')
+    >>> e.to_frame(layer="backbone.encoder.layers.0.attention").columns[-4:].tolist()
+    ['key_last', 'key_start', 'key_end', 'weights']
     """
 
     model: str
@@ -53,7 +72,11 @@ class Explanation:
 
     @property
     def maps(self) -> dict[str, xr.DataArray]:
-        """Attention maps by layer; ``attrs["exact"]`` says whether they made the output or were reconstructed."""
+        """Attention maps by layer; ``attrs["exact"]`` says whether they made the output or were reconstructed.
+
+        ``attrs["mixed"]`` says whether the layer lays heads and queries out in each other's place after attention: the
+        map is as it was before, so the output of a row did not stay at its query.
+        """
         return {
             path: part["weights"].assign_attrs(part.attrs) for path, part in self.parts.get("attention", {}).items()
         }
@@ -66,8 +89,7 @@ class Explanation:
     @property
     def freq(self) -> pd.DateOffset | int:
         """Time from one step to the next; 1, a plain step, if the series differ in it."""
-        freqs = [origin.freq for origin in self.origins]
-        return freqs[0] if all(freq == freqs[0] for freq in freqs) else 1
+        return common_freq(self.origins)
 
     @property
     def window_names(self) -> list[str]:
@@ -113,8 +135,10 @@ class Explanation:
         ----------
         kind
             ``"attention"``: a heat map; ``"importance"``: bars of the variables, or what part of the look-back is
-            attended to; ``"lags"``: attention, or the weight of a delay or mode, by lag; ``"decomposition"``: trend and
-            remainder of a forecast. By default the first of them that there is something to show of.
+            attended to; ``"lags"``: attention, the correlation at each delay, or the weight of a delay or mode, by lag;
+            ``"mode_attention"``: a heat map by periods; ``"levels"``: what the levels of a wavelet tree add;
+            ``"experts"``: what each moving average makes of the trends; ``"decomposition"``: trend and remainder of a
+            forecast. By default the first of them that there is something to show of.
         **options
             ``layer`` (a path), ``head`` (from 1), ``window`` (a position), ``component`` (a name), ``top`` (how many
             variables); by default the last layer, means over the rest, and 30 variables.

@@ -8,6 +8,7 @@ import xarray as xr
 
 from darts_tsformers.explain import patterns
 from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.spectra import period_weights
 
 COLLAPSED_ABOVE = 0.5
 UNIFORM_ABOVE = 0.98
@@ -110,6 +111,9 @@ def variable_importance(e: Explanation) -> pd.DataFrame:
 
     As learned, where the model weighs its variables; else the attention that the targets pay to each variable, a mean
     over layers, heads and windows. Shares of one layer sum to 1. Empty if no token stands for a variable.
+
+    Learned weights say what was let through, not what it changed: what stands behind the selection can pass over a
+    variable of much weight. They also differ from one training to the next where variables stand in for each other.
     """
     found = []
     for path, part in e.parts.get("variables", {}).items():
@@ -149,15 +153,6 @@ def periods(e: Explanation) -> pd.DataFrame:
     return frame.sort_values("strength", ascending=False, ignore_index=True, kind="stable")
 
 
-def period_weights(part: xr.Dataset) -> pd.Series:
-    """Return the share of weight that each period gets over all windows; a delay of 0 is no period."""
-    frame = pd.DataFrame({"period": part["period"].to_numpy().ravel(), "share": part["weight"].to_numpy().ravel()})
-    frame = frame[np.isfinite(frame["period"])]
-    total = frame["share"].sum()
-    shares = frame[frame["period"] > 0].groupby("period")["share"].sum() / (total if total > 0 else 1)
-    return shares.sort_index()
-
-
 def maps_over_time(e: Explanation) -> Iterator[tuple[str, xr.DataArray, np.ndarray]]:
     """Give the path, the map and its mean over windows of each layer whose queries and keys stand for time."""
     for path, weights in e.maps.items():
@@ -192,10 +187,32 @@ def offset_shares(e: Explanation) -> pd.DataFrame:
 def model_health(e: Explanation) -> pd.DataFrame:
     """Return figures of each head.
 
+    Parameters
+    ----------
+    e
+        What was recorded; without attention there are no rows.
+
+    Returns
+    -------
     Columns: ``layer``, ``head``; ``entropy``, the mean over rows and windows of each row's entropy over the largest it
     could have; ``top_share``, what the most attended key gets of all attention; ``causal``, and ``local_window``, the
     steps within which 90 % of attention falls, for maps over time; ``collapsed``, a single key gets more than half of
     it (of at least three); ``uniform``, the rows look at all they can see alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers.explain import explain, model_health
+    >>> series = TimeSeries.from_values(np.sin(np.arange(90) / 2).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = PatchTSTModel(24, 6, patch_length=6, stride=6, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> health = model_health(explain(model.fit(series, verbose=False)))
+    >>> len(health)  # 3 layers of 4 heads
+    12
+    >>> bool(health["collapsed"].any())
+    False
     """
     rows = []
     for path, weights in e.maps.items():

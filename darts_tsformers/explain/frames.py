@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+_KNOWN = ("last", "start", "end", "kind", "duration")
+
 
 def long_frame(parts: Mapping[str, xr.Dataset], window: int | None) -> pd.DataFrame:
     """Lay out one row for each value, with the layer it is of and what its coordinates say."""
@@ -37,8 +39,5 @@ def _in_order(part: xr.Dataset, dims: tuple[str, ...]) -> list[str]:
     """Return the coordinates: those of the windows first, each axis followed by what else is known of it."""
     names = ["window", "series", "last_seen", "steps_forecast"]
     for dim in dims[1:]:
-        names += [
-            dim,
-            *(f"{dim}_{what}" for what in ("last", "start", "end", "kind") if f"{dim}_{what}" in part.coords),
-        ]
+        names += [dim, *(name for name in (f"{dim}_{what}" for what in _KNOWN) if name in part.coords)]
     return names

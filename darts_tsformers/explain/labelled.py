@@ -1,5 +1,6 @@
 """From arrays to data with time stamps, spans and names."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,19 @@ import xarray as xr
 from torch import nn
 
 from darts_tsformers.attention import Attention
-from darts_tsformers.explain.windows import Origin, labels
-from darts_tsformers.layers.layout import Axis, Layout, TimeAxis, VariableAxis, horizon
+from darts_tsformers.explain.windows import Origin, common_freq, duration, labels
+from darts_tsformers.layers.layout import Axis, Durations, HasDurations, Layout, TimeAxis, VariableAxis, horizon
 from darts_tsformers.networks import Network
+
+_WITHOUT_TOKENS = {
+    "delays": ("rank",),
+    "correlation": ("lag",),
+    "modes": ("rank",),
+    "mode_attention": ("head", "query", "key"),
+    "levels": ("level",),
+}
+_TOKENS = {"attention": ("query", "key"), "queries": ("query",), "experts": ("time",)}
+_BY_HEAD = ("attention", "queries")
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class Labels:
         ValueError
             If the network does not say what the tokens of the module stand for, or they are of another number.
         """
-        dims, axes = self._axes(kind, path)
+        dims, axes = self._axes(kind, path, module)
         parts = {name: (dims, array) for name, array in arrays.items()}
         shape = next(iter(arrays.values())).shape
         if len(shape) != len(dims):
@@ -61,21 +72,24 @@ class Labels:
             coordinates |= found
         return xr.Dataset(parts, coords=coordinates, attrs={"layer": path} | _mechanism(module))
 
-    def _axes(self, kind: str, path: str) -> tuple[tuple[str, ...], dict[str, Axis]]:
-        """Return the names of all axes, and what those of tokens stand for."""
+    def _axes(self, kind: str, path: str, module: nn.Module) -> tuple[tuple[str, ...], dict[str, Axis]]:
+        """Return the names of all axes, and what those of tokens and lengths of time stand for."""
         if kind == "trend":
             axis: dict[str, Axis] = {"time": horizon(self.network.sizes), "component": VariableAxis(("target",))}
             return ("window", "time", "component", "parameter"), axis
-        if kind in ("delays", "modes"):
-            known = self.network.layouts().get(path)
-            return ("window", *(("component",) if known and known.per_component else ()), "rank"), {}
+        own: dict[str, Axis] = dict(module.durations()) if isinstance(module, HasDurations) else {}
+        known = self.network.layouts().get(path)
+        component = ("component",) if known and known.per_component else ()
+        if kind in _WITHOUT_TOKENS:
+            return ("window", *component, *_WITHOUT_TOKENS[kind]), own
         layout = self._layout(kind, path)
         if kind == "variables":
             names = tuple("time" if isinstance(axis, TimeAxis) else "variable" for axis in layout.axes)
         else:
-            names = ("query", "key") if kind == "attention" else ("query",)
-        dims = (*(("component",) if layout.per_component else ()), *(() if kind == "variables" else ("head",)), *names)
-        return ("window", *dims), dict(zip(names, layout.axes, strict=False))
+            names = _TOKENS[kind]
+        dims = (*component, *(("head",) if kind in _BY_HEAD else ()), *names)
+        own |= dict(zip(names, layout.axes, strict=False))
+        return ("window", *dims, *(("kernel",) if kind == "experts" else ())), own
 
     def _layout(self, kind: str, path: str) -> Layout:
         layout = self.network.layouts().get(path)
@@ -103,16 +117,27 @@ class Labels:
                 named = [("static", f"static feature {i}") for i in range(1, n + 1)]
             kinds = [kind for kind, _ in named]
             return {dim: (dim, [name for _, name in named]), f"{dim}_kind": (dim, kinds)}
+        if dim == "lag":
+            axis = Durations(tuple(range(n)))
+        if isinstance(axis, Durations):
+            return {dim: (dim, list(axis.steps)), f"{dim}_duration": (dim, self._in_words(axis))}
         names = list(self.names["target"]) if dim == "component" else list(range(1, n + 1))
         return {dim: (dim, names)}
+
+    def _in_words(self, lengths: Durations) -> list[str]:
+        """Say how long each length is, in the units of the series; an infinite period is that of a mean."""
+        freq = common_freq(self.origins)
+        words = [duration(steps, freq) if math.isfinite(steps) else "mean" for steps in lengths.steps]
+        return [*words[:-1], f"{words[-1]} or longer"] if lengths.open_ended else words
 
 
 def _mechanism(module: nn.Module) -> dict[str, object]:
     """Return what there is to know of the mechanism of a layer."""
     mechanism = getattr(module, "mechanism", None)
     if not isinstance(mechanism, Attention):
-        return {"mechanism": type(module).__name__, "exact": True}
-    return {"mechanism": type(mechanism).__name__, "exact": mechanism.exact_weights}
+        return {"mechanism": type(module).__name__, "exact": True, "mixed": False}
+    mixed = bool(getattr(module, "mix", False))
+    return {"mechanism": type(mechanism).__name__, "exact": mechanism.exact_weights, "mixed": mixed}
 
 
 def common_names(names: Sequence[Sequence[str]], kind: str) -> list[str]:

@@ -10,6 +10,7 @@ from matplotlib.axis import Axis, XAxis
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 _MAX_TIMES = 9
+_MAX_PERIODS = 16
 _MAX_NAMES = 40
 _LONGEST = 24
 
@@ -41,6 +42,13 @@ def name_ticks(axis: Axis, names: Sequence[str]) -> None:
     step = -(-len(names) // _MAX_NAMES)
     shown = list(range(0, len(names), step))
     _set(axis, shown, [_shortened(names[i]) for i in shown])
+
+
+def period_ticks(axis: Axis, durations: Sequence[str]) -> None:
+    """Label lengths of time in words, evenly chosen where there are too many."""
+    n = len(durations)
+    shown = np.unique(np.linspace(0, n - 1, min(n, _MAX_PERIODS)).round().astype(int)).tolist()
+    _set(axis, shown, [durations[i] for i in shown])
 
 
 def _set(axis: Axis, at: Sequence[int], texts: list[str]) -> None:

@@ -42,6 +42,12 @@ class Origin:
         return index.to_numpy()[counts - first]
 
 
+def common_freq(origins: Sequence[Origin]) -> pd.DateOffset | int:
+    """Return the time from one step to the next; 1, a plain step, if the origins differ in it."""
+    freqs = [origin.freq for origin in origins]
+    return freqs[0] if all(freq == freqs[0] for freq in freqs) else 1
+
+
 def labels(origins: Sequence[Origin]) -> list[str]:
     """Name each window by the last step it saw, and by series or forecast steps where that is not enough."""
     several = len({origin.series for origin in origins}) > 1
@@ -71,6 +77,13 @@ def duration(steps: float, freq: pd.DateOffset | int) -> str:
         return _clock(steps * pd.Timedelta(freq))
     unit = next((word for start, word in _WORDS.items() if code.startswith(start)), None)
     return _counted(steps * freq.n, unit) if unit else _counted(steps, f"step of {freq.freqstr}")
+
+
+def duration_range(first: float, end: float, freq: pd.DateOffset | int) -> str:
+    """Say from how long to how long: ``"4 to 8 h"``, ``"1 day to 2 days"``."""
+    start, stop = duration(first, freq), duration(end, freq)
+    number, _, unit = start.partition(" ")
+    return f"{number if stop.endswith(f' {unit}') else start} to {stop}"
 
 
 _WORDS = {

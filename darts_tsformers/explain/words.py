@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 
-from darts_tsformers.explain import findings
+import pandas as pd
+
+from darts_tsformers.explain import findings, spectra
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.explain.windows import duration, stamp
 
 _N_NAMED = 5
+_LEAST = 0.001  # a share below it is as good as none
 
 
 def summary(e: Explanation) -> str:
     """Say what the model looked at: the time span, the periods, the variables, and what is odd about its heads."""
-    sentences = [_windows(e), *_span(e), *_periods(e), *_variables(e), *_offsets(e), *_queries(e), *_health(e)]
+    sentences = [_windows(e), *_span(e), *_periods(e), *_lengths(e), *_variables(e), *_rows(e), *_health(e)]
     return "\n".join([sentences[0], *(f"- {sentence}" for sentence in sentences[1:])])
 
 
@@ -46,7 +49,7 @@ def _span(e: Explanation) -> Iterator[str]:
 
 
 def _periods(e: Explanation) -> Iterator[str]:
-    found = findings.periods(e)
+    found, bands = findings.periods(e), spectra.period_bands(e).sort_values("share", ascending=False)
     for kind, what in (("delays", "delay"), ("modes", "mode")):
         for path in e.parts.get(kind, {}):
             own = found[(found["layer"] == path) & (found["head"] == 0)].head(3)
@@ -54,7 +57,7 @@ def _periods(e: Explanation) -> Iterator[str]:
                 f"{duration(p, e.freq)} ({_percent(s)})" for p, s in zip(own["period"], own["strength"], strict=True)
             )
             if named:
-                yield f"Periods by {what} weight in {path}: {named}."
+                yield f"Periods by {what} weight in {path}: {named}{_strongest_band(bands, path)}."
     clear = found[(found["head"] > 0) & (found["strength"] > findings.CLEAR_PERIOD)]
     if len(clear):
         best = clear.groupby("period")["strength"].agg(["sum", "max", "size"]).sort_values("sum", ascending=False)
@@ -67,6 +70,33 @@ def _periods(e: Explanation) -> Iterator[str]:
         )
     elif list(findings.maps_over_time(e)):
         yield "No period stands out in how attention varies with the lag."
+
+
+def _strongest_band(bands: pd.DataFrame, path: str) -> str:
+    own = bands[bands["layer"] == path]
+    return f"; periods of {own['periods'].iloc[0]} carry {_percent(own['share'].iloc[0])}" if len(own) else ""
+
+
+def _lengths(e: Explanation) -> Iterator[str]:
+    for path, rows in spectra.shares_by_duration(e, "levels").groupby("layer", sort=False):
+        yield f"Energy by length of the pieces that {path} is made of: {_named(rows)}."
+    experts = spectra.shares_by_duration(e, "experts")
+    if len(experts):
+        mean = experts.groupby(["steps", "duration"], sort=False)["share"].mean().reset_index()
+        n_layers = experts["layer"].nunique()
+        yield f"Trends are mixed of moving averages over {_named(mean)}, a mean of {_count(n_layers, 'decomposition')}."
+    for path, rows in spectra.mode_pairs(e).groupby("layer", sort=False):
+        pairs = rows.head(3)
+        named = ", ".join(
+            f"{query} to {key} ({_percent(share)})"
+            for query, key, share in zip(pairs["query_duration"], pairs["key_duration"], pairs["share"], strict=True)
+        )
+        yield f"Modes in {path} attend most from periods of {named}."
+
+
+def _named(rows: pd.DataFrame) -> str:
+    top = rows.sort_values("share", ascending=False, kind="stable").head(3)
+    return ", ".join(f"{name} ({_percent(share)})" for name, share in zip(top["duration"], top["share"], strict=True))
 
 
 def _variables(e: Explanation) -> Iterator[str]:
@@ -83,18 +113,21 @@ def _variables(e: Explanation) -> Iterator[str]:
             yield "By kind: " + ", ".join(f"{kind} {_percent(share)}" for kind, share in by_kind.items()) + "."
 
 
-def _offsets(e: Explanation) -> Iterator[str]:
+def _rows(e: Explanation) -> Iterator[str]:
     shares = findings.offset_shares(e)
     if len(shares):
         mean = shares.groupby(["layer", "head", "group"], sort=False)["share"].sum().groupby("group", sort=False).mean()
         yield "By distance: " + ", ".join(f"{group} {_percent(share)}" for group, share in mean.items()) + "."
-
-
-def _queries(e: Explanation) -> Iterator[str]:
     for path, part in e.parts.get("queries", {}).items():
         share = float(part["selected"].mean())
         if share < 1:
             yield f"{path}: {_percent(share)} of the queries attend, the others take an average."
+    mixed = [path for path, weights in e.maps.items() if weights.attrs["mixed"]]
+    if mixed:
+        yield (
+            f"{', '.join(mixed)}: heads and steps change places after attention (mix=True); maps and queries are as "
+            "they were before, so what a row found is not put out at its own step."
+        )
 
 
 def _health(e: Explanation) -> Iterator[str]:
@@ -114,4 +147,6 @@ def _count(n: int, noun: str) -> str:
 
 
 def _percent(share: float) -> str:
+    if 0 < share < _LEAST:
+        return f"<{_LEAST:.1%}"
     return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{100 * share:.2g}%"

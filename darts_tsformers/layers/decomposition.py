@@ -10,6 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from darts_tsformers.attention._cache import parts
 from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.layers.layout import Durations
+from darts_tsformers.layers.recording import is_recording, record
 
 
 class SeriesDecomposition(nn.Module):
@@ -36,6 +38,16 @@ class SeriesDecomposition(nn.Module):
     Notes
     -----
     Wu et al., "Autoformer", NeurIPS 2021, equation 1; padding as in Zhou et al., "FEDformer", ICML 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.decomposition import SeriesDecomposition
+    >>> remainder, trend = SeriesDecomposition(3)(torch.tensor([[[1.0, 4.0, 1.0, 4.0, 1.0]]]))  # (B, C, L)
+    >>> trend.flatten()
+    tensor([2., 2., 3., 2., 2.])
+    >>> remainder.flatten()
+    tensor([-1.,  2., -2.,  2., -1.])
     """
 
     def __init__(self, kernel_size: int, *, dim: int = -1) -> None:
@@ -72,6 +84,15 @@ class MixtureDecomposition(nn.Module):
     Notes
     -----
     Zhou et al., "FEDformer", ICML 2022, section 3.4: ``MOEDecomp``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.decomposition import MixtureDecomposition
+    >>> decomposition = MixtureDecomposition([3, 5])
+    >>> remainder, trend = decomposition(torch.randn(2, 1, 12))  # (B, C, L)
+    >>> decomposition.weights(trend).shape  # of each kernel, at each step
+    torch.Size([2, 2, 1, 12])
     """
 
     def __init__(self, kernel_sizes: Sequence[int], *, dim: int = -1) -> None:
@@ -88,11 +109,22 @@ class MixtureDecomposition(nn.Module):
         """Return remainder and trend."""
         if self.mix is None:
             return _split(x, self.kernel_sizes, self.dim)
+        if is_recording("experts"):
+            record("experts", self, weights=self._mean_weights(x))
         return _split(x, self.kernel_sizes, self.dim, self.mix.weight, self.mix.bias)
 
     def weights(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "K *shape"]:
         """Return what part of the trend at each step each kernel makes; they sum to 1."""
         return torch.ones_like(x)[None] if self.mix is None else _mixing(x, self.mix.weight, self.mix.bias)
+
+    def durations(self) -> dict[str, Durations]:
+        """Return the steps of each average."""
+        return {"kernel": Durations(self.kernel_sizes)}
+
+    def _mean_weights(self, x: Float[Tensor, "B *shape"]) -> Float[Tensor, "B L K"]:
+        """Return the weights of each step, means over channels."""
+        at_steps = self.weights(x.to(torch.promote_types(x.dtype, torch.float32))).movedim(self.dim, 2)
+        return at_steps.flatten(3).mean(-1).permute(1, 2, 0)
 
 
 def _split(

@@ -5,8 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of
-from darts_tsformers.layers.mode_attention import ACTIVATIONS, attend, score_scale
-from darts_tsformers.layers.modes import record_modes, select_modes
+from darts_tsformers.layers.layout import Durations
+from darts_tsformers.layers.mode_attention import ACTIVATIONS, attended, mode_weights, score_scale
+from darts_tsformers.layers.modes import mode_periods, record_modes, select_modes
+from darts_tsformers.layers.recording import is_recording, record
 from darts_tsformers.layers.spectrum import (
     ModeWeights,
     PartialFourier,
@@ -57,6 +59,16 @@ class FourierBlock(nn.Module):
     Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022,
     section 3.2; ``n_modes`` is the paper's M. Deviations: the random modes come from a generator of the layer's own. As
     in the authors' code, the mode of alternating signs is left out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.fourier import FourierBlock
+    >>> block = FourierBlock(d_model=8, n_heads=2, length=24, n_modes=4, mode_select="lowest")
+    >>> block.modes
+    tensor([0, 1, 2, 3])
+    >>> block(torch.randn(3, 2, 24, 4)).shape  # (B, h, L, e)
+    torch.Size([3, 2, 24, 4])
     """
 
     modes: Tensor
@@ -217,11 +229,19 @@ class FourierAttention(nn.Module):
             keys = _transform(memory, k)
             values = keys if self.faithful else _transform(memory, v)
             queries = _transform(fourier, q)
-            weighted = self.weights(attend(queries, keys, values, activation=self.activation, scale=self.scale))
+            weights = mode_weights(queries, keys, activation=self.activation, scale=self.scale)
+            if is_recording("mode_attention"):
+                record("mode_attention", self, weights=torch.linalg.vector_norm(weights, dim=1))
+            weighted = self.weights(attended(weights, values))
             record_modes(self, weighted, self.modes, self.length)
             if self.faithful:
                 weighted = weighted / (q.shape[1] * q.shape[-1]) ** 2
             return _heads(fourier.inverse(weighted), q, faithful=self.faithful)
+
+    def durations(self) -> dict[str, Durations]:
+        """Return the periods of the modes of queries and keys."""
+        modes = {"query": (self.modes, self.length), "key": (self.memory_modes, self.memory_length)}
+        return {name: mode_periods(*of) for name, of in modes.items()}
 
 
 def head_width(d_model: int, n_heads: int) -> int:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
 from darts_tsformers.layers.checks import require_at_least
-from darts_tsformers.layers.recording import is_recording, record
+from darts_tsformers.layers.recording import is_recording, record, recorded_kinds
 
 
 class InterpretableAttention(nn.Module):
@@ -80,6 +80,7 @@ class InterpretableAttention(nn.Module):
     ) -> None:
         if weights is not None:
             record("attention", self, weights=weights)
-        for kind, tensors in self.mechanism.details(q, k, causal=self.causal).items():
+        said = self.mechanism.details(q, k, kinds=recorded_kinds(), causal=self.causal)
+        for kind, tensors in said.items():
             of_rows = kind == "queries"
             record(kind, self, **{name: t[..., -n_last:] if of_rows else t for name, t in tensors.items()})

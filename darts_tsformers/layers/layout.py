@@ -1,7 +1,8 @@
 """What the tokens of a network stand for, so that what was recorded of them can be read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from darts_tsformers.layers.window import Sizes
 
@@ -52,7 +53,34 @@ class VariableAxis:
     kinds: tuple[str, ...]
 
 
-Axis: TypeAlias = TimeAxis | VariableAxis
+@dataclass(frozen=True)
+class Durations:
+    """Entries that stand for lengths of time.
+
+    Attributes
+    ----------
+    steps
+        Each length; the period of a mean over all time is infinite.
+    open_ended
+        Whether the last entry stands for all longer ones too.
+    """
+
+    steps: tuple[int | float, ...]
+    open_ended: bool = False
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+@runtime_checkable
+class HasDurations(Protocol):
+    """A module that records something along lengths of time that are its own: periods of modes, widths of averages."""
+
+    def durations(self) -> Mapping[str, Durations]:
+        """Return the lengths by the name of the axis, as :class:`~darts_tsformers.explain.Explanation` has it."""
+
+
+Axis: TypeAlias = TimeAxis | VariableAxis | Durations
 
 
 @dataclass(frozen=True)

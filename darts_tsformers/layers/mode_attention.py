@@ -20,8 +20,19 @@ def attend(
     scale: float = 1.0,
 ) -> Float[Tensor, "B 2 m h e"]:
     """Attend from the modes of a spectrum to those of another; ``scale`` multiplies the scores."""
-    scores = complex_einsum("bcmhe,bnhe->cbhmn", scale * q, *k.unbind(1))
-    return complex_einsum("bchmn,bnhe->cbmhe", _activate(scores, activation), *v.unbind(1))
+    return attended(mode_weights(q, k, activation=activation, scale=scale), v)
+
+
+def mode_weights(
+    q: Float[Tensor, "B 2 m h e"], k: Float[Tensor, "B 2 n h e"], *, activation: str, scale: float = 1.0
+) -> Float[Tensor, "B 2 h m n"]:
+    """Return the complex weights from the modes of a spectrum to those of another."""
+    return _activate(complex_einsum("bcmhe,bnhe->cbhmn", scale * q, *k.unbind(1)), activation)
+
+
+def attended(weights: Float[Tensor, "B 2 h m n"], v: Float[Tensor, "B 2 n h e"]) -> Float[Tensor, "B 2 m h e"]:
+    """Sum the modes of a spectrum by complex weights."""
+    return complex_einsum("bchmn,bnhe->cbmhe", weights, *v.unbind(1))
 
 
 def score_scale(width: int, length: int, memory_length: int) -> float:

@@ -5,7 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least, require_one_of
+from darts_tsformers.layers.layout import Durations
 from darts_tsformers.layers.recording import is_recording, record
+from darts_tsformers.layers.spectrum import PartialFourier, without_autocast
 
 MODE_SELECTIONS = ("lowest", "random")
 
@@ -15,9 +17,25 @@ def record_modes(
 ) -> None:
     """Record the periods of modes, in steps, with their shares of the energy; that of mode 0, the mean, is infinite."""
     if is_recording("modes"):
-        energy = spectrum.float().square().sum((1, 3, 4))
+        n_mirrored = 1 + (2 * modes % length != 0)  # all but the mean and alternating signs stand for two
+        energy = spectrum.float().square().sum((1, 3, 4)) * n_mirrored
         period = (length / modes).expand_as(energy)
         record("modes", module, period=period, weight=energy / energy.sum(-1, keepdim=True).clamp_min(1e-30))
+
+
+def record_whole_spectrum(module: nn.Module, out: Float[Tensor, "B L D"]) -> None:
+    """Record all periods of a sequence with their shares of the energy."""
+    if is_recording("modes"):
+        length = out.shape[1]
+        modes = torch.arange(length // 2 + 1, device=out.device)
+        with without_autocast(out):
+            spectrum = PartialFourier(modes, length, torch.float32).transform(out.detach().float()[:, :, None])
+        record_modes(module, spectrum, modes, length)
+
+
+def mode_periods(modes: Int[Tensor, " m"], length: int) -> Durations:
+    """Return the periods of modes."""
+    return Durations(tuple((length / modes).tolist()))
 
 
 def select_modes(length: int, n_modes: int, *, mode_select: str, generator: torch.Generator) -> Int[Tensor, " m"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.dropout import Dropout
-from darts_tsformers.layers.recording import is_recording, record
+from darts_tsformers.layers.recording import is_recording, record, recorded_kinds
 
 
 class Scores(NamedTuple):
@@ -71,6 +71,15 @@ class MultiHeadAttention(nn.Module):
     :math:`Q_i K_i^\top` is the product of the queries and keys laid side by side,
     :math:`[Q_1 \dots Q_l][K_1 \dots K_l]^\top`, so this layer carries those on instead of an L x L map, and any
     mechanism that compares queries with keys can be used with it, the fused kernel included.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.multi_head import MultiHeadAttention
+    >>> layer = MultiHeadAttention(d_model=8, n_heads=2, attention="log_sparse", causal=True)
+    >>> out, _ = layer(torch.randn(3, 12, 8))  # (B, L, D)
+    >>> out.shape
+    torch.Size([3, 12, 8])
     """
 
     def __init__(
@@ -165,9 +174,10 @@ class MultiHeadAttention(nn.Module):
         if recorded:
             if weights is not None:
                 record("attention", self, weights=weights[..., :n_known, :])
-            details = self.mechanism.details(scaled, scores.k, causal=self.causal) if n_known is None else {}
-            for kind, tensors in details.items():
-                record(kind, self, **tensors)
+            if n_known is None:
+                said = self.mechanism.details(scaled, scores.k, kinds=recorded_kinds(), causal=self.causal)
+                for kind, tensors in said.items():
+                    record(kind, self, **tensors)
         return self._merged(out), scores
 
     def _merged(self, out: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L D"]:

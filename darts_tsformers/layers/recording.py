@@ -7,7 +7,18 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-KINDS = ("attention", "queries", "delays", "modes", "variables", "trend")
+KINDS = (
+    "attention",
+    "queries",
+    "delays",
+    "correlation",
+    "modes",
+    "mode_attention",
+    "levels",
+    "variables",
+    "experts",
+    "trend",
+)
 """What can be recorded, with the names of the tensors of one entry.
 
 ``attention``
@@ -16,8 +27,16 @@ KINDS = ("attention", "queries", "delays", "modes", "variables", "trend")
     ``measure`` and ``selected`` ``(B, h, L)``: the queries that attend, where a mechanism chooses.
 ``delays``, ``modes``
     ``period``, in steps, and ``weight``, both ``(B, k)``: what a mechanism that compares delays or frequencies found.
+``correlation``
+    ``correlation`` ``(B, L)``: how much queries and keys resemble each other at each delay, from 0 on.
+``mode_attention``
+    ``weights`` ``(B, h, m, n)``: how strongly the frequencies of one signal attend to those of another.
+``levels``
+    ``weight`` ``(B, K)``: the share of energy that each level of a tree adds, the finest first.
 ``variables``
     ``weights`` ``(B, ..., V)``: importance of each variable, at each step if there is an axis for it.
+``experts``
+    ``weights`` ``(B, L, K)``: what part of the trend each moving average makes, a mean over channels.
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 """
@@ -40,6 +59,17 @@ def recording(*kinds: str) -> Iterator[Record]:
     """Record some kinds of intermediate results, in the order in which they come up inside the block, detached.
 
     Outside of such a block nothing is formed that the forecast does not need.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.multi_head import MultiHeadAttention
+    >>> from darts_tsformers.layers.recording import recording
+    >>> layer = MultiHeadAttention(d_model=8, n_heads=2)
+    >>> with recording("attention") as record:
+    ...     _ = layer(torch.randn(3, 12, 8))
+    >>> record["attention"][0].tensors["weights"].shape
+    torch.Size([3, 2, 12, 12])
     """
     entries: Record = {kind: [] for kind in kinds}
     token = _active.set(entries)
@@ -62,6 +92,11 @@ def is_recording(kind: str | None = None) -> bool:
     """Whether a kind, or any kind at all, is being recorded."""
     entries = _active.get()
     return entries is not None and (kind is None or kind in entries)
+
+
+def recorded_kinds() -> frozenset[str]:
+    """Return the kinds that are being recorded."""
+    return frozenset(_active.get() or ())
 
 
 def record(kind: str, module: nn.Module, **tensors: Tensor) -> None:

@@ -9,8 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of
+from darts_tsformers.layers.layout import Durations
 from darts_tsformers.layers.legendre import merge, split
 from darts_tsformers.layers.mode_attention import ACTIVATIONS, attend, score_scale
+from darts_tsformers.layers.modes import record_whole_spectrum
+from darts_tsformers.layers.recording import is_recording, record
 from darts_tsformers.layers.spectrum import (
     ModeWeights,
     PartialFourier,
@@ -54,6 +57,7 @@ class _Multiwavelet(nn.Module, ABC):
         with without_autocast(like):
             out = self._work([_padded(x.to(at_least_single(x))) for x in signals])
         tokens = self.project_out(out[:, : self.length].flatten(2).to(signals[0].dtype))
+        record_whole_spectrum(self, tokens)
         return rearrange(tokens, "B L (h e) -> B h L e", h=like.shape[1]).to(like.dtype)
 
     def _work(self, smooth: list[Float[Tensor, "B n c k"]]) -> Float[Tensor, "B n c k"]:
@@ -63,9 +67,21 @@ class _Multiwavelet(nn.Module, ABC):
             smooth, detail = [s for s, _ in parts], [d for _, d in parts]
             levels.append(self._level(smooth, detail))
         out = self._coarsest(smooth)
+        if is_recording("levels"):
+            energy = torch.stack([_energy(*parts) for parts in (*levels, (out,))], dim=-1)
+            record("levels", self, weight=energy / energy.sum(-1, keepdim=True).clamp_min(1e-30))
         for to_smooth, to_detail in reversed(levels):
             out = merge(out + to_smooth, to_detail)
         return out
+
+    def durations(self) -> dict[str, Durations]:
+        """Return the steps of the pieces that each level works on; the last has what is coarser.
+
+        They are no periods: with several coefficients to a step, the shape within a piece can be of any. The periods of
+        what a block puts out are recorded as ``"modes"``.
+        """
+        spans = [2 ** (i + 1) for i in range(self.n_levels)]
+        return {"level": Durations((*spans, 2**self.n_levels), open_ended=True)}
 
     @abstractmethod
     def _level(
@@ -124,6 +140,16 @@ class MultiwaveletBlock(_Multiwavelet):
     Differential Equations", NeurIPS 2021. ``n_modes`` is the authors' alpha, ``n_coarse_levels`` their L. Deviations:
     the sizes by default; the authors take the values, not the queries, which in self-attention is another name for one
     projection of the same tokens.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.wavelet import MultiwaveletBlock
+    >>> block = MultiwaveletBlock(d_model=8, length=40, n_coarse_levels=3)
+    >>> block.n_levels  # 40 steps can be halved 5 times
+    2
+    >>> block(torch.randn(3, 2, 40, 4)).shape  # (B, h, L, e)
+    torch.Size([3, 2, 40, 4])
     """
 
     def __init__(
@@ -275,6 +301,10 @@ def _lowest_modes(x: Float[Tensor, "B n c k"], n_modes: int) -> PartialFourier:
     """Return the transform to the modes from 0 on; a short signal has fewer."""
     length = x.shape[1]
     return PartialFourier(torch.arange(min(n_modes, length // 2 + 1), device=x.device), length, x.dtype)
+
+
+def _energy(*parts: Float[Tensor, "B n c k"]) -> Float[Tensor, " B"]:
+    return torch.stack([part.detach().float().square().sum((1, 2, 3)) for part in parts]).sum(0)
 
 
 def _padded(x: Float[Tensor, "B L c k"]) -> Float[Tensor, "B n c k"]:

@@ -17,6 +17,7 @@ from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTrainingSample
 from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.serialization import add_safe_globals
+from pytorch_lightning.utilities import rank_zero_only
 
 from darts_tsformers.attention import attention_spec
 from darts_tsformers.layers.checks import require_at_least, require_flag
@@ -26,6 +27,7 @@ from darts_tsformers.models._docs import compose_docstring, full_signature
 from darts_tsformers.models._likelihoods import restore_rules
 from darts_tsformers.models._loss import is_joint
 from darts_tsformers.models._module import TSFormerModule
+from darts_tsformers.models._processes import in_one_process
 from darts_tsformers.models._series import (
     check_categories,
     check_embedding_sizes,
@@ -52,6 +54,38 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         The architecture.
     paper_configs
         Published sizes by data set, as keyword arguments.
+
+    Raises
+    ------
+    ValueError
+        When a model is made, if an argument breaks its rule; the message names the argument, its value and the rule.
+
+    Examples
+    --------
+    A forecaster that goes on from the last value, at a slope that it learns:
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.models import TSFormerModel
+    >>> from darts_tsformers.networks import Network
+    >>> class Drift(Network, name="drift"):
+    ...     def __init__(self, sizes):
+    ...         super().__init__(sizes)
+    ...         self.slope = torch.nn.Parameter(torch.zeros(sizes.n_targets, sizes.n_parameters))
+    ...
+    ...     def forward(self, window):  # (B, L, C) -> (B, H, C, Q)
+    ...         steps = torch.arange(1, self.sizes.output_length + 1)
+    ...         return window.target[:, -1:, :, None] + steps[:, None, None] * self.slope
+    >>> class DriftModel(TSFormerModel):
+    ...     network_class = Drift
+    ...
+    ...     def __init__(self, input_chunk_length, output_chunk_length, output_chunk_shift=0, **kwargs):
+    ...         super().__init__()
+    >>> series = TimeSeries.from_values(np.arange(60, dtype=np.float32))
+    >>> model = DriftModel(12, 3, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False})
+    >>> model.fit(series, verbose=False).predict(3, verbose=False).values().ravel().round()
+    array([59., 59., 59.], dtype=float32)
     """
 
     network_class: ClassVar[type[Network]]
@@ -212,6 +246,15 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
             use_static_covariates=self.uses_static_covariates,
         )
 
+    def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Forecast in this process alone: of a forecast made by several, each would have a part only."""
+        of_training = self.trainer_params
+        self.trainer_params = in_one_process(of_training)
+        try:
+            return super()._setup_for_predict(*args, **kwargs)
+        finally:
+            self.trainer_params = of_training
+
     def _check_ckpt_parameters(self, tfm_save: "TSFormerModel") -> None:
         """Check as Darts does; this is also the one place where ``load_weights`` has the saved model at hand.
 
@@ -246,13 +289,25 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
     def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
         """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
 
-        Unlike in Darts, any path-like is taken, and a model that was loaded and has not run since keeps its weights.
+        Unlike in Darts, any path-like is taken, and a model that was loaded and has not run since keeps its weights. Of
+        several processes that train together all have to call this, and the first writes.
         """
         if self.trainer is None and self.model is not None:
             trainer = self._init_trainer(self.trainer_params)
             trainer.strategy.connect(self.model)
             self.trainer = trainer
-        super().save(None if path is None else os.fspath(path), clean, **kwargs)
+        if rank_zero_only.rank == 0:
+            super().save(None if path is None else os.fspath(path), clean, **kwargs)
+        elif self.trainer is not None and self.trainer.world_size > 1:
+            self.trainer.save_checkpoint(f"{path}.ckpt", weights_only=clean)  # gathers what the first process writes
+
+    @rank_zero_only
+    def _create_save_dirs(self) -> None:
+        super()._create_save_dirs()
+
+    @rank_zero_only
+    def _remove_save_dirs(self) -> None:
+        super()._remove_save_dirs()
 
     @staticmethod
     def load(path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> "TSFormerModel":
@@ -268,10 +323,23 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
     def paper_config(cls, dataset: str) -> dict[str, Any]:
         """Return the published sizes for a data set as keyword arguments of the class.
 
+        Parameters
+        ----------
+        dataset
+            A key of ``paper_configs``.
+
         Raises
         ------
         ValueError
             If no sizes are known for ``dataset``.
+
+        Examples
+        --------
+        >>> from darts_tsformers import ITransformerModel
+        >>> config = ITransformerModel.paper_config("ETTm1")
+        >>> config["input_chunk_length"], config["output_chunk_length"], config["d_model"]
+        (96, 96, 128)
+        >>> model = ITransformerModel(**config | {"n_epochs": 3})
         """
         if dataset not in cls.paper_configs:
             raise ValueError(f"dataset={dataset!r} must be one of {sorted(cls.paper_configs)}")

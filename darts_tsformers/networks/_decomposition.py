@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.layers.checks import require_at_least, require_probability
+from darts_tsformers.layers.decomposition import MixtureDecomposition
 from darts_tsformers.layers.feed_forward import FeedForward
 from darts_tsformers.layers.layout import Layout, horizon, look_back
 from darts_tsformers.layers.progressive import DecomposingDecoderLayer, DecomposingEncoderLayer
@@ -133,7 +134,10 @@ class DecompositionTransformer(nn.Module):
         seen = look_back(self.sizes)
         decoded = seen[-self.label_length :] + horizon(self.sizes)
         axes = {"attention": (seen, seen), "self_attention": (decoded, decoded), "cross_attention": (decoded, seen)}
-        return {f"{within}.{path}": Layout(axes[path.split(".")[-1]]) for path in mechanism_paths(self)}
+        mixtures = [path for path, part in self.named_modules() if isinstance(part, MixtureDecomposition)]
+        found = {path: axes[path.split(".")[-1]] for path in mechanism_paths(self)}
+        found |= {path: (decoded if path.startswith("decoder_layers.") else seen,) for path in mixtures}
+        return {f"{within}.{path}": Layout(of) for path, of in found.items()}
 
     def _start(self, target: Float[Tensor, "B L C"]) -> tuple[Float[Tensor, "B K C"], Float[Tensor, "B K C Q"]]:
         """Return what the decoder starts from: of the seasonal part, and of each parameter's trend.

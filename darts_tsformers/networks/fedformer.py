@@ -11,6 +11,7 @@ from darts_tsformers.layers.covariates import ALL_KINDS
 from darts_tsformers.layers.decomposition import MixtureDecomposition
 from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
 from darts_tsformers.layers.frequency_layer import FrequencyLayer
+from darts_tsformers.layers.layout import Layout
 from darts_tsformers.layers.mode_attention import ACTIVATIONS
 from darts_tsformers.layers.modes import MODE_SELECTIONS
 from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
@@ -86,6 +87,17 @@ class FEDformer(Network, name="fedformer"):
     Deviations: what :mod:`~darts_tsformers.layers.fourier` and :mod:`~darts_tsformers.layers.wavelet` say of the
     blocks; each layer has weights and modes of its own; blocks that look at queries alone have no projections of keys
     and values; convolutions repeat the end values instead of joining the ends.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import FEDformer
+    >>> network = FEDformer(Sizes(input_length=48, output_length=6, n_targets=3), modes=8, d_model=16)
+    >>> network(Window(target=torch.randn(2, 48, 3))).shape
+    torch.Size([2, 6, 3, 1])
+    >>> network.attention_layers()  # frequencies take the place of attention
+    []
     """
 
     reads = ALL_KINDS - {"past"}
@@ -169,6 +181,10 @@ class FEDformer(Network, name="fedformer"):
             activation=activation,
             padding_mode=padding_mode,
         )
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return what the tokens stand for: steps."""
+        return self.body.layouts("body")
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""

@@ -35,6 +35,23 @@ def in_steps(e: Explanation, times: np.ndarray) -> np.ndarray:
     return ((times - pd.Timestamp(e.origins[0].last_seen).to_datetime64()) / np.timedelta64(1, "D")).astype(int)
 
 
+def assert_same(ours: Explanation, theirs: Explanation, **tolerance: float) -> None:
+    assert {kind: list(parts) for kind, parts in ours.parts.items()} == {k: list(p) for k, p in theirs.parts.items()}
+    for kind, parts in ours.parts.items():
+        for path, part in parts.items():
+            for name, array in part.data_vars.items():
+                other = theirs.parts[kind][path][name].to_numpy()
+                np.testing.assert_allclose(array.to_numpy(), other, err_msg=f"{kind} {path}", **tolerance)
+
+
+def assert_finite(e: Explanation) -> None:
+    for kind, parts in e.parts.items():
+        for path, part in parts.items():
+            for name, array in part.data_vars.items():
+                if name != "period":  # that of a mean is infinite
+                    assert np.isfinite(array).all(), (kind, path, name)
+
+
 @every_model
 def test_recording_leaves_the_forecast_as_it_is(case: Case):
     module, given = fitted(case).model.eval(), batch(5)
@@ -163,10 +180,9 @@ def test_what_does_not_fit_in_memory_comes_from_disk(case: Case):
     data = make_data()
     given = {"start": 30, "stride": 4, **data.covariates()}
     whole, streamed = (explain(fitted(case), data.series, max_windows=n, batch_size=2, **given) for n in (64, 3))
+    assert_same(streamed, whole, rtol=0, atol=0)
     for path, weights in whole.maps.items():
-        theirs = streamed.maps[path]
         assert weights.sizes["window"] == 6
-        np.testing.assert_array_equal(theirs.to_numpy(), weights.to_numpy())
         np.testing.assert_allclose(streamed.mean_maps[path], whole.mean_maps[path])
     assert streamed.folder._path is not None
     assert whole.folder._path is None
@@ -177,9 +193,7 @@ def test_a_saved_model_explains_itself_alike(case: Case, tmp_path):
     data, e = make_data(), explained(case)
     fitted(case).save(tmp_path / "saved.pt")
     loaded = explain(case.model_class.load(tmp_path / "saved.pt"), data.series, **data.covariates())
-    assert set(loaded.maps) == set(e.maps)
-    for path, weights in e.maps.items():
-        np.testing.assert_allclose(loaded.maps[path].to_numpy(), weights.to_numpy(), rtol=1e-5, atol=1e-6)
+    assert_same(loaded, e, rtol=1e-5, atol=1e-6)
 
 
 @every_model
@@ -192,6 +206,7 @@ def test_bfloat16(case: Case, precision):
         assert weights.dtype == np.float32
         if weights.attrs["mechanism"] != "AutoCorrelation":  # whose weight can fall behind the end of short keys
             np.testing.assert_allclose(weights.sum("key"), 1, rtol=0.03)
+    assert_finite(e)
     assert e.summary()
 
 
@@ -204,8 +219,8 @@ def test_gaps_and_short_histories(case: Case):
     e = explain(
         model, [data.series.with_values(values), data.series[-4:]], **{k: [v] * 2 for k, v in data.covariates().items()}
     )
+    assert_finite(e)
     for weights in e.maps.values():
-        assert np.isfinite(weights).all()
         if findings.is_over_time(weights, "key"):
             assert (
                 pd.Timestamp(weights["key_start"].to_numpy()[1, 0])
@@ -280,6 +295,7 @@ def test_pictures_can_be_drawn(case: Case, tmp_path):
         kinds.append("lags")
     if "trend" in e.parts:
         kinds.append("decomposition")
+    kinds += [kind for kind in ("mode_attention", "levels", "experts") if kind in e.parts]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for kind in [None, *kinds]:
@@ -296,6 +312,33 @@ def test_only_the_kinds_asked_for_are_kept(case: Case):
     absent = next(kind for kind in KINDS if kind not in explained(case).parts)
     with pytest.raises(ValueError, match=exactly(message)):
         explain(fitted(case), data.series, kinds=[absent], **data.covariates())
+
+
+def of(name: str) -> list[Case]:
+    return [case for case in CASES if case.name.startswith(name)]
+
+
+@pytest.mark.parametrize(
+    ("case", "kinds"),
+    [
+        (of("Autoformer")[0], {"attention", "delays", "correlation", "trend"}),
+        (of("FEDformer")[0], {"modes", "mode_attention", "experts", "trend"}),
+        (of("FEDformer")[1], {"modes", "levels", "trend"}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_what_decomposing_models_have_to_say(case: Case, kinds):
+    e, network = explained(case), fitted(case).model.forecaster.network
+    assert set(e.parts) == kinds
+    for kind in kinds & {"correlation", "levels", "modes", "experts", "mode_attention"}:
+        assert set(e.to_frame(kind)["layer"]) == set(e.parts[kind])
+    for part in e.parts.get("correlation", {}).values():
+        assert part["correlation"].dims == ("window", "lag")
+    for part in e.parts.get("levels", {}).values():
+        np.testing.assert_allclose(part["weight"].sum("level"), 1, rtol=1e-5)
+    for path, part in e.parts.get("experts", {}).items():
+        assert part["kernel"].to_numpy().tolist() == list(network.get_submodule(path).kernel_sizes)
+        np.testing.assert_allclose(part["weights"].sum("kernel"), 1, rtol=1e-5)
 
 
 @every_model

@@ -212,7 +212,17 @@ def test_a_network_that_does_not_say_what_its_tokens_are_is_told_so():
         ),
         (lambda e: e.plot("attention"), "this picture needs attention maps; recorded were ['delays']"),
         (lambda e: e.plot("lags", window=1), "window=1 is no option of plot('lags'), which has ['head', 'layer']"),
-        (lambda e: e.plot("map"), "kind='map' must be one of ['attention', 'decomposition', 'importance', 'lags']"),
+        (
+            lambda e: e.plot("map"),
+            "kind='map' must be one of "
+            "['attention', 'decomposition', 'experts', 'importance', 'lags', 'levels', 'mode_attention']",
+        ),
+        (lambda e: e.plot("levels"), "this picture needs a wavelet tree; recorded were ['delays']"),
+        (lambda e: e.plot("experts"), "this picture needs a mixture of moving averages; recorded were ['delays']"),
+        (
+            lambda e: e.plot("mode_attention"),
+            "this picture needs modes that attend to each other; recorded were ['delays']",
+        ),
         (
             lambda e: e.plot("importance"),
             "kind='importance' needs tokens that stand for variables or time; none were recorded",

@@ -7,8 +7,10 @@ import torch
 from darts import TimeSeries
 from torch import nn
 
-from darts_tsformers.explain import Explanation, explain, findings
+from darts_tsformers.explain import Explanation, explain, findings, spectra
 from darts_tsformers.explain.patterns import densest_span
+from darts_tsformers.explain.windows import duration
+from darts_tsformers.layers.decomposition import MixtureDecomposition
 from darts_tsformers.layers.distilling import Distilling
 from darts_tsformers.layers.multi_head import MultiHeadAttention
 from darts_tsformers.models import (
@@ -193,10 +195,10 @@ def test_a_trained_model_of_a_daily_series_looks_back_by_days():
     assert "period of 24 h" in e.summary()
 
 
-def daily_wave(length: int = 300) -> TimeSeries:
+def daily_wave(length: int = 300, period: int = 24) -> TimeSeries:
     hours = np.arange(length)
     return TimeSeries(
-        pd.date_range("2021-03-01", periods=length, freq="h"), np.sin(2 * np.pi * hours / 24).astype(np.float32)
+        pd.date_range("2021-03-01", periods=length, freq="h"), np.sin(2 * np.pi * hours / period).astype(np.float32)
     )
 
 
@@ -206,10 +208,15 @@ def test_the_best_delays_of_a_daily_wave_are_days():
     project_in = model.model.forecaster.network.body.encoder_layers[0].attention.project_in
     with torch.no_grad():
         project_in.weight[64:128] = project_in.weight[:64]  # keys as queries: no phase between them
-    part = explain(model, series).parts["delays"]["body.encoder_layers.0.attention"]
-    periods = part["period"].isel(window=0).to_numpy()
+    e, path = explain(model, series), "body.encoder_layers.0.attention"
+    periods = e.parts["delays"][path]["period"].isel(window=0).to_numpy()
     assert len(periods) == 4
     assert sorted(min(period, 96 - period) for period in periods) == [0, 24, 24, 48]
+    curve = e.parts["correlation"][path]["correlation"].isel(window=0)
+    assert curve["lag"].to_numpy().tolist() == list(range(96))
+    assert curve["lag_duration"].to_numpy()[[1, 24, 72]].tolist() == ["1 h", "24 h", "3 days"]
+    assert set(np.argsort(curve.to_numpy())[-4:]) == set(periods.astype(int))
+    assert set(np.argsort(curve.to_numpy())[:4]) == {12, 36, 60, 84}
 
 
 def test_the_strongest_mode_of_a_daily_wave_is_a_day():
@@ -222,6 +229,101 @@ def test_the_strongest_mode_of_a_daily_wave_is_a_day():
     strongest = int(part["weight"].to_numpy().argmax())
     assert part["period"].to_numpy()[strongest] == 24
     assert part["weight"].to_numpy()[strongest] > 0.5
+
+
+@torch.no_grad()
+def wavelet_model(series: TimeSeries, order: int, *, coarsest: float) -> FEDformerModel:
+    """Build a model whose first block hands on all details, and of the coarsest part a share."""
+    model = FEDformerModel(
+        96, 24, version="wavelet", modes=64, wavelet_order=order, n_coarse_levels=0, kernel_sizes=(25,), **PLAIN
+    ).fit(series)
+    layer = model.model.forecaster.network.body.encoder_layers[0].attention
+    block = layer.block
+    silence(block.detail_from_smooth, block.smooth_from_detail, block.detail_from_detail, block.coarsest)
+    block.detail_from_detail.real.copy_(torch.eye(block.detail_from_detail.real.shape[-1]))
+    block.coarsest.weight.copy_(coarsest * torch.eye(order))
+    biased = model.model.forecaster.network.body.encoder_embedding.values.linear, layer.project_query
+    for linear in (*biased, *block.project_in, block.project_out):
+        silence(linear.bias)
+    return model
+
+
+BLOCK = "body.encoder_layers.0.attention.block"
+
+
+@pytest.mark.parametrize(("period", "piece"), [(3, "2 h"), (6, "4 h"), (12, "8 h"), (24, "16 h")])
+def test_the_level_whose_pieces_are_about_a_period_has_the_most_energy(period, piece):
+    e = explain(wavelet_model(daily_wave(period=period), 1, coarsest=0))
+    shares = spectra.shares_by_duration(e, "levels")
+    own = shares[shares["layer"] == BLOCK].set_index("duration")["share"]
+    assert own.index.tolist() == ["2 h", "4 h", "8 h", "16 h", "32 h", "64 h", "64 h or longer"]
+    assert own.idxmax() == piece
+    assert own[piece] > 0.45
+    assert own.sum() == pytest.approx(1)
+    assert f"Energy by length of the pieces that {BLOCK} is made of: {piece} (" in e.summary()
+    assert set(e.to_frame("levels", layer=BLOCK)["level_duration"]) == set(own.index)
+
+
+@pytest.mark.parametrize(("period", "band"), [(3, "2 to 4 h"), (6, "4 to 8 h"), (24, "16 to 32 h"), (48, "32 to 64 h")])
+@pytest.mark.parametrize("order", [1, 4])
+def test_the_periods_that_a_wavelet_block_hands_on_are_those_of_the_series(period, band, order):
+    e = explain(wavelet_model(daily_wave(period=period), order, coarsest=1))
+    found = findings.periods(e)
+    assert found[found["layer"] == BLOCK]["period"].iloc[0] == period
+    bands = spectra.period_bands(e)
+    own = bands[bands["layer"] == BLOCK].set_index("periods")["share"]
+    assert own.idxmax() == band
+    assert own[band] > 0.8
+    assert f"{BLOCK}: {duration(period, e.freq)} (" in e.summary()
+    assert f"; periods of {band} carry {own[band]:.0%}" in e.summary()
+
+
+def test_the_average_that_makes_the_trend_is_named():
+    series = daily_wave()
+    model = FEDformerModel(96, 24, kernel_sizes=(6, 24, 72), **PLAIN).fit(series)
+    with torch.no_grad():
+        for part in model.model.forecaster.network.modules():
+            if isinstance(part, MixtureDecomposition):
+                part.mix.weight.zero_()
+                part.mix.bias.copy_(torch.tensor([0.0, 5.0, 1.0]))
+    e = explain(model, kinds=["experts"])
+    assert len(e.parts["experts"]) == 8
+    share = np.exp(5) / (1 + np.exp(5) + np.e)
+    for path, part in e.parts["experts"].items():
+        assert part["kernel_duration"].to_numpy().tolist() == ["6 h", "24 h", "3 days"]
+        np.testing.assert_allclose(part["weights"].sel(kernel=24), share, rtol=1e-5)
+        expected = range(-47, 25) if "decoder_layers" in path else range(-95, 1)
+        assert part["time"].to_numpy().tolist() == list(expected)
+    assert "Trends are mixed of moving averages over 24 h (98%), 3 days (1.8%), 6 h (0.66%)" in e.summary()
+
+
+def test_attention_between_modes_is_labelled_by_periods():
+    model = FEDformerModel(96, 24, modes=48, mode_select="lowest", **PLAIN).fit(daily_wave())
+    e = explain(model, kinds=["mode_attention"])
+    ((_, part),) = e.parts["mode_attention"].items()
+    assert part["weights"].dims == ("window", "head", "query", "key")
+    assert part["query_duration"].to_numpy()[:4].tolist() == ["mean", "3 days", "36 h", "24 h"]
+    assert part["key_duration"].to_numpy()[[0, 1, 4]].tolist() == ["mean", "4 days", "24 h"]
+    pairs = spectra.mode_pairs(e)
+    assert pairs["share"].sum() == pytest.approx(1)
+    assert pairs["share"].is_monotonic_decreasing
+    strongest = part["weights"].mean(["window", "head"]).to_numpy()
+    query, key = np.unravel_index(strongest.argmax(), strongest.shape)
+    assert pairs["query"].iloc[0] == part["query"].to_numpy()[query]
+    assert pairs["key"].iloc[0] == part["key"].to_numpy()[key]
+    best = pairs.iloc[0]
+    assert f"attend most from periods of {best['query_duration']} to {best['key_duration']}" in e.summary()
+
+
+@pytest.mark.parametrize("mix", [False, True])
+def test_a_map_from_before_heads_and_steps_changed_places_says_so(mix):
+    model = InformerModel(L, H, d_model=4, n_heads=2, mix=mix, **PLAIN).fit(with_event(37))
+    e = explain(model)
+    mixed = [path for path, weights in e.maps.items() if weights.attrs["mixed"]]
+    assert mixed == (["decoder_layers.0.self_attention"] if mix else [])
+    assert ("change places after attention (mix=True)" in e.summary()) == mix
+    title = e.plot("attention", layer="decoder_layers.0.self_attention")._suptitle.get_text()
+    assert ("as it was before heads and steps changed places" in title) == mix
 
 
 def test_the_variable_that_drives_the_target_is_weighed_most():

@@ -10,9 +10,12 @@ import torch
 from darts_tsformers.explain import Explanation
 from darts_tsformers.explain.labelled import Labels
 from darts_tsformers.explain.windows import Origin
+from darts_tsformers.layers.decomposition import MixtureDecomposition
+from darts_tsformers.layers.fourier import FourierAttention
 from darts_tsformers.layers.layout import Layout, VariableAxis, look_back
+from darts_tsformers.layers.wavelet import MultiwaveletBlock
 from darts_tsformers.layers.window import Sizes
-from tests.explain.test_findings import Recorder, delays, explanation
+from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation
 
 
 def drawn(figure) -> list[str]:
@@ -84,6 +87,58 @@ def test_the_lags_show_the_period():
 
 def test_delays_are_drawn_as_lags():
     assert any("most weight: 24 h" in text for text in drawn(delays().plot()))
+
+
+def by_length(kind: str, module, weights, **also) -> Explanation:
+    labels = Labels(Recorder(SIZES, {"layer": Layout((look_back(SIZES),))}), ORIGINS, {})
+    parts = {
+        name: {"layer": labels.dataset(name, "layer", module, arrays)}
+        for name, arrays in ({kind: {"correlation" if kind == "correlation" else "weights": weights}} | also).items()
+    }
+    return Explanation("ToyModel", parts, ORIGINS, [])
+
+
+def test_averages_are_bars_with_their_lengths():
+    weights = np.tile(np.float32([0.7, 0.25, 0.05]), (3, 12, 1))
+    e = by_length("experts", MixtureDecomposition((3, 24, 168)), weights)
+    texts = drawn(e.plot())
+    assert {"3 h", "24 h", "7 days", "layer", "mean weight, by the length of the average"} <= set(texts)
+    shown = [text.get_text() for text in e.plot("experts", layer="layer").axes[0].texts]
+    assert shown == ["70%", "25%", ""]
+
+
+def test_levels_are_bars_with_the_length_of_their_pieces():
+    block = MultiwaveletBlock(4, 16, n_coarse_levels=1)
+    module = Labels(Recorder(SIZES, {}), ORIGINS, {})
+    part = module.dataset("levels", "layer", block, {"weight": np.tile(np.float32([0.5, 0, 0.1, 0.4]), (3, 1))})
+    e = Explanation("ToyModel", {"levels": {"layer": part}}, ORIGINS, [])
+    assert {"2 h", "4 h", "8 h", "8 h or longer"} <= set(drawn(e.plot()))
+    assert e.to_frame("levels", window=0)["weight"].tolist() == pytest.approx([0.5, 0, 0.1, 0.4])
+
+
+def test_modes_that_attend_to_each_other_have_their_periods_and_no_more_than_can_be_read():
+    module = FourierAttention(4, 2, 720, 720, n_modes=64, mode_select="lowest")
+    weights = np.random.default_rng(0).random((3, 2, 64, 64)).astype(np.float32)
+    e = by_length("mode_attention", module, weights)
+    texts = drawn(e.plot())
+    assert {"mean", "from, by period", "attended to, by period"} <= set(texts)
+    assert sum(text.endswith((" h", " days")) for text in texts) == 2 * 15
+    assert "head 2, window 2021-03-01 01:00" in drawn(e.plot("mode_attention", head=2, window=1))[0]
+    for options, message in (({"head": 3}, "head=3 must be from 1 to 2"), ({"window": 3}, "window=3 must be from")):
+        with pytest.raises(ValueError, match=message):
+            e.plot("mode_attention", **options)
+
+
+def test_a_correlation_is_a_curve_with_the_chosen_delays_on_it():
+    curve = np.tile(np.cos(2 * np.pi * np.arange(48) / 24).astype(np.float32), (3, 1))
+    chosen = {"period": np.tile(np.float32([24, 0]), (3, 1)), "weight": np.tile(np.float32([0.75, 0.25]), (3, 1))}
+    alone = by_length("correlation", MixtureDecomposition((3,)), curve)
+    figure = by_length("correlation", MixtureDecomposition((3,)), curve, delays=chosen).plot("lags", layer="layer")
+    assert "chosen delays, larger for more weight" in drawn(figure)
+    assert "chosen delays, larger for more weight" not in drawn(alone.plot())
+    (points,) = figure.axes[0].collections
+    np.testing.assert_allclose(points.get_offsets(), [[0, 1], [24, 1]], atol=1e-6)
+    assert points.get_sizes()[1] > points.get_sizes()[0]
 
 
 def test_a_decomposition_has_its_parts():

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darts_tsformers.explain.windows import Origin, duration, labels, stamp
+from darts_tsformers.explain.windows import Origin, common_freq, duration, duration_range, labels, stamp
 
 
 @pytest.mark.parametrize("freq", ["h", "D", "MS", "ME", "W-WED", "B", "15min", "QE-DEC"])
@@ -62,3 +62,23 @@ def test_windows_are_told_apart():
         "series 0, 2021-03-01",
         "series 1, 2021-03-01, 3 steps forecast",
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "freq", "words"),
+    [
+        (4, 8, "h", "4 to 8 h"),
+        (2, 4, "15min", "30 min to 1 h"),
+        (1, 2, "D", "24 h to 2 days"),
+        (2, 4, "MS", "2 to 4 months"),
+    ],
+)
+def test_ranges_name_a_unit_once(first, end, freq, words):
+    assert duration_range(first, end, pd.tseries.frequencies.to_offset(freq)) == words
+
+
+def test_series_of_several_frequencies_have_steps_in_common():
+    day = pd.Timestamp("2021-03-01")
+    hourly, daily = Origin(0, day, pd.offsets.Hour()), Origin(1, day, pd.offsets.Day())
+    assert common_freq([hourly, hourly]) == pd.offsets.Hour()
+    assert common_freq([hourly, daily]) == 1

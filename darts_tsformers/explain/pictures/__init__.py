@@ -1,0 +1,1 @@
+"""The pictures of an explanation, one kind a file."""

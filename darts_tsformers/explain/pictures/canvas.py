@@ -1,0 +1,83 @@
+"""What all pictures share: colours that colour-blind readers can tell apart, paper and words."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.layers.checks import require_one_of
+
+BLUE, ORANGE, BLACK, GREY = "#0072b2", "#d55e00", "#1a1a1a", "#8c8c8c"
+"""From the palette of Okabe and Ito."""
+KIND_COLOURS = {"target": BLUE, "past": ORANGE, "future": "#009e73", "static": "#cc79a7"}
+COLOUR_MAP = "cividis"
+
+
+def figure_of(width: float, height: float) -> Figure:
+    """Return an empty figure that needs no window system."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plain(axes: Axes) -> None:
+    """Leave of the frame what is needed to read values."""
+    axes.grid(color="#e5e5e5", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.01)
+
+
+def shades(n: int) -> list[str]:
+    """Return colours from dark to light."""
+    return [to_hex(colour) for colour in colormaps[COLOUR_MAP](np.linspace(0, 1, n))]
+
+
+def windows_in_words(e: Explanation) -> str:
+    """Say which window, or how many, a picture is of."""
+    return f"window {e.window_names[0]}" if len(e.origins) == 1 else f"mean over {len(e.origins)} windows"
+
+
+def chosen_layer(e: Explanation, kind: str, what: str, layer: str | None) -> tuple[str, xr.Dataset]:
+    """Return path and data of a layer, the last one by default.
+
+    Raises
+    ------
+    ValueError
+        If nothing of the kind was recorded, or the layer recorded nothing of it.
+    """
+    parts: Mapping[str, xr.Dataset] = e.parts.get(kind, {})
+    if not parts:
+        raise ValueError(f"this picture needs {what}; recorded were {list(e.parts)}")
+    path = next(reversed(list(parts))) if layer is None else layer
+    require_one_of(list(parts), layer=path)
+    return path, parts[path]
+
+
+def one_or_mean(e: Explanation, weights: xr.DataArray, head: int | None, window: int | None) -> tuple[np.ndarray, str]:
+    """Return a map, ``(L, M)``, a mean over the heads and windows that are not chosen, and words for what it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head or window.
+    """
+    require_head(weights, head)
+    e.check_window(window)
+    by_head = (weights.mean("window") if window is None else weights.isel(window=window)).to_numpy()
+    words = f"head {head}" if head else "mean over heads"
+    which = windows_in_words(e) if window is None else f"window {e.window_names[window]}"
+    return (by_head[head - 1] if head else by_head.mean(axis=0)), f"{words}, {which}"
+
+
+def require_head(weights: xr.DataArray, head: int | None) -> None:
+    """Raise ``ValueError`` if there is no such head."""
+    n_heads = weights.sizes["head"]
+    if head is not None and not 1 <= head <= n_heads:
+        raise ValueError(f"head={head} must be from 1 to {n_heads}")
