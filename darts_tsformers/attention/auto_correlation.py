@@ -61,8 +61,7 @@ class AutoCorrelation(Attention):
     not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros).
     In half precision, transforms and sums run in float32.
 
-    The mechanism has no standard form in ONNX. It would take the transforms as products with a real DFT matrix, in
-    O(L^2), and the sums of delayed copies as gathers.
+    Exported, as to ONNX, it compares all steps with all steps instead of transforming them: O(L^2 h e) time.
 
     Examples
     --------

@@ -223,11 +223,30 @@ def _attend_distances(
     start: int,
 ) -> Float[Tensor, "B h n f"]:
     """Attend from row ``start + i`` to the keys at the given distances before it; negative ones lie after it."""
+    if torch.compiler.is_exporting():
+        return _gather_distances(q, k, v, distances, start)
     wide = torch.promote_types(q.dtype, torch.float32)  # a sum over distances would round at each of them
     queries, keys, values = (t.to(wide).flatten(0, 1).mT.contiguous() for t in (q, k, v))
     scaled = queries / math.sqrt(q.shape[-1])
     out: Tensor = _Distances.apply(scaled, keys, values, distances, start)  # type: ignore[no-untyped-call]
     return out.mT.reshape(*q.shape[:-1], v.shape[-1]).to(v.dtype)
+
+
+def _gather_distances(
+    q: Float[Tensor, "B h n e"],
+    k: Float[Tensor, "B h L e"],
+    v: Float[Tensor, "B h L f"],
+    distances: list[int],
+    start: int,
+) -> Float[Tensor, "B h n f"]:
+    """Do the same in a few operations on copies of the keys, O(n m e) memory: a graph that does not grow with them."""
+    rows = torch.arange(start, start + q.shape[-2], device=q.device)[:, None]
+    at = rows - torch.tensor(distances, device=q.device)
+    exists = (at >= 0) & (at < k.shape[-2])
+    keys, values = (t[..., at.clamp(0, k.shape[-2] - 1), :] for t in (k, v))
+    scores = (keys @ q[..., None] / math.sqrt(q.shape[-1])).squeeze(-1)
+    weights = scores.masked_fill(~exists, -math.inf).softmax(-1)
+    return (weights[..., None, :] @ values).squeeze(-2)
 
 
 class _Distances(torch.autograd.Function):

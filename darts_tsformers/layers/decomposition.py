@@ -137,7 +137,11 @@ def _split(
     """Return remainder and trend, of one kernel or of a mixture; sums run in single precision at least."""
     wide = torch.promote_types(x.dtype, torch.float32)
     mix = (None, None) if weight is None or bias is None else (weight.to(wide), bias.to(wide))
-    remainder, trend = _Split.apply(x.to(wide), kernel_sizes, dim, *mix)  # type: ignore[no-untyped-call]
+    if torch.compiler.is_exporting():
+        trend = _plain_trend(x.to(wide), kernel_sizes, dim, *mix)
+        remainder = x.to(wide) - trend
+    else:
+        remainder, trend = _Split.apply(x.to(wide), kernel_sizes, dim, *mix)  # type: ignore[no-untyped-call]
     return remainder.to(x.dtype), trend.to(x.dtype)
 
 
@@ -199,6 +203,14 @@ def _trend(x: Tensor, kernel_sizes: tuple[int, ...], dim: int, weight: Tensor | 
     for share, kernel_size in zip(shares, kernel_sizes, strict=True):
         share.mul_(_average(x, kernel_size, dim))
     return shares.sum(0)
+
+
+def _plain_trend(
+    x: Tensor, kernel_sizes: tuple[int, ...], dim: int, weight: Tensor | None, bias: Tensor | None
+) -> Tensor:
+    """Do the same without writing to what is there already, which exporters do not follow."""
+    averages = torch.stack([_average(x, kernel_size, dim) for kernel_size in kernel_sizes])
+    return averages[0] if weight is None or bias is None else (_mixing(x, weight, bias) * averages).sum(0)
 
 
 def _mixture_gradients(

@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import os
 from abc import ABC
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,12 +11,10 @@ import torch
 from darts import TimeSeries
 from darts.logging import get_logger
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
-from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTrainingSample
 from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.serialization import add_safe_globals
-from pytorch_lightning.utilities import rank_zero_only
 
 from darts_tsformers.attention import attention_spec
 from darts_tsformers.layers.checks import require_at_least, require_flag
@@ -35,13 +32,14 @@ from darts_tsformers.models._series import (
     resolve_categories,
     with_statics_in_order,
 )
+from darts_tsformers.models._stored import StoredModel
 from darts_tsformers.models._variates import number_drawn
 from darts_tsformers.networks._network import Network
 
 logger = get_logger(__name__)
 
 
-class TSFormerModel(MixedCovariatesTorchModel, ABC):
+class TSFormerModel(StoredModel, ABC):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
     A subclass sets :attr:`network_class` and writes an explicit ``__init__`` whose keyword arguments are the network's,
@@ -260,6 +258,8 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
 
         From it come the names of the static covariates, without which no category can be found again.
         """
+        if type(tfm_save) is not type(self):
+            raise ValueError(f"weights for {type(self).__name__} must be its own, not of {type(tfm_save).__name__}")
         super()._check_ckpt_parameters(tfm_save)
         self._static_names = tfm_save._static_names
 
@@ -285,34 +285,6 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         """Fewest steps of a series that can be forecast; what is missing of the look-back counts as not observed."""
         shortest: int | None = self.model_params.get("min_input_chunk_length")
         return self.input_chunk_length if shortest is None else shortest
-
-    def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
-        """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
-
-        Unlike in Darts, any path-like is taken, and a model that was loaded and has not run since keeps its weights. Of
-        several processes that train together all have to call this, and the first writes.
-        """
-        if self.trainer is None and self.model is not None:
-            trainer = self._init_trainer(self.trainer_params)
-            trainer.strategy.connect(self.model)
-            self.trainer = trainer
-        if rank_zero_only.rank == 0:
-            super().save(None if path is None else os.fspath(path), clean, **kwargs)
-        elif self.trainer is not None and self.trainer.world_size > 1:
-            self.trainer.save_checkpoint(f"{path}.ckpt", weights_only=clean)  # gathers what the first process writes
-
-    @rank_zero_only
-    def _create_save_dirs(self) -> None:
-        super()._create_save_dirs()
-
-    @rank_zero_only
-    def _remove_save_dirs(self) -> None:
-        super()._remove_save_dirs()
-
-    @staticmethod
-    def load(path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> "TSFormerModel":
-        """Load a saved model; see Darts' documentation. Any path-like is taken."""
-        return MixedCovariatesTorchModel.load(os.fspath(path), *args, **kwargs)
 
     @property
     def supports_static_covariates(self) -> bool:
