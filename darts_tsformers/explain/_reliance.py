@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
-import torch
 import xarray as xr
 from darts import TimeSeries
 from torch import nn
@@ -213,9 +212,8 @@ class _Forecaster:
         model, batches = self._model, []
 
         def take(_: nn.Module, __: object, out: Any) -> None:
-            prediction = out.prediction.detach().cpu()
-            precise = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
-            batches.append(expected_value(model.likelihood, precise).double().numpy())
+            parameters = out.prediction.detach().cpu().double()
+            batches.append(expected_value(model.likelihood, parameters).numpy())
 
         handle = model.model.register_forward_hook(take)
         try:

@@ -170,9 +170,10 @@ def _growth(r: Reliance, component: str) -> str:
     error = float(r.data["base_error"].sel(component=component))
     if math.isnan(error):
         return ""
-    top = r.ranking(component=component).sort_values("error_growth", ascending=False, kind="stable").head(_N_NAMED)
+    ranking = r.ranking(component=component).sort_values("error_growth", ascending=False, kind="stable")
+    top = ranking[ranking["error_growth"] > 0].head(_N_NAMED)
     named = ", ".join(f"{name} {growth:+.3g}" for name, growth in zip(_labels(top), top["error_growth"], strict=True))
-    return f" Its mean absolute error, {error:.3g}, grows by {named}."
+    return f" Its mean absolute error, {error:.3g}, grows {f'by {named}' if named else 'with none of them'}."
 
 
 def _horizon(r: Reliance) -> Iterator[str]:

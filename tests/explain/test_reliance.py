@@ -375,6 +375,12 @@ def test_columns_of_encoders_are_variables_and_what_the_model_keeps_is_the_defau
     np.testing.assert_allclose(calendar["change"], 0, atol=1e-5)  # the same day of the week in every window
 
 
+def test_one_series_has_no_static_values_to_exchange():
+    data = make_data()
+    measured = reliance(fitted(CASES[0]), data.series, **data.covariates(), stride=20)
+    assert measured.data["kind"].to_numpy().tolist() == ["target"] * 3 + ["past"] * 2 + ["future"] * 2
+
+
 def test_windows_are_drawn_along_the_whole_series():
     data = make_data(1, ())
     model = fitted(CASES[1], 1, ())
@@ -479,6 +485,18 @@ def test_the_summary_names_what_counts():
     assert f"Its mean absolute error, {float(measured.data['base_error'][0]):.3g}, grows by " in lines[1]
     assert lines[3].startswith("- By what is known of the past, and of the horizon: f")
     assert lines[4] == "- Hardly used, below 1%: p0, s1."
+
+
+def test_a_forecast_that_rests_on_nothing_says_so():
+    given = two_series()
+    model = weighing_model(given)
+    with torch.no_grad():
+        model.model.forecaster.network.map.weight.zero_()
+    measured = reliance(model, **given)
+    assert (measured.to_frame()["change"] == 0).all()
+    assert measured.to_frame()["relative_change"].isna().all()  # a share of nothing
+    assert measured.summary().splitlines()[1].endswith("grows with none of them.")
+    assert len(measured.plot("y0").axes) == 2
 
 
 @pytest.mark.parametrize(
