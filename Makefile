@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test lint types check format clean
+.PHONY: demo test check-sktime notebooks notebooks-refresh lint types docs check format clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -20,6 +20,12 @@ demo: $(INSTALLED) ## forecast a real series end to end: table, picture, CSV and
 test: $(INSTALLED)
 	$(BIN)/pytest -n $(WORKERS)
 
+notebooks: $(INSTALLED) ## run every notebook; one thread each, for they run beside each other
+	OMP_NUM_THREADS=1 $(BIN)/pytest --nbmake --nbmake-timeout=120 -n $(WORKERS) notebooks
+
+notebooks-refresh: $(INSTALLED) ## run every notebook and keep its outputs
+	OMP_NUM_THREADS=1 $(BIN)/python notebooks/refresh.py
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,11 +33,17 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy darts_tsformers
 
-check: lint types test
+docs: $(INSTALLED) ## the reference pages, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+check: lint types test notebooks ## the tests build the reference pages too
+
+check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a minute for each
+	$(BIN)/python -m tests.sktime.check_all
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo site .pytest_cache .ruff_cache .mypy_cache

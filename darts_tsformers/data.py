@@ -11,6 +11,8 @@ import pandas as pd
 from darts import TimeSeries
 from darts.utils.timeseries_generation import holidays_timeseries
 
+__all__ = ["Panel", "read_tsf", "realistic_panel"]
+
 FREQUENCIES = {
     "minutely": "min",
     "yearly": "YS",
@@ -36,6 +38,18 @@ class Panel:
         For each the holidays in every step, beyond its end as well.
     n_groups
         Number of groups, for ``categorical_embedding_sizes={"group": n_groups}``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.data import realistic_panel
+    >>> days = pd.date_range("2024-01-01", periods=100, freq="D")
+    >>> tidy = [TimeSeries.from_times_and_values(days, np.full(100, level)) for level in (1.0, 10.0, 100.0)]
+    >>> panel = realistic_panel(tidy, short_share=0.0)
+    >>> panel.n_groups, [int(one.static_covariates["group"].iloc[0]) for one in panel.series]
+    (3, [0, 1, 2])
     """
 
     series: list[TimeSeries]
@@ -46,6 +60,11 @@ class Panel:
 def read_tsf(path: str | os.PathLike[str]) -> list[TimeSeries]:
     """Read a file of the Monash forecasting archive, ``.tsf`` or ``.tsf.gz``.
 
+    Parameters
+    ----------
+    path
+        The file.
+
     Returns
     -------
     One series of float32 for each line, with a missing value (``?``) as NaN. A start that is not on the frequency's
@@ -55,6 +74,19 @@ def read_tsf(path: str | os.PathLike[str]) -> list[TimeSeries]:
     ------
     ValueError
         If the file has no data, a frequency that is not known, or a line that does not fit its header.
+
+    Examples
+    --------
+    >>> from darts_tsformers.data import read_tsf
+    >>> lines = ["@attribute series_name string", "@attribute start_timestamp date", "@frequency monthly", "@data"]
+    >>> with open("two.tsf", "w") as file:
+    ...     for line in [*lines, "T1:2001-01-28 00-00-00:5,?,7", "T2:2001-03-28 00-00-00:1,2"]:
+    ...         print(line, file=file)
+    >>> first, second = read_tsf("two.tsf")
+    >>> first.values().ravel()
+    array([ 5., nan,  7.], dtype=float32)
+    >>> second.components[0], str(second.start_time().date())
+    ('T2', '2001-03-01')
     """
     opened = gzip.open if Path(path).suffix == ".gz" else open
     with opened(path, "rt", encoding="latin-1") as file:
@@ -115,6 +147,20 @@ def realistic_panel(
     Returns
     -------
     The panel. Groups are thirds by the series' mean; ``size`` is the logarithm of that mean, standardised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.data import realistic_panel
+    >>> days = pd.date_range("2024-01-01", periods=100, freq="D")
+    >>> tidy = [TimeSeries.from_times_and_values(days, np.full(100, level)) for level in (1.0, 10.0, 100.0)]
+    >>> panel = realistic_panel(tidy, short_share=0.0)
+    >>> [int(np.isnan(one.values()).sum()) for one in panel.series]
+    [11, 11, 6]
+    >>> len(panel.future_covariates[0])  # 48 steps more
+    148
     """
     rng = np.random.default_rng(seed)
     sizes = np.log1p([np.nanmean(np.abs(one.values())) for one in series])

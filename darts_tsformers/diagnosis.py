@@ -11,6 +11,8 @@ from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.seasonality import seasonal_period
 
+__all__ = ["Diagnosis", "Figures", "diagnose"]
+
 FLAT_BELOW = 0.1
 MISSING_ABOVE = 0.3
 OVERFIT_ABOVE = 0.1
@@ -43,6 +45,17 @@ class Figures:
         small that the normalisation hardly sees it.
     season
         Steps of the seasonal period used.
+
+    Examples
+    --------
+    >>> from darts_tsformers.diagnosis import Figures
+    >>> figures = Figures(
+    ...     n_windows=5, train_loss=0.18, train_loss_before=0.2, validation_loss=0.33, best_validation_loss=0.3,
+    ...     variance_ratio=0.9, mae=1.5, mae_last_value=2.0, mae_seasonal=1.8,
+    ...     missing_share=0.0, dead_share=0.0, tiny_share=0.0, season=7,
+    ... )
+    >>> round(figures.overfit, 3), round(figures.still_falling, 3), figures.skill_last_value
+    (0.1, 0.1, 0.25)
     """
 
     n_windows: int
@@ -90,6 +103,21 @@ class Diagnosis:
         What was measured.
     findings
         What is wrong, each with what to try; empty if nothing is.
+
+    Examples
+    --------
+    >>> from darts_tsformers.diagnosis import Diagnosis, Figures
+    >>> figures = Figures(
+    ...     n_windows=5, train_loss=0.2, train_loss_before=0.2, validation_loss=0.3, best_validation_loss=0.3,
+    ...     variance_ratio=0.02, mae=1.5, mae_last_value=2.0, mae_seasonal=1.8,
+    ...     missing_share=0.0, dead_share=0.0, tiny_share=0.0, season=7,
+    ... )
+    >>> diagnosis = Diagnosis(figures, findings=("The forecast is flat.",))
+    >>> print(diagnosis)  # doctest: +ELLIPSIS
+                 n_windows  5
+    ...
+            skill_seasonal  0.1667
+    - The forecast is flat.
     """
 
     figures: Figures
@@ -201,6 +229,21 @@ def diagnose(
     ------
     ValueError
         If the series is too short for one window, or ``n_windows`` below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers import diagnose
+    >>> series = TimeSeries.from_values(np.sin(np.arange(90) / 2).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = PatchTSTModel(24, 6, patch_length=6, stride=6, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> diagnosis = diagnose(model.fit(series[:60], verbose=False), series, n_windows=5)
+    >>> diagnosis.figures.n_windows
+    6
+    >>> diagnosis.figures.mae < diagnosis.figures.mae_last_value
+    True
     """
     require_at_least(1, n_windows=n_windows)
     lookback, horizon = model.min_input_chunk_length, model.output_chunk_length

@@ -9,6 +9,13 @@ def seasonal_period(freq: pd.DateOffset | int) -> int:
     """Return the steps in the period most series of a frequency have: a day, a week for days, a year for longer steps.
 
     Steps below a minute get an hour; a frequency without a usual period, and a RangeIndex, 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from darts_tsformers.seasonality import seasonal_period
+    >>> [seasonal_period(pd.tseries.frequencies.to_offset(freq)) for freq in ("h", "D", "W-SUN", "MS", "YS")]
+    [24, 7, 52, 12, 1]
     """
     if isinstance(freq, int):
         return 1

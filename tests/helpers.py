@@ -1,11 +1,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
+from darts_tsformers.attention import registry
 from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.networks._network import NETWORKS
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -34,6 +37,13 @@ def assert_same_with_gradients(ours: Tensor, theirs: Tensor, inputs: Sequence[Te
     gradients = [torch.autograd.grad((out * probe).sum(), inputs) for out in (ours, theirs)]
     for our_gradient, their_gradient in zip(*gradients, strict=True):
         torch.testing.assert_close(our_gradient, their_gradient)
+
+
+@contextmanager
+def registries_as_before() -> Iterator[None]:
+    """Forget afterwards which mechanisms and networks the block has named."""
+    with patch.dict(registry._MECHANISMS), patch.dict(NETWORKS):
+        yield
 
 
 @contextmanager

@@ -25,6 +25,22 @@ class Attention(nn.Module, ABC):
         Whether queries and keys may differ in length.
     exact_weights
         Whether the weights returned are those that made the output, or a reconstruction.
+
+    Examples
+    --------
+    A mechanism of one's own, here the mean of all values, can serve every encoder:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import Attention
+    >>> class MeanAttention(Attention):
+    ...     supports_causal = False
+    ...
+    ...     def forward(self, q, k, v, *, causal=False, need_weights=False):
+    ...         weights = q.new_full((*q.shape[:-1], k.shape[-2]), 1 / k.shape[-2])
+    ...         return weights @ v, weights if need_weights else None
+    >>> v = torch.arange(12.0).view(1, 1, 4, 3)
+    >>> MeanAttention()(v, v, v)[0][0, 0, 0]
+    tensor([4.5000, 5.5000, 6.5000])
     """
 
     supports_causal: ClassVar[bool] = True

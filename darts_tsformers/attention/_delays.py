@@ -62,6 +62,8 @@ class DelayedSum(torch.autograd.Function):
 
 def correlate(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L"]:
     """Correlate two series at all delays, summed over heads and channels: one inverse FFT serves them all."""
+    if torch.compiler.is_exporting():
+        return _correlate_by_products(q, k)
     b, h, length, e = q.shape
     out = q.new_empty(b, length)
     for some in parts(q, b, h * length * e):
@@ -74,6 +76,19 @@ def delayed_steps(delays: Int[Tensor, "B n"], length: int) -> Int[Tensor, "B L n
     """Return which step each delay brings to each step."""
     steps = torch.arange(length, dtype=torch.int32, device=delays.device)
     return (steps[:, None] + delays.int()[:, None]).remainder_(length)
+
+
+def _correlate_by_products(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L"]:
+    """Do the same without a transform, for formats that have none: O(L^2 h e) time, O(L^2) memory for each sample.
+
+    All steps meet all steps. Twice side by side, and read in lines longer by one, the products of each delay stand in
+    a column.
+    """
+    length = q.shape[-2]
+    queries, keys = (t.transpose(1, 2).flatten(2) for t in (q, k))
+    twice = (keys @ queries.mT).repeat(1, 1, 2)  # (B, L, 2 L)
+    lines = F.pad(twice.flatten(1), (0, length)).reshape(-1, length, 2 * length + 1)
+    return lines[..., :length].sum(1)
 
 
 def _cross_spectrum(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Tensor:
@@ -95,6 +110,8 @@ def _sum_steps(
     x: Float[Tensor, "B h L e"], steps: Int[Tensor, "B L n"], weights: Float[Tensor, "B n"]
 ) -> Float[Tensor, "B h L e"]:
     """Sum for each step the given ones, times their weights."""
+    if torch.compiler.is_exporting():
+        return _sum_gathered(x, steps, weights)
     b, h, length, e = x.shape
     out = x.new_empty(b, length, h * e)
     for some in parts(x, b, h * length * e):
@@ -102,6 +119,16 @@ def _sum_steps(
         total = F.embedding_bag(_rows(steps[some]), _time_first(x[some]), mode="sum", per_sample_weights=each)
         out[some] = total.view_as(out[some])
     return out.view(b, length, h, e).transpose(1, 2)
+
+
+def _sum_gathered(
+    x: Float[Tensor, "B h L e"], steps: Int[Tensor, "B L n"], weights: Float[Tensor, "B n"]
+) -> Float[Tensor, "B h L e"]:
+    """Do the same by plain gathers, one for each of the ``n`` steps, for formats that have no bags."""
+    total = torch.zeros_like(x)
+    for some, weight in zip(steps.long().unbind(-1), weights.unbind(-1), strict=True):
+        total = total + weight[:, None, None, None] * x.gather(2, some[:, None, :, None].expand_as(x))
+    return total
 
 
 def _multiply_steps(

@@ -61,8 +61,19 @@ class AutoCorrelation(Attention):
     not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros).
     In half precision, transforms and sums run in float32.
 
-    The mechanism has no standard form in ONNX. It would take the transforms as products with a real DFT matrix, in
-    O(L^2), and the sums of delayed copies as gathers.
+    Exported, as to ONNX, it compares all steps with all steps instead of transforming them: O(L^2 h e) time.
+
+    Examples
+    --------
+    A wave of 6 steps resembles itself at once, and after 6, 12 and 18 steps:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import AutoCorrelation
+    >>> angle = torch.arange(24) * torch.pi / 3
+    >>> q = torch.stack([angle.sin(), angle.cos()], dim=-1)[None, None]  # (B, h, L, e)
+    >>> delays, weights = AutoCorrelation(factor=1.3).delays(q, q)
+    >>> sorted(delays[0].tolist())
+    [0, 6, 12, 18]
     """
 
     supports_causal: ClassVar[bool] = False

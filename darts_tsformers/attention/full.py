@@ -24,6 +24,17 @@ class FullAttention(Attention):
     -----
     Vaswani et al., "Attention Is All You Need", NeurIPS 2017, equation 1. Dropout on the weights is left out: it would
     turn the fused kernel off. Layers drop the output instead.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.attention import FullAttention
+    >>> q, k, v = torch.randn(3, 2, 4, 12, 5)  # each (B, h, L, e)
+    >>> out, weights = FullAttention()(q, k, v, causal=True, need_weights=True)
+    >>> out.shape, weights.shape
+    (torch.Size([2, 4, 12, 5]), torch.Size([2, 4, 12, 12]))
+    >>> weights[0, 0, 0, :3]  # the first step sees itself alone
+    tensor([1., 0., 0.])
     """
 
     def forward(

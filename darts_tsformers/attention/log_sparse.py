@@ -56,6 +56,19 @@ class LogSparseAttention(Attention):
     widths, so it belongs to the layer's projections and is not here. No code of the authors is public. Deviations: the
     form that is not causal, which encoders need; and where the reference leaves out the restart whose window begins
     before the sequence, its step is seen like every other.
+
+    Examples
+    --------
+    With all scores equal, a step takes the same of itself and of the steps 1, 2, 4 and 8 before it:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import LogSparseAttention
+    >>> q = torch.zeros(1, 1, 9, 2)  # (B, h, L, e)
+    >>> _, weights = LogSparseAttention()(q, q, q, causal=True, need_weights=True)
+    >>> weights[0, 0, -1]
+    tensor([0.2000, 0.0000, 0.0000, 0.0000, 0.2000, 0.0000, 0.2000, 0.2000, 0.2000])
+    >>> LogSparseAttention("local", sub_length=4).distance_groups(16)
+    {'self': [0], 'local': [1], 'log steps': [2, 3, 5, 9]}
     """
 
     supports_cross = False  # queries and keys share their positions
@@ -210,11 +223,30 @@ def _attend_distances(
     start: int,
 ) -> Float[Tensor, "B h n f"]:
     """Attend from row ``start + i`` to the keys at the given distances before it; negative ones lie after it."""
+    if torch.compiler.is_exporting():
+        return _gather_distances(q, k, v, distances, start)
     wide = torch.promote_types(q.dtype, torch.float32)  # a sum over distances would round at each of them
     queries, keys, values = (t.to(wide).flatten(0, 1).mT.contiguous() for t in (q, k, v))
     scaled = queries / math.sqrt(q.shape[-1])
     out: Tensor = _Distances.apply(scaled, keys, values, distances, start)  # type: ignore[no-untyped-call]
     return out.mT.reshape(*q.shape[:-1], v.shape[-1]).to(v.dtype)
+
+
+def _gather_distances(
+    q: Float[Tensor, "B h n e"],
+    k: Float[Tensor, "B h L e"],
+    v: Float[Tensor, "B h L f"],
+    distances: list[int],
+    start: int,
+) -> Float[Tensor, "B h n f"]:
+    """Do the same in a few operations on copies of the keys, O(n m e) memory: a graph that does not grow with them."""
+    rows = torch.arange(start, start + q.shape[-2], device=q.device)[:, None]
+    at = rows - torch.tensor(distances, device=q.device)
+    exists = (at >= 0) & (at < k.shape[-2])
+    keys, values = (t[..., at.clamp(0, k.shape[-2] - 1), :] for t in (k, v))
+    scores = (keys @ q[..., None] / math.sqrt(q.shape[-1])).squeeze(-1)
+    weights = scores.masked_fill(~exists, -math.inf).softmax(-1)
+    return (weights[..., None, :] @ values).squeeze(-2)
 
 
 class _Distances(torch.autograd.Function):

@@ -5,6 +5,7 @@ import random
 from collections.abc import Collection
 from typing import ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -74,6 +75,19 @@ class ProbSparseAttention(Attention):
     query is measured by earlier keys only; the sample is shared unless asked otherwise. In evaluation it is a fixed
     function of the lengths, so that the same input gives the same forecast; in training it comes from torch's default
     generator.
+
+    Examples
+    --------
+    Of 48 queries, twice the logarithm, rounded up to 4, attend:
+
+    >>> import torch
+    >>> from darts_tsformers.attention import ProbSparseAttention
+    >>> q, k, v = torch.randn(3, 2, 4, 48, 5)  # each (B, h, L, e)
+    >>> attention = ProbSparseAttention(factor=2)
+    >>> attention(q, k, v)[0].shape
+    torch.Size([2, 4, 48, 5])
+    >>> attention.select(q, k).shape
+    torch.Size([2, 4, 8])
     """
 
     strictly_causal: ClassVar[bool] = False
@@ -171,6 +185,8 @@ class ProbSparseAttention(Attention):
     def _sample(self, n_queries: int, n_keys: int, device: torch.device) -> Int[Tensor, "U"] | Int[Tensor, "L U"]:
         size = self._n_kept(n_keys)
         if self.sampling == "per_query":
+            if torch.compiler.is_exporting():
+                return torch.tensor(_evaluation_draws(n_keys, (n_queries, size)), device=device)
             generator = None if self.training else torch.Generator().manual_seed(EVALUATION_SEED)
             source = device if self.training else torch.device("cpu")
             return torch.randint(n_keys, (n_queries, size), generator=generator, device=source).to(device)
@@ -205,6 +221,12 @@ class ProbSparseAttention(Attention):
         if not causal or self.lazy_context == "cummean":
             lazy = lazy / lazy.sum(-1, keepdim=True)
         return lazy.expand(b, h, n, m).scatter(-2, _along(selected, m), rows.softmax(-1))
+
+
+def _evaluation_draws(n: int, shape: tuple[int, int]) -> list[list[int]]:
+    """Return what torch's generator draws in evaluation, as plain numbers: NumPy has the same one."""
+    bits = np.random.RandomState(EVALUATION_SEED).randint(2**32, size=shape, dtype=np.uint32)
+    return (bits % n).tolist()
 
 
 @torch.no_grad()

@@ -20,12 +20,29 @@ _MECHANISMS: dict[str, type[Attention]] = {}
 def register_attention(name: str, mechanism: type[Attention]) -> None:
     """Make ``attention=name`` mean ``mechanism`` in every model.
 
+    Parameters
+    ----------
+    name
+        What to write in a model.
+    mechanism
+        The class, not an instance.
+
     Raises
     ------
     TypeError
         If ``mechanism`` is not a subclass of :class:`Attention`.
     ValueError
         If the name is taken by another class.
+
+    Examples
+    --------
+    >>> from darts_tsformers.attention import FullAttention, build_attention, register_attention
+    >>> class Sharp(FullAttention):
+    ...     def forward(self, q, k, v, *, causal=False, need_weights=False):
+    ...         return super().forward(4 * q, k, v, causal=causal, need_weights=need_weights)
+    >>> register_attention("sharp", Sharp)
+    >>> build_attention("sharp")
+    Sharp()
     """
     if not (isinstance(mechanism, type) and issubclass(mechanism, Attention)):
         raise TypeError(f"mechanism={mechanism!r} must be a subclass of darts_tsformers.attention.Attention")
@@ -38,12 +55,28 @@ def register_attention(name: str, mechanism: type[Attention]) -> None:
 
 
 def attention_names() -> list[str]:
-    """Return the registered names, sorted."""
+    """Return the registered names, sorted.
+
+    Examples
+    --------
+    >>> from darts_tsformers.attention import attention_names
+    >>> attention_names()
+    ['auto_correlation', 'full', 'log_sparse', 'prob_sparse']
+    """
     return sorted(_MECHANISMS)
 
 
 def attention_spec(attention: AttentionLike) -> AttentionSpec:
     """Reduce what a user wrote to plain data.
+
+    Parameters
+    ----------
+    attention
+        A name, a name with arguments, or a mechanism.
+
+    Returns
+    -------
+    The registered name and the constructor arguments.
 
     Raises
     ------
@@ -51,6 +84,14 @@ def attention_spec(attention: AttentionLike) -> AttentionSpec:
         If the name, or the class of the mechanism, is not registered.
     TypeError
         If ``attention`` is none of the accepted forms.
+
+    Examples
+    --------
+    >>> from darts_tsformers.attention import LogSparseAttention, attention_spec
+    >>> attention_spec("full")
+    ('full', {})
+    >>> attention_spec(LogSparseAttention("local", sub_length=8))
+    ('log_sparse', {'pattern': 'local', 'sub_length': 8})
     """
     if isinstance(attention, Attention):
         for name, mechanism in _MECHANISMS.items():
@@ -74,7 +115,26 @@ def attention_spec(attention: AttentionLike) -> AttentionSpec:
 
 
 def build_attention(attention: AttentionLike) -> Attention:
-    """Build a fresh mechanism; layers never share one."""
+    """Build a fresh mechanism; layers never share one.
+
+    Parameters
+    ----------
+    attention
+        A name, a name with arguments, or a mechanism, which is a pattern and never used itself.
+
+    Raises
+    ------
+    ValueError
+        If the name, or the class of the mechanism, is not registered, or the arguments do not fit it.
+    TypeError
+        If ``attention`` is none of the accepted forms.
+
+    Examples
+    --------
+    >>> from darts_tsformers.attention import build_attention
+    >>> build_attention(("prob_sparse", {"factor": 3})).config()
+    {'factor': 3, 'sampling': 'shared', 'lazy_context': 'cummean'}
+    """
     name, arguments = attention_spec(attention)
     try:
         return _MECHANISMS[name](**arguments)

@@ -76,6 +76,21 @@ def explain(
     Notes
     -----
     With a likelihood its parameters are forecast; beyond the horizon, where Darts gives none, one sample path is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers.explain import explain
+    >>> series = TimeSeries.from_values(np.sin(np.arange(90) / 2).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = PatchTSTModel(24, 6, patch_length=6, stride=6, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> e = explain(model.fit(series, verbose=False))
+    >>> e.mean_maps["backbone.encoder.layers.0.attention"].shape  # heads, patches that look, patches looked at
+    (4, 5, 5)
+    >>> print(e.summary().splitlines()[0])
+    PatchTSTModel, 1 window of 1 series: attention of 3 layers.
     """
     n = _checked(model, n, stride, kinds, batch_size, max_windows)
     given: dict[str, Any] = {

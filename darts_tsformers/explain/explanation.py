@@ -41,6 +41,25 @@ class Explanation:
         For a mechanism of fixed distances what they are, by layer.
     level
         The parameter of the likelihood, by position, that says where the target will be.
+    folder
+        Where maps are that memory is not to hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers.explain import explain
+    >>> series = TimeSeries.from_values(np.sin(np.arange(90) / 2).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = PatchTSTModel(24, 6, patch_length=6, stride=6, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> e = explain(model.fit(series, verbose=False))
+    >>> list(e.parts), e.window_names
+    (['attention'], ['89'])
+    >>> e.maps["backbone.encoder.layers.0.attention"].dims
+    ('window', 'component', 'head', 'query', 'key')
+    >>> e.to_frame(layer="backbone.encoder.layers.0.attention").columns[-4:].tolist()
+    ['key_last', 'key_start', 'key_end', 'weights']
     """
 
     model: str

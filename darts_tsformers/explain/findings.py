@@ -188,10 +188,32 @@ def offset_shares(e: Explanation) -> pd.DataFrame:
 def model_health(e: Explanation) -> pd.DataFrame:
     """Return figures of each head.
 
+    Parameters
+    ----------
+    e
+        What was recorded; without attention there are no rows.
+
+    Returns
+    -------
     Columns: ``layer``, ``head``; ``entropy``, the mean over rows and windows of each row's entropy over the largest it
     could have; ``top_share``, what the most attended key gets of all attention; ``causal``, and ``local_window``, the
     steps within which 90 % of attention falls, for maps over time; ``collapsed``, a single key gets more than half of
     it (of at least three); ``uniform``, the rows look at all they can see alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers.explain import explain, model_health
+    >>> series = TimeSeries.from_values(np.sin(np.arange(90) / 2).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = PatchTSTModel(24, 6, patch_length=6, stride=6, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> health = model_health(explain(model.fit(series, verbose=False)))
+    >>> len(health)  # 3 layers of 4 heads
+    12
+    >>> bool(health["collapsed"].any())
+    False
     """
     rows = []
     for path, weights in e.maps.items():

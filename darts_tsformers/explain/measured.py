@@ -28,6 +28,23 @@ class Reliance:
         is. Parts are ``"whole"``, ``"past"`` (look-back) and ``"horizon"``; where a variable has no such part there is
         NaN, as in errors where the truth is not known. ``kind`` says of which kind a variable is, and ``partner`` from
         which window, by position, each got it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers.explain import reliance
+    >>> series = TimeSeries.from_values(np.sin(np.arange(90) / 2).astype(np.float32), columns=["wave"])
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = PatchTSTModel(24, 6, patch_length=6, stride=6, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> measured = reliance(model.fit(series, verbose=False), stride=5)
+    >>> measured.data["change"].dims
+    ('variable', 'part', 'component')
+    >>> measured.to_frame()[["variable", "kind", "part"]].values.tolist()
+    [['wave', 'target', 'whole'], ['wave', 'target', 'past']]
+    >>> measured.to_frame()["relative_change"].round(3).tolist()  # there is nothing else to rest on
+    [1.0, 1.0]
     """
 
     model: str

@@ -38,6 +38,16 @@ class SeriesDecomposition(nn.Module):
     Notes
     -----
     Wu et al., "Autoformer", NeurIPS 2021, equation 1; padding as in Zhou et al., "FEDformer", ICML 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.decomposition import SeriesDecomposition
+    >>> remainder, trend = SeriesDecomposition(3)(torch.tensor([[[1.0, 4.0, 1.0, 4.0, 1.0]]]))  # (B, C, L)
+    >>> trend.flatten()
+    tensor([2., 2., 3., 2., 2.])
+    >>> remainder.flatten()
+    tensor([-1.,  2., -2.,  2., -1.])
     """
 
     def __init__(self, kernel_size: int, *, dim: int = -1) -> None:
@@ -74,6 +84,15 @@ class MixtureDecomposition(nn.Module):
     Notes
     -----
     Zhou et al., "FEDformer", ICML 2022, section 3.4: ``MOEDecomp``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.decomposition import MixtureDecomposition
+    >>> decomposition = MixtureDecomposition([3, 5])
+    >>> remainder, trend = decomposition(torch.randn(2, 1, 12))  # (B, C, L)
+    >>> decomposition.weights(trend).shape  # of each kernel, at each step
+    torch.Size([2, 2, 1, 12])
     """
 
     def __init__(self, kernel_sizes: Sequence[int], *, dim: int = -1) -> None:
@@ -118,7 +137,11 @@ def _split(
     """Return remainder and trend, of one kernel or of a mixture; sums run in single precision at least."""
     wide = torch.promote_types(x.dtype, torch.float32)
     mix = (None, None) if weight is None or bias is None else (weight.to(wide), bias.to(wide))
-    remainder, trend = _Split.apply(x.to(wide), kernel_sizes, dim, *mix)  # type: ignore[no-untyped-call]
+    if torch.compiler.is_exporting():
+        trend = _plain_trend(x.to(wide), kernel_sizes, dim, *mix)
+        remainder = x.to(wide) - trend
+    else:
+        remainder, trend = _Split.apply(x.to(wide), kernel_sizes, dim, *mix)  # type: ignore[no-untyped-call]
     return remainder.to(x.dtype), trend.to(x.dtype)
 
 
@@ -180,6 +203,14 @@ def _trend(x: Tensor, kernel_sizes: tuple[int, ...], dim: int, weight: Tensor | 
     for share, kernel_size in zip(shares, kernel_sizes, strict=True):
         share.mul_(_average(x, kernel_size, dim))
     return shares.sum(0)
+
+
+def _plain_trend(
+    x: Tensor, kernel_sizes: tuple[int, ...], dim: int, weight: Tensor | None, bias: Tensor | None
+) -> Tensor:
+    """Do the same without writing to what is there already, which exporters do not follow."""
+    averages = torch.stack([_average(x, kernel_size, dim) for kernel_size in kernel_sizes])
+    return averages[0] if weight is None or bias is None else (_mixing(x, weight, bias) * averages).sum(0)
 
 
 def _mixture_gradients(

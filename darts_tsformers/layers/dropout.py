@@ -28,8 +28,7 @@ class Dropout(nn.Dropout):
     def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Drop elements and scale the others up."""
         rate = self.rate
-        simple = x.numel() <= FEW or self.inplace or rate in (0.0, 1.0)
-        if simple or x.device.type != "cpu" or is_traced():
+        if is_traced() or x.device.type != "cpu" or x.numel() <= FEW or self.inplace or rate in (0.0, 1.0):
             return F.dropout(x, rate, rate > 0, self.inplace)
         return drop(x, draw_dropped(x.numel(), rate), 1 / (1 - rate))
 

@@ -55,7 +55,8 @@ class FeedForward(nn.Sequential):
         """
         widen, activation, dropout, narrow, _ = self
         return (
-            type(widen) is nn.Linear
+            not is_traced()
+            and type(widen) is nn.Linear
             and type(narrow) is nn.Linear
             and type(activation) in ACTIVATIONS.values()
             and isinstance(dropout, Dropout)
@@ -65,7 +66,6 @@ class FeedForward(nn.Sequential):
             and x.device.type == "cpu"
             and x.dtype in (torch.float32, torch.float64)
             and not torch.is_autocast_enabled("cpu")
-            and not is_traced()
         )
 
 

@@ -59,6 +59,16 @@ class FourierBlock(nn.Module):
     Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022,
     section 3.2; ``n_modes`` is the paper's M. Deviations: the random modes come from a generator of the layer's own. As
     in the authors' code, the mode of alternating signs is left out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.fourier import FourierBlock
+    >>> block = FourierBlock(d_model=8, n_heads=2, length=24, n_modes=4, mode_select="lowest")
+    >>> block.modes
+    tensor([0, 1, 2, 3])
+    >>> block(torch.randn(3, 2, 24, 4)).shape  # (B, h, L, e)
+    torch.Size([3, 2, 24, 4])
     """
 
     modes: Tensor

@@ -51,6 +51,16 @@ class InstanceNorm(nn.Module):
     Kim et al., "Reversible Instance Normalization for Accurate Time-Series Forecasting against Distribution Shift",
     ICLR 2022. As in the authors' code, the inverse divides by :math:`w + \epsilon^2`. Statistics are computed in at
     least float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.instance_norm import InstanceNorm
+    >>> normalised, statistics = InstanceNorm()(torch.tensor([[[10.0], [14.0], [12.0]]]))  # (B, L, C)
+    >>> normalised.flatten()
+    tensor([-1.2247,  1.2247,  0.0000])
+    >>> statistics.level.item()
+    12.0
     """
 
     def __init__(self, n_components: int = 1, *, affine: bool = False, epsilon: float = 1e-5) -> None:

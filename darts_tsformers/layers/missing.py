@@ -29,7 +29,16 @@ class Filled:
 
 
 def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
-    """Replace NaN by the mean of its window and component. A series without NaN comes back bit for bit."""
+    """Replace NaN by the mean of its window and component. A series without NaN comes back bit for bit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.missing import fill_gaps
+    >>> filled = fill_gaps(torch.tensor([[[1.0], [torch.nan], [5.0]]]))  # (B, L, C)
+    >>> filled.values.flatten(), filled.missing.flatten()
+    (tensor([1., 3., 5.]), tensor([0., 1., 0.]))
+    """
     missing = x.isnan()
     wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
     n_observed = (~missing).sum(dim=1, keepdim=True).clamp_min(1)

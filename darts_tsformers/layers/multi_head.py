@@ -71,6 +71,15 @@ class MultiHeadAttention(nn.Module):
     :math:`Q_i K_i^\top` is the product of the queries and keys laid side by side,
     :math:`[Q_1 \dots Q_l][K_1 \dots K_l]^\top`, so this layer carries those on instead of an L x L map, and any
     mechanism that compares queries with keys can be used with it, the fused kernel included.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.multi_head import MultiHeadAttention
+    >>> layer = MultiHeadAttention(d_model=8, n_heads=2, attention="log_sparse", causal=True)
+    >>> out, _ = layer(torch.randn(3, 12, 8))  # (B, L, D)
+    >>> out.shape
+    torch.Size([3, 12, 8])
     """
 
     def __init__(

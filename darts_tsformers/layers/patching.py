@@ -14,6 +14,15 @@ class Patching(nn.Module):
     With ``pad_end`` the last value is repeated ``stride`` times first, which gives one patch more:
     ``(L - patch_length) // stride + 2``. Without, steps after the last full patch are left out.
 
+    Parameters
+    ----------
+    input_length
+        Steps to cut.
+    patch_length, stride
+        Steps of a patch, and between the starts of two.
+    pad_end
+        Whether to fill up the end.
+
     Raises
     ------
     ValueError
@@ -22,6 +31,15 @@ class Patching(nn.Module):
     Notes
     -----
     Nie et al., "A Time Series is Worth 64 Words", ICLR 2023, section 3.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.patching import Patching
+    >>> Patching(7, patch_length=4, stride=2)(torch.arange(7.0).view(1, 1, 7))[0, 0]
+    tensor([[0., 1., 2., 3.],
+            [2., 3., 4., 5.],
+            [4., 5., 6., 6.]])
     """
 
     def __init__(self, input_length: int, patch_length: int, stride: int, *, pad_end: bool = True) -> None:

@@ -59,6 +59,17 @@ def recording(*kinds: str) -> Iterator[Record]:
     """Record some kinds of intermediate results, in the order in which they come up inside the block, detached.
 
     Outside of such a block nothing is formed that the forecast does not need.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.multi_head import MultiHeadAttention
+    >>> from darts_tsformers.layers.recording import recording
+    >>> layer = MultiHeadAttention(d_model=8, n_heads=2)
+    >>> with recording("attention") as record:
+    ...     _ = layer(torch.randn(3, 12, 8))
+    >>> record["attention"][0].tensors["weights"].shape
+    torch.Size([3, 2, 12, 12])
     """
     entries: Record = {kind: [] for kind in kinds}
     token = _active.set(entries)

@@ -140,6 +140,16 @@ class MultiwaveletBlock(_Multiwavelet):
     Differential Equations", NeurIPS 2021. ``n_modes`` is the authors' alpha, ``n_coarse_levels`` their L. Deviations:
     the sizes by default; the authors take the values, not the queries, which in self-attention is another name for one
     projection of the same tokens.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.wavelet import MultiwaveletBlock
+    >>> block = MultiwaveletBlock(d_model=8, length=40, n_coarse_levels=3)
+    >>> block.n_levels  # 40 steps can be halved 5 times
+    2
+    >>> block(torch.randn(3, 2, 40, 4)).shape  # (B, h, L, e)
+    torch.Size([3, 2, 40, 4])
     """
 
     def __init__(

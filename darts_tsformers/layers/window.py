@@ -26,6 +26,12 @@ class Sizes:
         Likelihood parameters per forecast value (``Q``); 1 for a point forecast.
     n_levels
         How many of them, the first ones, are a level of the target: all if they are quantiles, none of a logarithm.
+
+    Examples
+    --------
+    >>> from darts_tsformers.layers.window import Sizes
+    >>> Sizes(input_length=24, output_length=6).label_length(None)
+    12
     """
 
     input_length: int
@@ -71,6 +77,14 @@ class Window:
         Static covariates, one row per component or one for all.
     future_target
         What followed; there while training alone, for a network that learns from its own past (teacher forcing).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Window
+    >>> window = Window(target=torch.zeros(3, 24, 2), past=torch.zeros(3, 24, 1))
+    >>> window.past.shape, window.future is None
+    (torch.Size([3, 24, 1]), True)
     """
 
     target: Float[Tensor, "B L C"]

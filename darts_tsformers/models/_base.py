@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import os
 from abc import ABC
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,7 +11,6 @@ import torch
 from darts import TimeSeries
 from darts.logging import get_logger
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
-from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTrainingSample
 from darts.utils.likelihood_models.torch import TorchLikelihood
@@ -26,6 +24,7 @@ from darts_tsformers.models._docs import compose_docstring, full_signature
 from darts_tsformers.models._likelihoods import restore_rules
 from darts_tsformers.models._loss import is_joint
 from darts_tsformers.models._module import TSFormerModule
+from darts_tsformers.models._processes import in_one_process
 from darts_tsformers.models._series import (
     check_categories,
     check_embedding_sizes,
@@ -33,13 +32,14 @@ from darts_tsformers.models._series import (
     resolve_categories,
     with_statics_in_order,
 )
+from darts_tsformers.models._stored import StoredModel
 from darts_tsformers.models._variates import number_drawn
 from darts_tsformers.networks._network import Network
 
 logger = get_logger(__name__)
 
 
-class TSFormerModel(MixedCovariatesTorchModel, ABC):
+class TSFormerModel(StoredModel, ABC):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
     A subclass sets :attr:`network_class` and writes an explicit ``__init__`` whose keyword arguments are the network's,
@@ -52,6 +52,38 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         The architecture.
     paper_configs
         Published sizes by data set, as keyword arguments.
+
+    Raises
+    ------
+    ValueError
+        When a model is made, if an argument breaks its rule; the message names the argument, its value and the rule.
+
+    Examples
+    --------
+    A forecaster that goes on from the last value, at a slope that it learns:
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.models import TSFormerModel
+    >>> from darts_tsformers.networks import Network
+    >>> class Drift(Network, name="drift"):
+    ...     def __init__(self, sizes):
+    ...         super().__init__(sizes)
+    ...         self.slope = torch.nn.Parameter(torch.zeros(sizes.n_targets, sizes.n_parameters))
+    ...
+    ...     def forward(self, window):  # (B, L, C) -> (B, H, C, Q)
+    ...         steps = torch.arange(1, self.sizes.output_length + 1)
+    ...         return window.target[:, -1:, :, None] + steps[:, None, None] * self.slope
+    >>> class DriftModel(TSFormerModel):
+    ...     network_class = Drift
+    ...
+    ...     def __init__(self, input_chunk_length, output_chunk_length, output_chunk_shift=0, **kwargs):
+    ...         super().__init__()
+    >>> series = TimeSeries.from_values(np.arange(60, dtype=np.float32))
+    >>> model = DriftModel(12, 3, n_epochs=1, random_state=0, pl_trainer_kwargs={"enable_progress_bar": False})
+    >>> model.fit(series, verbose=False).predict(3, verbose=False).values().ravel().round()
+    array([59., 59., 59.], dtype=float32)
     """
 
     network_class: ClassVar[type[Network]]
@@ -212,11 +244,22 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
             use_static_covariates=self.uses_static_covariates,
         )
 
+    def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Forecast in this process alone: of a forecast made by several, each would have a part only."""
+        of_training = self.trainer_params
+        self.trainer_params = in_one_process(of_training)
+        try:
+            return super()._setup_for_predict(*args, **kwargs)
+        finally:
+            self.trainer_params = of_training
+
     def _check_ckpt_parameters(self, tfm_save: "TSFormerModel") -> None:
         """Check as Darts does; this is also the one place where ``load_weights`` has the saved model at hand.
 
         From it come the names of the static covariates, without which no category can be found again.
         """
+        if type(tfm_save) is not type(self):
+            raise ValueError(f"weights for {type(self).__name__} must be its own, not of {type(tfm_save).__name__}")
         super()._check_ckpt_parameters(tfm_save)
         self._static_names = tfm_save._static_names
 
@@ -243,22 +286,6 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
         shortest: int | None = self.model_params.get("min_input_chunk_length")
         return self.input_chunk_length if shortest is None else shortest
 
-    def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
-        """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
-
-        Unlike in Darts, any path-like is taken, and a model that was loaded and has not run since keeps its weights.
-        """
-        if self.trainer is None and self.model is not None:
-            trainer = self._init_trainer(self.trainer_params)
-            trainer.strategy.connect(self.model)
-            self.trainer = trainer
-        super().save(None if path is None else os.fspath(path), clean, **kwargs)
-
-    @staticmethod
-    def load(path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> "TSFormerModel":
-        """Load a saved model; see Darts' documentation. Any path-like is taken."""
-        return MixedCovariatesTorchModel.load(os.fspath(path), *args, **kwargs)
-
     @property
     def supports_static_covariates(self) -> bool:
         """Every model of this package takes static covariates."""
@@ -268,10 +295,23 @@ class TSFormerModel(MixedCovariatesTorchModel, ABC):
     def paper_config(cls, dataset: str) -> dict[str, Any]:
         """Return the published sizes for a data set as keyword arguments of the class.
 
+        Parameters
+        ----------
+        dataset
+            A key of ``paper_configs``.
+
         Raises
         ------
         ValueError
             If no sizes are known for ``dataset``.
+
+        Examples
+        --------
+        >>> from darts_tsformers import ITransformerModel
+        >>> config = ITransformerModel.paper_config("ETTm1")
+        >>> config["input_chunk_length"], config["output_chunk_length"], config["d_model"]
+        (96, 96, 128)
+        >>> model = ITransformerModel(**config | {"n_epochs": 3})
         """
         if dataset not in cls.paper_configs:
             raise ValueError(f"dataset={dataset!r} must be one of {sorted(cls.paper_configs)}")

@@ -55,6 +55,18 @@ class DecomposingModel(TSFormerModel):
         ------
         ValueError
             If ``n`` is beyond what is forecast at once, or the likelihood has no location in the units of the target.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from darts import TimeSeries
+        >>> from darts_tsformers import AutoformerModel
+        >>> steps = np.arange(90, dtype=np.float32)
+        >>> series = TimeSeries.from_values(steps + 5 * np.sin(steps))
+        >>> model = AutoformerModel(24, 6, d_model=8, n_epochs=1, random_state=0, pl_trainer_kwargs={"logger": False})
+        >>> trend, seasonal = model.fit(series, verbose=False).decompose()
+        >>> bool(np.allclose((trend + seasonal).values(), model.predict(6, verbose=False).values(), atol=1e-4))
+        True
         """
         steps = self.output_chunk_length
         n = steps if n is None else n

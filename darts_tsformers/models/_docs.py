@@ -35,6 +35,14 @@ SHARED: dict[str, str] = {
 }
 
 
+RAISES = """
+Raises
+------
+ValueError
+    If an argument breaks its rule; the message names it, its value and the rule.
+"""
+
+
 def parameters_of(docstring: str) -> dict[str, str]:
     """Return the entries of a numpy-style *Parameters* section: name(s) to text, as written."""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", inspect.cleandoc(docstring), re.M | re.S)
@@ -58,7 +66,7 @@ def compose_docstring(own: str, network: str, signature: inspect.Signature) -> s
         raise TypeError(f"argument {undocumented[0]!r} must be documented under Parameters in the network's docstring")
     entries = "\n".join(f"{name}\n{_indented(texts[name])}" for name in signature.parameters)
     summary, _, rest = inspect.cleandoc(own).partition("\n\nNotes\n")
-    return f"{summary}\n\nParameters\n----------\n{entries}\n" + (f"\nNotes\n{rest}" if rest else "")
+    return f"{summary}\n\nParameters\n----------\n{entries}\n{RAISES}" + (f"\nNotes\n{rest}" if rest else "")
 
 
 def full_signature(own: inspect.Signature) -> inspect.Signature:

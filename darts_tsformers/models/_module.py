@@ -144,17 +144,30 @@ class TSFormerModule(PLForecastingModule):
     def _train_val_step(
         self, batch: TorchTrainingBatch, stage: ModuleStage, criterion: Any, metrics: Any
     ) -> torch.Tensor:
-        """Take a step on what was observed; a mean over batches weighs each by how much that is."""
+        """Take a step on what was observed; a mean over batches weighs each by how much that is.
+
+        Processes that train together average their gradients: each weighs its mean by its share of all that they
+        observed, so that the average is what one process would get from the whole batch.
+        """
         batch = hide_blind_forecasts(batch)
         output = self(batch.to_module_input(stage=stage))
-        n_observed = int((~batch.future_target.isnan()).sum())
-        if n_observed == 0:
-            return (output.prediction * 0).sum()
-        loss = self._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
-        self.log(f"{stage.value}_loss", loss, batch_size=n_observed, prog_bar=True, sync_dist=True)
-        self._update_metrics(output, batch.future_target, metrics)
-        self._losses[stage].add(loss, n_observed)
+        observed = ~batch.future_target.isnan()
+        n_observed = (observed.all(dim=-1) if is_joint(self.likelihood) else observed).sum()
+        n_here, n_everywhere = int(n_observed), int(self._over_processes(n_observed, "sum"))
+        loss = (output.prediction * 0).sum()
+        if n_here > 0:
+            loss = self._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
+            self._update_metrics(output, batch.future_target, metrics)
+        if n_everywhere > 0:
+            summed = self.likelihood is None and getattr(criterion, "reduction", "mean") == "sum"
+            loss = loss * (self.trainer.world_size * (1 if summed else n_here / n_everywhere))
+            self.log(f"{stage.value}_loss", loss, batch_size=n_everywhere, prog_bar=True, sync_dist=True)
+            self._losses[stage].add(loss, n_everywhere)
         return loss
+
+    def _over_processes(self, value: torch.Tensor, operation: str) -> torch.Tensor:
+        """Take the sum or the mean of a value over the processes that train together."""
+        return self.trainer.strategy.reduce(value.clone(), reduce_op=operation)
 
     def _compute_loss(
         self, output: PLModuleOutput, target: torch.Tensor, criterion: Any, sample_weight: torch.Tensor | None
@@ -166,8 +179,6 @@ class TSFormerModule(PLForecastingModule):
         prediction, target, sample_weight = observed_only(
             output.prediction, target, sample_weight, jointly=is_joint(self.likelihood)
         )
-        if target.numel() == 0:
-            return (output.prediction * 0).sum()
         return super()._compute_loss(output.replace(prediction=prediction), target, None, sample_weight)
 
     def _update_metrics(self, output: PLModuleOutput, target: torch.Tensor, metrics: Any) -> None:
@@ -180,6 +191,11 @@ class TSFormerModule(PLForecastingModule):
         finally:
             self.n_targets = built_for
 
+    def on_train_start(self) -> None:
+        """Let each process draw its own dropout and samples; what they train on is shuffled by Lightning."""
+        if self.global_rank > 0:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
+
     def on_train_epoch_start(self) -> None:
         """Forget what a sanity check or an interrupted epoch left."""
         for losses in self._losses.values():
@@ -188,8 +204,12 @@ class TSFormerModule(PLForecastingModule):
     def on_train_epoch_end(self) -> None:
         """Note the mean losses of the epoch."""
         super().on_train_epoch_end()
-        train, validation = (self._losses[stage].take() for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE))
+        train, validation = (self._epoch_loss(stage) for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE))
         self.loss_history.append((train, validation))
+
+    def _epoch_loss(self, stage: ModuleStage) -> float | None:
+        mean = self._losses[stage].take()
+        return None if mean is None else float(self._over_processes(mean, "mean"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses with the weights."""

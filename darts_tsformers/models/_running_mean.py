@@ -16,8 +16,8 @@ class RunningMean:
         self._total = weighted if self._total is None else self._total + weighted
         self._weight += weight
 
-    def take(self) -> float | None:
+    def take(self) -> Tensor | None:
         """Return the mean, None if nothing was added, and begin anew."""
-        mean = None if self._total is None else float(self._total) / self._weight
+        mean = None if self._total is None else self._total / self._weight
         self._total, self._weight = None, 0
         return mean

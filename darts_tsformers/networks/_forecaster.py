@@ -43,6 +43,22 @@ class Forecaster(nn.Module):
     ------
     ValueError
         If there are not as many rules as likelihood parameters.
+
+    Examples
+    --------
+    The level of the data passes through, and a gap is no obstacle:
+
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import Forecaster, ITransformer
+    >>> forecaster = Forecaster(ITransformer(Sizes(input_length=24, output_length=6), d_model=16)).eval()
+    >>> target = torch.randn(2, 24, 3)
+    >>> target[:, 3:9] = torch.nan
+    >>> forecast = forecaster(Window(target))
+    >>> forecast.shape
+    torch.Size([2, 6, 3, 1])
+    >>> torch.allclose(forecaster(Window(target + 100)), forecast + 100, atol=1e-3)
+    True
     """
 
     def __init__(

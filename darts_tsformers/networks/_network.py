@@ -35,6 +35,19 @@ class Network(nn.Module, ABC):
     reads
         Kinds of covariates the architecture has a place for, of ``"past"``, ``"future"`` and ``"static"``. The others
         act through the shared :class:`~darts_tsformers.layers.covariates.CovariateHead`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import Network
+    >>> class LastValue(Network, name="last_value"):
+    ...     width_tie = None  # serves any number of components
+    ...
+    ...     def forward(self, window):
+    ...         return window.target[:, -1:, :, None].expand(-1, self.sizes.output_length, -1, 1)
+    >>> LastValue(Sizes(input_length=5, output_length=2))(Window(target=torch.arange(5.0).view(1, 5, 1))).flatten()
+    tensor([4., 4.])
     """
 
     name: ClassVar[str]

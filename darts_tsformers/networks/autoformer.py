@@ -67,6 +67,15 @@ class Autoformer(Network, name="autoformer"):
 
     Deviations: convolutions repeat the end values instead of joining the ends; the delays of
     :class:`~darts_tsformers.attention.AutoCorrelation` belong to each sample, in training too.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import Autoformer
+    >>> network = Autoformer(Sizes(input_length=48, output_length=6, n_targets=3), kernel_size=13, d_model=16)
+    >>> network(Window(target=torch.randn(2, 48, 3))).shape
+    torch.Size([2, 6, 3, 1])
     """
 
     reads = ALL_KINDS - {"past"}

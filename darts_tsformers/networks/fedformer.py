@@ -87,6 +87,17 @@ class FEDformer(Network, name="fedformer"):
     Deviations: what :mod:`~darts_tsformers.layers.fourier` and :mod:`~darts_tsformers.layers.wavelet` say of the
     blocks; each layer has weights and modes of its own; blocks that look at queries alone have no projections of keys
     and values; convolutions repeat the end values instead of joining the ends.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import FEDformer
+    >>> network = FEDformer(Sizes(input_length=48, output_length=6, n_targets=3), modes=8, d_model=16)
+    >>> network(Window(target=torch.randn(2, 48, 3))).shape
+    torch.Size([2, 6, 3, 1])
+    >>> network.attention_layers()  # frequencies take the place of attention
+    []
     """
 
     reads = ALL_KINDS - {"past"}

@@ -79,6 +79,16 @@ class Informer(Network, name="informer"):
 
     Deviations: heads and time are never mixed unless asked for; convolutions repeat the end values instead of joining
     the ends; dropout acts on the output of attention.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import Informer
+    >>> network = Informer(Sizes(input_length=48, output_length=6, n_targets=3, n_future=2), d_model=16)
+    >>> known = {"historic_future": torch.randn(2, 48, 2), "future": torch.randn(2, 6, 2)}
+    >>> network(Window(target=torch.randn(2, 48, 3), **known)).shape
+    torch.Size([2, 6, 3, 1])
     """
 
     reads = ALL_KINDS

@@ -56,6 +56,15 @@ class ITransformer(Network, name="itransformer"):
     -----
     Liu et al., "iTransformer: Inverted Transformers Are Effective for Time Series Forecasting", ICLR 2024.
     Deviation: dropout never acts on attention weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import ITransformer
+    >>> network = ITransformer(Sizes(input_length=48, output_length=6, n_past=1), d_model=16, n_heads=2)
+    >>> network(Window(target=torch.randn(2, 48, 3), past=torch.randn(2, 48, 1))).shape
+    torch.Size([2, 6, 3, 1])
     """
 
     reads = ALL_KINDS

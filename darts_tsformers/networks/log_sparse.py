@@ -76,6 +76,17 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
     learned position, which is what the paper's concatenation is to the first linear map behind it. The loss is on the
     horizon alone: each step of a look-back is in the horizon of another window. With an output shift the first row of
     the horizon follows the last step seen. Past covariates and the direct mode are ours.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import LogSparseTransformer
+    >>> network = LogSparseTransformer(Sizes(input_length=48, output_length=6), d_model=16).eval()
+    >>> network(Window(target=torch.randn(2, 48, 1))).shape
+    torch.Size([2, 6, 1, 1])
+    >>> network.feeds_on_itself, LogSparseTransformer(network.sizes, mode="direct").feeds_on_itself
+    (True, False)
     """
 
     reads = ALL_KINDS

@@ -76,6 +76,17 @@ class PatchTST(Network, name="patchtst"):
 
     Deviations: dropout never acts on attention weights; with a decomposition the window is normalised once, before the
     split, where the authors normalise each part.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import PatchTST
+    >>> network = PatchTST(Sizes(input_length=48, output_length=6), patch_length=16, stride=8, d_model=16)
+    >>> network(Window(target=torch.randn(2, 48, 3))).shape  # any number of components
+    torch.Size([2, 6, 3, 1])
+    >>> network.backbone.position.shape  # one token for each patch
+    torch.Size([6, 16])
     """
 
     reads = ALL_KINDS

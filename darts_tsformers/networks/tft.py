@@ -73,6 +73,16 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
     Deviations: dropout acts once in each gate, on its input, and nowhere else. Several targets are several variables of
     the past and outputs of the last map. Categories are embedded before the network, where each feature of an embedding
     becomes a variable.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.networks import TemporalFusionTransformer
+    >>> sizes = Sizes(input_length=48, output_length=6, n_targets=3, n_parameters=2)
+    >>> network = TemporalFusionTransformer(sizes, d_model=16)
+    >>> network(Window(target=torch.randn(2, 48, 3))).shape  # two parameters of a likelihood for each value
+    torch.Size([2, 6, 3, 2])
     """
 
     reads = ALL_KINDS

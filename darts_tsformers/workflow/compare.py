@@ -47,7 +47,8 @@ def compare(
     horizon
         Steps to forecast.
     model
-        ``"patchtst"`` or ``"itransformer"``.
+        ``"patchtst"``, ``"itransformer"``, ``"informer"``, ``"log_sparse"``, ``"autoformer"``, ``"fedformer"`` or
+        ``"tft"``.
     lookback, epochs
         Steps the forecaster sees, and most epochs to train; chosen to fit the series by default.
     quantiles
@@ -69,6 +70,21 @@ def compare(
     DataError
         If an argument is out of range; a series is too short, constant, or without values to train on; a future
         covariate is not known over the horizon; names of columns collide; or a forecast is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.workflow import Table, compare
+    >>> days = pd.date_range("2024-01-01", periods=90, freq="D", name="day")
+    >>> week = np.sin(np.arange(90) * 2 * np.pi / 7) + np.arange(90) % 5
+    >>> table = Table(TimeSeries.from_times_and_values(days, week, columns=["units"]))
+    >>> comparison = compare(table, horizon=7, epochs=1, verbose=False)
+    >>> list(comparison.scores.index)
+    ['PatchTSTModel', 'NaiveSeasonal', 'ExponentialSmoothing', 'RegressionEnsemble']
+    >>> comparison.forecast.start_time()
+    Timestamp('2024-03-31 00:00:00')
     """
     settings = choose_settings(
         table.target,

@@ -46,6 +46,21 @@ class Comparison:
         Takes and gives scaled values.
     scalers
         Fitted on the training rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.workflow import Table, compare
+    >>> days = pd.date_range("2024-01-01", periods=90, freq="D", name="day")
+    >>> week = np.sin(np.arange(90) * 2 * np.pi / 7) + np.arange(90) % 5
+    >>> table = Table(TimeSeries.from_times_and_values(days, week, columns=["units"]))
+    >>> comparison = compare(table, horizon=7, epochs=1, verbose=False)
+    >>> comparison.settings.lookback, comparison.settings.season
+    (21, 7)
+    >>> print(comparison.summary().splitlines()[0])
+    2 windows of 7 steps, from 2024-03-17 00:00:00 to 2024-03-30 00:00:00, look-back 21, season 7
     """
 
     table: Table

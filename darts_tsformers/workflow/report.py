@@ -40,6 +40,20 @@ def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] 
     DataError
         If the path is empty, too long or a file, a folder or the data stands where a file should go, or nothing can be
         written there.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from darts_tsformers.workflow import DataError, check_output_folder
+    >>> check_output_folder("forecast", data="sales.csv")
+    >>> Path("forecast").exists()  # it is not made yet
+    False
+    >>> _ = Path("notes").write_text("taken")
+    >>> try:
+    ...     check_output_folder("notes")
+    ... except DataError as error:
+    ...     print(str(error).rpartition("/")[-1])
+    notes is not a directory: choose another output folder
     """
     out = Path(out_dir)
     if not os.fspath(out_dir):
@@ -85,6 +99,21 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     ------
     DataError
         If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.workflow import Table, compare, write_report
+    >>> days = pd.date_range("2024-01-01", periods=90, freq="D", name="day")
+    >>> week = np.sin(np.arange(90) * 2 * np.pi / 7) + np.arange(90) % 5
+    >>> table = Table(TimeSeries.from_times_and_values(days, week, columns=["units"]))
+    >>> comparison = compare(table, horizon=7, epochs=1, verbose=False)
+    >>> [path.name for path in write_report(comparison, "forecast")]
+    ['forecast.csv', 'comparison.csv', 'forecast.png', 'settings.json', 'model.pt', 'model.pt.ckpt']
+    >>> pd.read_csv("forecast/forecast.csv").columns.tolist()
+    ['time', 'units', 'units_ensemble']
     """
     check_output_folder(out_dir)
     out = Path(out_dir)

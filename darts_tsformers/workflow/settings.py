@@ -52,6 +52,18 @@ class Settings:
         The rows of training, validation and test.
     model_arguments
         Arguments of the model's class beyond these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.workflow.settings import choose_settings
+    >>> days = pd.date_range("2024-01-01", periods=90, freq="D", name="day")
+    >>> week = np.sin(np.arange(90) * 2 * np.pi / 7) + np.arange(90) % 5
+    >>> settings = choose_settings(TimeSeries.from_times_and_values(days, week), horizon=7)
+    >>> settings.lookback, settings.season, settings.model_class
+    (21, 7, 'PatchTSTModel')
     """
 
     model: str
@@ -101,7 +113,7 @@ def choose_settings(
     horizon, lookback
         In steps; at least 1.
     model
-        ``"patchtst"`` or ``"itransformer"``.
+        A key of :data:`MODELS`.
     epochs
         Most epochs to train; at least 1.
     quantiles

@@ -41,6 +41,15 @@ class Table:
         Last time at which each future covariate is known, where that is later than the series above says.
     n_empty_cells, n_missing_rows
         Gaps found up to the last target: cells without a value, and steps without a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers.workflow import Table
+    >>> table = Table(TimeSeries.from_values(np.array([1.0, np.nan, 3.0])), n_empty_cells=1)
+    >>> table.gaps
+    'found 1 empty cell: taken as not observed'
     """
 
     target: TimeSeries
@@ -102,6 +111,19 @@ def read_table(
     DataError
         If the file is missing or no CSV file; a column is unknown or not numeric; a target is empty or not clear; a
         future covariate is empty after the last target; or the time axis is unclear, unsorted or irregular.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts_tsformers.workflow import read_table
+    >>> days = pd.date_range("2024-01-01", periods=30, freq="D", name="day")
+    >>> frame = pd.DataFrame({"units": np.arange(30.0), "promo": np.arange(30) % 2}, index=days)
+    >>> frame.loc[days[-7:], "units"] = np.nan  # a week of which the promotions are known
+    >>> frame.drop(days[4]).to_csv("sales.csv")
+    >>> table = read_table("sales.csv", future_covariates="promo")
+    >>> len(table.target), len(table.future_covariates), table.gaps
+    (23, 30, 'found 1 missing row: taken as not observed')
     """
     cells = read_cells(Path(path))
     past, future = _names(past_covariates), _names(future_covariates)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darts_tsformers.attention import AutoCorrelation, _cache, build_attention
+from darts_tsformers.attention import AutoCorrelation, _cache, _delays, build_attention
 from darts_tsformers.attention._naive_auto_correlation import auto_correlation, correlation, fit
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
 
@@ -346,3 +346,14 @@ def test_an_exported_program_takes_other_batch_sizes():
     with torch.no_grad():
         program = torch.export.export(Exported(), (q[:2], k[:2], v[:2]), dynamic_shapes=(batch,) * 3, strict=False)
     torch.testing.assert_close(program.module()(q, k, v), AutoCorrelation()(q, k, v)[0])
+
+
+@pytest.mark.parametrize("length", [1, 2, 13, 16])
+@pytest.mark.parametrize("e", [1, 3])
+def test_the_forms_for_export_equal_the_fast_ones(length: int, e: int):
+    generator = torch.Generator().manual_seed(length)
+    q, k = torch.randn(2, 3, 2, length, e, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(_delays._correlate_by_products(q, k), _delays.correlate(q, k))
+    steps = torch.randint(length, (3, length, 5), generator=generator, dtype=torch.int32)
+    weights = torch.randn(3, 5, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(_delays._sum_gathered(q, steps, weights), _delays._sum_steps(q, steps, weights))

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darts_tsformers.attention import log_sparse
 from darts_tsformers.attention._naive import full_attention, log_sparse_attention, log_sparse_pattern
 from darts_tsformers.attention.log_sparse import PATTERNS, LogSparseAttention
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
@@ -272,3 +273,14 @@ def test_queries_and_keys_of_different_lengths_are_refused(n, m, causal):
     with pytest.raises(ValueError, match=message):
         LogSparseAttention().weights(q, k, causal=causal)
     assert not LogSparseAttention.supports_cross
+
+
+@pytest.mark.parametrize("start", [0, 3])
+@pytest.mark.parametrize("distances", [[0, 1, 2, 4, 8], [0, 2, -1, -5]])
+def test_the_form_for_export_equals_the_fast_one(start: int, distances: list[int]):
+    q, k, v = torch.randn(3, 2, 3, 13, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    some = q[..., start:11, :]
+    torch.testing.assert_close(
+        log_sparse._gather_distances(some, k, v[..., :3], distances, start),
+        log_sparse._attend_distances(some, k, v[..., :3], distances, start),
+    )

@@ -366,3 +366,9 @@ def test_an_exported_program_takes_other_batch_sizes_and_draws_nothing(causal):
         program = torch.export.export(Exported(), (q[:2], k[:2], v[:2]), dynamic_shapes=(batch,) * 3, strict=False)
     assert not any("rand" in str(node.target) for node in program.graph.nodes)
     torch.testing.assert_close(program.module()(q, k, v), build()(q, k, v, causal=causal)[0])
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (1, 1)), (97, (7, 5)), (8191, (301, 55))])
+def test_plain_numbers_for_export_are_those_of_the_generator(n: int, shape: tuple[int, int]):
+    generator = torch.Generator().manual_seed(prob_sparse.EVALUATION_SEED)
+    assert prob_sparse._evaluation_draws(n, shape) == torch.randint(n, shape, generator=generator).tolist()

@@ -1,16 +1,27 @@
 """A saved model forecasts what it forecast before, also in another process and by every way Darts has to load it."""
 
+import io
+import os
+import pickle
+import re
+import shutil
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from darts import TimeSeries
+from darts.utils.serialization.base import UnpicklingError
 
-from darts_tsformers.models import PatchTSTModel
-from tests.contracts.cases import CASES, Case, H, make_data
+from darts_tsformers.models import PatchTSTModel, TSFormerModel
+from tests.checkpoints.generate import HERE, forecast, inputs
+from tests.contracts.cases import CASES, TRAINER, Case, H, make_data
 
+ITRANSFORMER = next(case for case in CASES if case.name == "ITransformerModel")
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 FRESH_PROCESS = """
@@ -83,11 +94,107 @@ def test_an_untrained_copy_has_the_same_arguments(case: Case):
     assert copy.model is None
 
 
-def test_a_foreign_file_is_refused(tmp_path: Path):
-    path = tmp_path / "model.pt"
-    path.write_text("no model")
-    with pytest.raises(Exception, match=r"(?i)invalid|unpickl|load|magic|persistent"):
-        PatchTSTModel.load(path)
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "model.pt"
+    ITRANSFORMER.model().fit(make_data(1, ()).series).save(path)
+    return path
+
+
+class Malicious:
+    """Asks whoever unpickles it to make a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def pickled(thing: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(thing, buffer)
+    return buffer.getvalue()
+
+
+def archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("letter.txt", "no model")
+    return buffer.getvalue()
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "text": lambda _: b"no model",
+    "truncated": lambda whole: whole[: len(whole) // 2],
+    "pickle": lambda _: pickle.dumps([1, 2]),
+    "archive": lambda _: archive(),
+    "flipped": lambda whole: whole[:500] + bytes([whole[500] ^ 255]) + whole[501:],
+    "list": lambda _: pickled([1, 2]),
+}
+
+
+@pytest.mark.parametrize("suffix", ["", ".ckpt"], ids=["model", "weights"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_or_foreign_file_is_refused_by_its_name(saved: Path, damage: str, suffix: str, tmp_path: Path):
+    for each in ("", ".ckpt"):
+        shutil.copy(f"{saved}{each}", tmp_path / f"copy.pt{each}")
+    bad = tmp_path / f"copy.pt{suffix}"
+    bad.write_bytes(DAMAGES[damage](bad.read_bytes()))
+    rule = re.escape(str(tmp_path / "copy.pt")) + r"\S*' must (be a file written by save|hold what save wrote)"
+    with pytest.raises(ValueError, match=rule):
+        ITRANSFORMER.model_class.load(tmp_path / "copy.pt")
+    with pytest.raises(ValueError, match=rule):
+        ITRANSFORMER.model().load_weights(tmp_path / "copy.pt")
+
+
+@pytest.mark.parametrize("suffix", ["", ".ckpt"], ids=["model", "weights"])
+def test_no_code_in_a_file_is_run(saved: Path, suffix: str, tmp_path: Path):
+    for each in ("", ".ckpt"):
+        shutil.copy(f"{saved}{each}", tmp_path / f"copy.pt{each}")
+    (tmp_path / f"copy.pt{suffix}").write_bytes(pickled(Malicious(tmp_path / "ran")))
+    for load in (ITRANSFORMER.model_class.load, ITRANSFORMER.model().load_weights):
+        with pytest.raises(UnpicklingError, match=r"Blocked unsafe global `posix.mkdir`") as caught:
+            load(tmp_path / "copy.pt")
+        assert any(str(tmp_path / "copy.pt") in note for note in caught.value.__notes__)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_file_that_is_not_there_is_named(saved: Path, tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"path='.*nowhere.pt' must be a file written by save: there is none"):
+        PatchTSTModel.load(tmp_path / "nowhere.pt")
+    shutil.copy(saved, tmp_path / "alone.pt")
+    with pytest.raises(ValueError, match=r"alone.pt' must have its weights beside it, in '.*alone.pt.ckpt'"):
+        ITRANSFORMER.model_class.load(tmp_path / "alone.pt")
+    with pytest.raises(FileNotFoundError, match=r"path='.*alone.pt.ckpt' must be a file written by save"):
+        ITRANSFORMER.model().load_weights(tmp_path / "alone.pt")
+    with pytest.raises(ValueError, match=r"Could not find base model save file"):
+        PatchTSTModel.load_from_checkpoint("nothing", work_dir=str(tmp_path))
+
+
+def test_an_untrained_model_is_loaded_without_weights(tmp_path: Path):
+    CASES[0].model().save(tmp_path / "new.pt")
+    assert PatchTSTModel.load(tmp_path / "new.pt").model is None
+
+
+def test_a_model_of_another_class_is_refused(saved: Path):
+    with pytest.raises(ValueError, match=r"path='.*model.pt' must hold PatchTSTModel, but holds ITransformerModel"):
+        PatchTSTModel.load(saved)
+    with pytest.raises(ValueError, match=r"weights for PatchTSTModel must be its own, not of ITransformerModel"):
+        CASES[0].model().load_weights(saved)
+    assert type(TSFormerModel.load(saved)) is ITRANSFORMER.model_class
+
+
+KEPT = [(case, version) for version in sorted(HERE.glob("[0-9]*")) for case in CASES]
+
+
+@pytest.mark.parametrize(("case", "version"), KEPT, ids=[f"{version.name}-{case.name}" for case, version in KEPT])
+def test_models_of_earlier_versions_load_and_forecast_the_same_and_are_never_written_anew(case: Case, version: Path):
+    model = case.model_class.load(version / f"{case.name}.pt", map_location="cpu", pl_trainer_kwargs=TRAINER)
+    np.testing.assert_allclose(
+        forecast(model, inputs(version)), np.load(version / f"{case.name}.npy"), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_a_model_saved_again_right_after_loading_keeps_its_weights(tmp_path: Path):

@@ -1,6 +1,5 @@
 """What a forecast rests on: exactly, where it can be worked out, and as planted, where it was learned."""
 
-import doctest
 import io
 
 import numpy as np
@@ -13,7 +12,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from torch import nn
 
 from darts_tsformers import ITransformerModel, PatchTSTModel, TemporalFusionTransformerModel
-from darts_tsformers.explain import Reliance, _reliance, reliance
+from darts_tsformers.explain import Reliance, reliance
 from darts_tsformers.explain.exchange import PARTS, random_partners
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.networks import Network
@@ -533,11 +532,3 @@ def test_bad_choices():
         measured.plot("y7")
     with pytest.raises(ValueError, match=exactly("top=0 must be an integer of at least 1")):
         measured.plot(top=0)
-
-
-def test_the_example_runs():
-    (test,) = doctest.DocTestFinder(recurse=False).find(reliance, "reliance", globs=vars(_reliance).copy())
-    report: list[str] = []
-    result = doctest.DocTestRunner(verbose=False).run(test, out=report.append)
-    assert result.attempted > 3
-    assert result.failed == 0, "".join(report)

@@ -154,3 +154,14 @@ def test_a_mixture_names_the_kernel_that_is_refused():
 def test_a_mixture_of_nothing_is_refused():
     with pytest.raises(ValueError, match=exactly("kernel_sizes=[] must be a list of at least one kernel size")):
         MixtureDecomposition([])
+
+
+@pytest.mark.parametrize("kernel_sizes", [(4,), (3, 8)])
+@pytest.mark.parametrize("dim", [-1, -2])
+def test_the_form_for_export_equals_the_fast_one(kernel_sizes: tuple[int, ...], dim: int):
+    torch.manual_seed(0)
+    x = torch.randn(2, 13, 7, dtype=torch.float64)
+    module = MixtureDecomposition(kernel_sizes, dim=dim).double()
+    exported = torch.export.export(module, (x,)).module()
+    for got, expected in zip(exported(x), module(x), strict=True):
+        torch.testing.assert_close(got, expected)

@@ -1,0 +1,116 @@
+"""A model and its files: saving, loading, and a form that runs without PyTorch."""
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
+from pytorch_lightning.utilities import rank_zero_only
+
+from darts_tsformers.models._loading import read_from, require_saved
+from darts_tsformers.models._onnx import export_onnx
+
+
+class StoredModel(MixedCovariatesTorchModel):
+    """What a model does with files; all else is its subclass'."""
+
+    def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
+        """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
+
+        Unlike in Darts, any path-like is taken, and a model that was loaded and has not run since keeps its weights. Of
+        several processes that train together all have to call this, and the first writes.
+        """
+        if self.trainer is None and self.model is not None:
+            trainer = self._init_trainer(self.trainer_params)
+            trainer.strategy.connect(self.model)
+            self.trainer = trainer
+        if rank_zero_only.rank == 0:
+            super().save(None if path is None else os.fspath(path), clean, **kwargs)
+        elif self.trainer is not None and self.trainer.world_size > 1:
+            self.trainer.save_checkpoint(f"{path}.ckpt", weights_only=clean)  # gathers what the first process writes
+
+    @rank_zero_only
+    def _create_save_dirs(self) -> None:
+        super()._create_save_dirs()
+
+    @rank_zero_only
+    def _remove_save_dirs(self) -> None:
+        super()._remove_save_dirs()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Self:
+        """Load a saved model; see Darts' documentation. Any path-like is taken.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it was not written by :meth:`save`, is damaged, lacks its weights or holds a model of another class.
+        UnpicklingError
+            If it asks for code that a model has no need of. Nothing of it has run then.
+        """
+        path = os.fspath(path)
+        require_saved(Path(path))
+        if os.path.exists(path + ".ckpt"):
+            require_saved(Path(path + ".ckpt"))
+        with read_from(f"path={path!r}"):
+            model = MixedCovariatesTorchModel.load(path, *args, **kwargs)
+        if not isinstance(model, cls):
+            raise ValueError(f"path={path!r} must hold {cls.__name__}, but holds {type(model).__name__}")
+        if model.model is None and model.train_sample is not None:
+            raise ValueError(
+                f"path={path!r} must have its weights beside it, in {path + '.ckpt'!r}: there is no such file"
+            )
+        return model
+
+    @classmethod
+    def load_from_checkpoint(cls, model_name: str, *args: Any, **kwargs: Any) -> Self:
+        """Load what ``save_checkpoints=True`` kept; see Darts' documentation.
+
+        Raises
+        ------
+        ValueError
+            If a file is missing, is damaged or holds a model of another class.
+        """
+        source = f"model_name={model_name!r}"
+        with read_from(source):
+            model = MixedCovariatesTorchModel.load_from_checkpoint(model_name, *args, **kwargs)
+        if not isinstance(model, cls):
+            raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
+        return model
+
+    def load_weights(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Take over the weights of a saved model; see Darts' documentation. Any path-like is taken.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file, or that of its weights, does not exist.
+        ValueError
+            If one was not written by :meth:`save` or is damaged, or the models differ.
+        """
+        path = os.fspath(path)
+        for each in (path, path + ".ckpt"):
+            require_saved(Path(each))
+        with read_from(f"path={path!r}"):
+            super().load_weights(path, *args, **kwargs)
+
+    def to_onnx(self, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> None:
+        """Write the fitted model to an ONNX file, which forecasts without PyTorch; see Darts' documentation.
+
+        Unlike Darts' own, the file takes batches of any size, any path-like is taken, and a file is written whole or
+        not at all. Missing values and short histories, filled up with NaN on the left, are forecast as by ``predict``;
+        of a likelihood the file gives the parameters. Networks are written as they are, since onnxruntime simplifies
+        what it loads; ``optimize=True`` does so beforehand, which takes long for a forecast step by step.
+
+        Raises
+        ------
+        ImportError
+            If the packages that write ONNX are missing: they come with the extra ``onnx``.
+        ValueError
+            If the model has not been fitted, or there is no folder to write to.
+        """
+        if self.model is None or not self._fit_called:
+            raise ValueError(f"{type(self).__name__} must be fitted, or loaded with its weights, before to_onnx")
+        export_onnx(self.model, Path(self._default_save_path() + ".onnx" if path is None else path), **kwargs)

@@ -1,0 +1,215 @@
+"""The adapter: any Darts model of this package as an sktime forecaster."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+from sktime.datatypes import update_data
+from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+
+from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.models import TSFormerModel
+from darts_tsformers.sktime._build import build, is_probabilistic, trainer_arguments
+from darts_tsformers.sktime._checks import (
+    check_columns,
+    check_learnt,
+    check_long_enough_to_forecast,
+    check_long_enough_to_train,
+)
+from darts_tsformers.sktime._docs import compose
+from darts_tsformers.sktime._exogenous import columns_of, known_covariates, observed_covariates
+from darts_tsformers.sktime._horizon import steps_ahead, whole_chunks
+from darts_tsformers.sktime._panel import Instance, common_frequency, instances, join
+from darts_tsformers.sktime._time_axis import Frequency
+from darts_tsformers.sktime._trained import TrainedModel
+
+TEST_SIZES: dict[str, Any] = {
+    "input_chunk_length": 4,
+    "output_chunk_length": 3,
+    "num_samples": 7,
+    "batch_size": 64,
+    "n_epochs": 1,
+    "model_kwargs": {"pl_trainer_kwargs": {"accelerator": "cpu"}},
+}
+TABLES = ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"]
+Forecast: TypeAlias = Callable[[int, list[TimeSeries], list[TimeSeries] | None], list[np.ndarray]]
+
+
+class TSFormerForecaster(BaseForecaster):
+    """Base class of the sktime forecasters: what a subclass has to say is its Darts model and its arguments.
+
+    A subclass sets :attr:`model_class` and :attr:`test_sizes`, and writes an ``__init__`` with the arguments of that
+    model and those below, whose body is ``super().__init__(locals())``.
+
+    Parameters
+    ----------
+    quantiles
+        Quantiles to learn, symmetric about 0.5 and including it: what ``predict_quantiles`` and ``predict_interval``
+        are read off, within the outermost; ``predict`` gives the median. None for a point forecast by ``loss_fn`` (the
+        mean squared error) or for a ``likelihood`` of Darts, either in ``model_kwargs``.
+    num_samples
+        Paths drawn for quantiles that the network does not give itself: further ahead than ``output_chunk_length``, of
+        another likelihood, or of a network that feeds on its own forecast.
+    model_kwargs
+        Further arguments of the Darts model, such as ``{"optimizer_kwargs": {"lr": 1e-3}}``.
+
+    Attributes
+    ----------
+    model_
+        The trained model; ``model_.darts`` is the Darts model, for ``explain`` and ``diagnose``.
+    pretrained_
+        The same, if ``pretrain`` has been called; ``fit`` then keeps its weights.
+    """
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "authors": "darts_tsformers developers",
+        "maintainers": "darts_tsformers developers",
+        "python_version": ">=3.11",
+        "python_dependencies": ["darts>=0.48,<0.49", "torch"],
+        "y_inner_mtype": TABLES,
+        "X_inner_mtype": TABLES,
+        "requires-fh-in-fit": False,
+        "X-y-must-have-same-index": False,
+        "property:randomness": "derandomized",
+        "capability:random_state": True,
+        "capability:multivariate": True,
+        "capability:exogenous": True,
+        "capability:categorical_in_X": False,
+        "capability:non_contiguous_X": False,
+        "capability:missing_values": True,
+        "capability:unequal_length": True,
+        "capability:insample": False,
+        "capability:pred_int": True,
+        "capability:pred_int:insample": False,
+        "capability:update": True,
+        "capability:pretrain": True,
+    }
+    _config: ClassVar[dict[str, Any]] = {"remember_data": False}  # the forecaster keeps the data it needs itself
+
+    model_class: ClassVar[type[TSFormerModel]]
+    test_sizes: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__doc__ = compose(cls.__doc__, cls.model_class, TSFormerForecaster.__doc__, inspect.signature(cls.__init__))
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        for name in self.get_param_names():
+            setattr(self, name, arguments[name])
+        self._y = self._X = None  # where sktime keeps the data if told to by the configuration
+        super().__init__()
+
+    def __post_init__(self) -> None:
+        self.set_tags(**{"capability:pred_int": is_probabilistic(self.quantiles, self.model_kwargs)})
+
+    def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: ForecastingHorizon | None) -> TSFormerForecaster:
+        self._cur_y, self._cur_X, self._freq = y, X, common_frequency(y)
+        self._learn()
+        return self
+
+    def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params: bool = True) -> TSFormerForecaster:
+        self._cur_y, self._cur_X = update_data(self._cur_y, y), update_data(self._cur_X, X)
+        if update_params:
+            self._learn()
+        return self
+
+    def _learn(self) -> None:
+        """Train on all the data there is, from scratch; keep to the weights of ``pretrain`` if there are any."""
+        if hasattr(self, "pretrained_"):
+            check_columns(columns_of(self._cur_X), self.pretrained_.exogenous)
+            self.model_ = self.pretrained_
+        else:
+            self.model_ = self._trained(self._cur_y, self._cur_X, self._freq)
+
+    def _pretrain(
+        self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh: ForecastingHorizon | None = None
+    ) -> TSFormerForecaster:
+        self.pretrained_ = self._trained(y, X, common_frequency(y))
+        return self
+
+    def _pretrain_update(
+        self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh: ForecastingHorizon | None = None
+    ) -> TSFormerForecaster:
+        self.pretrained_ = self._trained(y, X, common_frequency(y), start=getattr(self, "pretrained_", None))
+        return self
+
+    def _trained(
+        self, y: pd.DataFrame, X: pd.DataFrame | None, freq: Frequency, start: TrainedModel | None = None
+    ) -> TrainedModel:
+        arguments = self.get_params(deep=False)
+        require_at_least(1, num_samples=arguments.pop("num_samples"))
+        model = build(self.model_class, **arguments)
+        series = instances(y, freq)
+        check_long_enough_to_train(series, model)
+        exogenous = columns_of(X)
+        if start is not None:
+            check_columns(exogenous, start.exogenous)
+            exogenous = start.exogenous
+            start.lend_weights(model)
+        targets, covariates = [one.target() for one in series], observed_covariates(X, exogenous, series)
+        model.fit(targets, future_covariates=covariates, verbose=False)
+        return TrainedModel(model, exogenous, trainer_arguments(self.model_kwargs))
+
+    def _predict(self, fh: ForecastingHorizon, X: pd.DataFrame | None = None) -> pd.DataFrame:
+        columns = self._cur_y.columns
+        if not self.get_tag("capability:pred_int"):
+            return self._forecast(fh, X, columns, self.model_.point)
+        return self._forecast(fh, X, columns, self._quantiles([0.5]))
+
+    def _predict_quantiles(
+        self, fh: ForecastingHorizon, X: pd.DataFrame | None, alpha: Sequence[float]
+    ) -> pd.DataFrame:
+        check_learnt(alpha, self.quantiles)
+        columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
+        return self._forecast(fh, X, columns, self._quantiles(alpha))
+
+    def _quantiles(self, levels: Sequence[float]) -> Forecast:
+        return partial(self.model_.quantiles, levels=levels, num_samples=self.num_samples)
+
+    def _forecast(
+        self, fh: ForecastingHorizon, X: pd.DataFrame | None, columns: pd.Index, forecast: Forecast
+    ) -> pd.DataFrame:
+        model, y = self.model_.darts, self._seen()
+        series = instances(y, self._freq)
+        check_long_enough_to_forecast(series, model)
+        steps = [steps_ahead(fh, one) for one in series]
+        n = whole_chunks(steps, model)
+        covariates = self._covariates(X, series, steps, n)
+        values = forecast(n, [one.target() for one in series], covariates)
+        parts = {}
+        for one, ahead, of_one in zip(series, steps, values, strict=True):
+            stamps = one.axis.labels(one.length - 1 + ahead)
+            parts[one.key] = pd.DataFrame(of_one[ahead - 1].reshape(len(ahead), -1).astype(float), stamps, columns)
+        return join(parts, y.index.names)
+
+    def _seen(self) -> pd.DataFrame:
+        """Return what is known of y at the cutoff, which ``update_predict`` moves back."""
+        return self._cur_y if self._cur_y.index.nlevels > 1 else self._cur_y.loc[: self.cutoff[0]]
+
+    def _covariates(
+        self, X: pd.DataFrame | None, series: list[Instance], steps: list[np.ndarray], n: int
+    ) -> list[TimeSeries] | None:
+        known = update_data(self._cur_X, X)
+        trained = self.model_.exogenous
+        check_columns(columns_of(known), trained)
+        if not trained:
+            return None
+        return known_covariates(known, trained, series, [int(ahead.max()) for ahead in steps], n)
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Return arguments for tests: of a point forecast, and of quantiles.
+
+        Parameters
+        ----------
+        parameter_set
+            Not used: there is one set of arguments for all tests.
+        """
+        tiny = TEST_SIZES | cls.test_sizes
+        return [tiny | {"quantiles": None}, tiny | {"quantiles": (0.05, 0.25, 0.5, 0.75, 0.95)}]

@@ -1,0 +1,62 @@
+"""LogSparseTransformer as an sktime forecaster."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models import LogSparseTransformerModel
+from darts_tsformers.sktime._forecaster import TSFormerForecaster
+
+
+class LogSparseTransformerForecaster(TSFormerForecaster):
+    """LogSparse Transformer: forecasts step by step, each step from all before it.
+
+    Its quantiles are those of sampled paths, each step drawn given the steps before; ``mode="direct"`` gives the
+    horizon, and its quantiles, in one pass instead. See :class:`darts_tsformers.LogSparseTransformerModel`.
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_airline
+    >>> from darts_tsformers.sktime import LogSparseTransformerForecaster
+    >>> y = load_airline()
+    >>> forecaster = LogSparseTransformerForecaster(36, 12, n_epochs=1, random_state=0)
+    >>> forecaster.fit(y, fh=range(1, 13)).predict().index[-1]
+    Period('1961-12', 'M')
+    >>> forecaster.predict_interval(coverage=0.9).shape
+    (12, 2)
+    """
+
+    model_class = LogSparseTransformerModel
+    test_sizes: ClassVar[dict[str, Any]] = {
+        "d_model": 4,
+        "n_heads": 1,
+        "n_decoder_layers": 1,
+        "d_ff": 4,
+        "kernel_size": 2,
+    }
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        mode: str = "autoregressive",
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_decoder_layers: int = 3,
+        d_ff: int = 256,
+        kernel_size: int = 6,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        attention: AttentionLike = "log_sparse",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(locals())

@@ -1,0 +1,55 @@
+"""Temporal Fusion Transformer as an sktime forecaster."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models import TemporalFusionTransformerModel
+from darts_tsformers.sktime._forecaster import TSFormerForecaster
+
+
+class TemporalFusionTransformerForecaster(TSFormerForecaster):
+    """Temporal Fusion Transformer: which variables matter, and when.
+
+    For series with exogenous variables, which are weighed against each other at every step. See
+    :class:`darts_tsformers.TemporalFusionTransformerModel`.
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_airline
+    >>> from darts_tsformers.sktime import TemporalFusionTransformerForecaster
+    >>> y = load_airline()
+    >>> forecaster = TemporalFusionTransformerForecaster(36, 12, n_epochs=1, random_state=0)
+    >>> forecaster.fit(y, fh=range(1, 13)).predict().index[-1]
+    Period('1961-12', 'M')
+    >>> forecaster.predict_interval(coverage=0.9).shape
+    (12, 2)
+    """
+
+    model_class = TemporalFusionTransformerModel
+    test_sizes: ClassVar[dict[str, Any]] = {"d_model": 4, "n_heads": 1}
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_lstm_layers: int = 1,
+        d_variable: int | None = None,
+        dropout: float = 0.1,
+        full_attention: bool = False,
+        attention: AttentionLike = "full",
+        recompute: bool = False,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(locals())

@@ -1,0 +1,110 @@
+"""What two processes train and one trains again, to compare. Lightning starts this file once for each process."""
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from darts import TimeSeries
+from darts.utils.likelihood_models.torch import QuantileRegression
+from pytorch_lightning import Callback
+from torch.utils.data import DistributedSampler
+
+from darts_tsformers.models import ITransformerModel, PatchTSTModel, TSFormerModel
+from tests.contracts.cases import CASES, Case, H, L, make_data
+
+N_WINDOWS = 14  # as many for each of two processes
+TWO_PROCESSES = {"devices": 2, "strategy": "ddp"}
+LAYER_NORM = {"norm": "layer", "distil_norm": "layer"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training whose outcome the number of processes must not change, unless it says so."""
+
+    name: str
+    case: Case
+    arguments: dict[str, Any] = field(default_factory=dict)
+    has_gaps: bool = False
+    is_like_one_process: bool = True
+
+
+def case_of(model_class: type[TSFormerModel]) -> Case:
+    return next(case for case in CASES if case.model_class is model_class)
+
+
+def layer_norm(case: Case) -> dict[str, Any]:
+    return {name: value for name, value in LAYER_NORM.items() if case.takes(name)}
+
+
+def all_runs() -> list[Run]:
+    inverted, patched = case_of(ITransformerModel), case_of(PatchTSTModel)
+    quantiles, summed = QuantileRegression([0.1, 0.5, 0.9]), torch.nn.L1Loss(reduction="sum")
+    return [
+        *(Run(case.name, case, layer_norm(case), has_gaps=True) for case in CASES),
+        Run("no gaps", inverted),
+        Run("quantiles", inverted, {"likelihood": quantiles}, has_gaps=True),
+        Run("sum of errors", inverted, {"loss_fn": summed, "optimizer_kwargs": {"lr": 1e-4}}),
+        Run("batch norm", patched, {"norm": "batch"}, is_like_one_process=False),
+        Run("dropout", inverted, {"dropout": 0.5, "train_variates": 1}, is_like_one_process=False),
+    ]
+
+
+def with_a_long_gap(series: TimeSeries) -> TimeSeries:
+    """Hide some of all values and more than a forecast in a row: there are windows with nothing to learn from."""
+    values = series.values(copy=True)
+    values[np.random.default_rng(0).random(values.shape) < 0.3] = np.nan
+    values[L + 3 : L + 2 * H + 3] = np.nan
+    return series.with_values(values)
+
+
+class Draws(Callback):
+    """Notes a random number before each batch."""
+
+    def __init__(self) -> None:
+        self.numbers: list[float] = []
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        self.numbers.append(float(torch.rand(())))
+
+
+def train(run: Run, n_processes: int) -> dict[str, Any]:
+    """Train on the batches that two processes make together: of one window each, so that one may learn nothing."""
+    data, draws = make_data(2, length=L + H + N_WINDOWS - 1), Draws()
+    series = with_a_long_gap(data.series) if run.has_gaps else data.series
+    arguments = {"dropout": 0.0, "optimizer_cls": torch.optim.SGD, "optimizer_kwargs": {"lr": 0.01}, **run.arguments}
+    trainer = {"callbacks": [draws]} | (TWO_PROCESSES if n_processes == 2 else {})
+    order = DistributedSampler(range(N_WINDOWS), num_replicas=1, rank=0)
+    alone = {"sampler": order, "shuffle": False} if n_processes == 1 else None
+    model = run.case.model(batch_size=2 // n_processes, n_epochs=2, pl_trainer_kwargs=trainer, **arguments)
+    model.fit(
+        series,
+        val_series=series,
+        dataloader_kwargs=alone,
+        **data.covariates(),
+        **{f"val_{name}": value for name, value in data.covariates().items()},
+    )
+    return {
+        "process": model.trainer.global_rank,
+        "losses": model.model.loss_history,
+        "logged": float(model.trainer.callback_metrics["val_loss"]),
+        "weights": {name: p.detach() for name, p in model.model.named_parameters()},
+        "draws": draws.numbers,
+    }
+
+
+def main(folder: Path) -> None:
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", message=r".*(pin_memory|LeafSpec|many workers|eval mode|self.log|across ranks)")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    trained = {run.name: train(run, n_processes=2) for run in all_runs()}
+    torch.save(trained, folder / f"{trained['dropout']['process']}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
