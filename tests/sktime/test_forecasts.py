@@ -166,15 +166,15 @@ def test_one_absolute_horizon_lies_at_other_steps_of_each_instance():
 @pytest.mark.parametrize("code", ["D", "W-WED", "MS", "ME", "B", "2h"])
 def test_an_absolute_horizon_of_a_panel_of_time_stamps(code):
     stamps = pd.date_range("2001-03-05", periods=36, freq=code)
-    index = pd.MultiIndex.from_product([["north", "south"], stamps[:29]], names=["store", "day"])
-    panel = make_y(2 * 29, index=index)
+    parts = {"north": stamps[3:29], "south": stamps[:29]}
+    panel = pd.concat({name: make_y(len(own), index=own) for name, own in parts.items()}, names=["store", "day"])
     expected = tiny(PatchTSTForecaster).fit(panel).predict([2, 3])
     assert expected.loc["north"].index.tolist() == stamps[30:32].tolist()
     for fh in (stamps[30:32], pd.DatetimeIndex(list(stamps[30:32]))):
         forecaster = tiny(PatchTSTForecaster).fit(panel, fh=fh)
         pd.testing.assert_frame_equal(forecaster.predict(), expected)
         pd.testing.assert_frame_equal(tiny(PatchTSTForecaster).fit(panel).predict(fh), expected)
-    later = make_y(1, index=pd.MultiIndex.from_tuples([("south", stamps[29])], names=index.names))
+    later = make_y(1, index=pd.MultiIndex.from_tuples([("south", stamps[29])], names=panel.index.names))
     updated = forecaster.update(later, update_params=False).predict()
     pd.testing.assert_index_equal(updated.index, expected.index)
 
