@@ -1,6 +1,7 @@
 """What all pictures share: colours that colour-blind readers can tell apart, paper and words."""
 
 from collections.abc import Collection, Mapping
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,18 @@ KIND_COLOURS = {"target": BLUE, "past": ORANGE, "future": "#009e73", "static": "
 COLOUR_MAP = "cividis"
 
 
+class Picture(Figure):
+    """A figure that a notebook shows, whether or not pyplot has been set up there."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def figure_of(width: float, height: float) -> Figure:
     """Return an empty figure that needs no window system."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
