@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test check-sktime notebooks notebooks-refresh lint types docs check format clean
+.PHONY: demo test check-sktime notebooks notebooks-refresh lint types docs check format bench-env bench report clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -45,5 +45,23 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+BENCH_VENV := .venv-bench
+BENCH_INSTALLED := $(BENCH_VENV)/.installed
+
+$(BENCH_INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[parity]'
+	touch $@
+
+bench-env: $(BENCH_INSTALLED) ## an environment with the packages we are compared with
+
+bench: $(BENCH_INSTALLED) ## hours; goes on where it stopped. ONLY='informer tft*' for some
+	$(BENCH_VENV)/bin/python -m benchmarks run --only $(or $(ONLY),'*')
+	$(BENCH_VENV)/bin/python -m benchmarks report
+
+report: $(INSTALLED) ## benchmarks/report from the stored results
+	$(BIN)/python -m benchmarks report
+
 clean:
-	rm -rf $(VENV) demo site .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(BENCH_VENV) demo site .pytest_cache .ruff_cache .mypy_cache

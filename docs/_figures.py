@@ -1,4 +1,4 @@
-"""Tables of what was measured, from ``benchmarks/results``: ``python docs/_figures.py`` writes them into the pages.
+"""Tables of what was measured, from ``benchmarks/results``: ``python -m docs._figures`` writes them into the pages.
 
 A page says where: all between ``<!-- figures: NAME -->`` and ``<!-- /figures -->`` is the table of that name.
 """
@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.core.figures import exponent, of_case
+
 DOCS = Path(__file__).parent
-RESULTS = DOCS.parent / "benchmarks" / "results"
+RESULTS = DOCS.parent / "benchmarks" / "results" / "cpu"
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- /figures -->)", re.S)
-LENGTHS = ("1024", "4096", "16384", "32768")
+LENGTHS = (1024, 4096, 16384, 32768)
 ETT_SETTING = (
     "ETTh1 by the protocol of the published tables: standardised by the training part, {windows:,} test windows at "
     "stride 1, one seed, the weights of the lowest validation loss."
@@ -39,111 +41,105 @@ def read(name: str) -> dict[str, Any]:
 
 def steps(name: str, cases: Mapping[str, str]) -> str:
     """Tabulate a training step of whole networks by the look-back."""
-    results = read(name)
-    caption = (
-        "A training step on {batch} windows of {targets} targets, {horizon} steps ahead (`d_model={d_model}`, "
-        "`n_heads={n_heads}`, `d_ff={d_ff}`); one CPU thread, torch {torch}.".format(**results)
-    )
-    return f"{_by_length(results, cases)}\n\n{caption}"
+    setting = "A training step on 4 windows of 7 targets, 96 steps ahead (`d_model=64`, `n_heads=4`, `d_ff=256`)"
+    return _by_length(name, cases, setting)
 
 
 def mechanisms(name: str, cases: Mapping[str, str]) -> str:
     """Tabulate forward and backward pass of mechanisms by the length."""
+    return _by_length(name, cases, "Forward and backward pass, 4 samples, 4 heads of width 16")
+
+
+def _by_length(name: str, cases: Mapping[str, str], setting: str) -> str:
     results = read(name)
-    caption = (
-        "Forward and backward pass, {batch} samples, {heads} heads of width {width}; one CPU thread, torch "
-        "{torch}.".format(**results)
-    )
-    return f"{_by_length(results, cases)}\n\n{caption}"
+    points = {point["size"]["length"]: point for point in results["points"]}
+
+    def row(case: str, label: str) -> list[str]:
+        slope = exponent("time", case)(results)
+        grows = "–" if slope is None else f"L^{slope:.2f}"
+        return [label, *(_cell(points.get(length), case) for length in LENGTHS), grows]
+
+    header = ["steps looked back on", *(f"{length:,}" for length in LENGTHS), "time grows as"]
+    rows = [row(case, label) for case, label in cases.items()]
+    return f"{table(header, rows)}\n\n{setting}; one CPU thread, torch {results['environment']['torch']}."
 
 
-def _by_length(results: Mapping[str, Any], cases: Mapping[str, str]) -> str:
-    def cell(case: str, length: str) -> str:
-        if length not in results["milliseconds"][case]:
-            return "–"
-        return f"{results['milliseconds'][case][length]:,.0f} ms, {results['megabytes'][case][length]:,.0f} MB"
-
-    header = ["steps looked back on", *(f"{int(length):,}" for length in LENGTHS), "time grows as"]
-    return table(
-        header,
-        (
-            [label, *(cell(case, length) for length in LENGTHS), f"L^{results['exponents'][case]['time']:.2f}"]
-            for case, label in cases.items()
-        ),
-    )
+def _cell(point: Mapping[str, Any] | None, case: str) -> str:
+    """Write time and memory of a case at a size."""
+    time = None if point is None else of_case(dict(point), "time", case)
+    if point is None or time is None:
+        return "–"
+    return f"{time:,.0f} ms, {of_case(dict(point), 'memory', case):,.0f} MB"
 
 
-def accuracy(case: str) -> str:
-    """Tabulate the errors on ETTh1 of one case of the accuracy benchmark."""
-    row = read("ett_accuracy")[f"{case}, seed 0"]
-    lookback, _, horizon = case.split()[-3:]
-    rows = [[f"{lookback} steps to {horizon}", f"{row['mse']:.3f}", f"{row['mae']:.3f}"]]
+def accuracy(task: str, case: str) -> str:
+    """Tabulate the errors of one case of an accuracy benchmark on ETTh1."""
+    row = read(f"accuracy_{task}")["cases"][case]["result"]
+    rows = [[f"{row['lookback']} steps to {task.split('_')[-1]}", f"{row['mse']:.3f}", f"{row['mae']:.3f}"]]
     setting = ETT_SETTING.format(**row)
     return f"{table(['ETTh1', 'MSE', 'MAE'], rows)}\n\n{setting} Hour and weekday are future covariates."
 
 
 def gaps(model: str) -> str:
-    """Tabulate the errors on ETTh1 as it is and with a share of its values taken out, and the time of training."""
-    results = read(f"ett_gaps_{model}")
+    """Tabulate the errors on ETTh1 as it is and with a share of its values taken out."""
+    cases = read("gaps")["cases"]
     labels = {
         "complete": "complete",
-        "gaps": f"{results['share']:.0%} of all values taken out",
+        "gaps": "a fifth of all values taken out",
         "gaps, interpolated first": "the same, interpolated first",
     }
-    measured = {label: results["results"][case] for case, label in labels.items()}
-    rows = ([label, f"{m['mse']:.3f}", f"{m['mae']:.3f}", f"{m['fit_seconds']:.0f} s"] for label, m in measured.items())
-    setting = ETT_SETTING.format(**results["results"]["complete"])
-    trained = f"{results['epochs']} epochs on one CPU thread, torch {results['versions']['torch']}."
-    return f"{table(['ETTh1, 7 targets', 'MSE', 'MAE', 'training'], rows)}\n\n{setting} Trained for {trained}"
+    measured = {label: cases[f"{model}, {way}"]["result"] for way, label in labels.items()}
+    rows = ([label, f"{m['mse']:.3f}", f"{m['mae']:.3f}"] for label, m in measured.items())
+    setting = ETT_SETTING.format(**measured["complete"])
+    return f"{table(['ETTh1, 7 targets', 'MSE', 'MAE'], rows)}\n\n{setting}"
 
 
 def beside_darts() -> str:
     """Tabulate a training step of the Temporal Fusion Transformer beside that of Darts' own."""
     results = read("tft")
-    settings = [name for name in results if name.startswith("L ")]
-    cases = list(results[settings[0]])
-
-    def cell(setting: str, case: str) -> str:
-        row = results[setting][case]
-        return f"{row['milliseconds']:,.0f} ms, {row['megabytes']:,.0f} MB"
-
-    caption = f"A training step at hidden size 160; one CPU thread, torch {results['torch']}, `L` steps looked back on."
-    rows = ([case, *(cell(setting, case) for setting in settings)] for case in cases)
-    return f"{table(['', *settings], rows)}\n\n{caption}"
+    points = results["points"]
+    size = "L {length}, batch {batch}, variables of width {width}"
+    rows = ([size.format(**p["size"]), *(_cell(p, case) for case in p["cases"])] for p in points)
+    caption = (
+        f"A training step at hidden size 160; one CPU thread, torch {results['environment']['torch']}, `L` steps "
+        "looked back on."
+    )
+    return f"{table(['', *points[0]['cases']], rows)}\n\n{caption}"
 
 
 def prices() -> str:
     """Tabulate the errors of the Temporal Fusion Transformer on day-ahead prices beside naive ones."""
-    results = read("epf_tft")
-    first = next(iter(results.values()))
-    rows = [[f"`use_instance_norm={r['arguments']['instance_norm']}`", f"{r['mae']:.3f}"] for r in results.values()]
-    rows += [[f"`{name}`", f"{value:.3f}"] for name, value in first["mae of naive forecasts"].items()]
-    setting = (
-        "Day-ahead prices of Nord Pool, 168 steps to 24, {windows:,} test windows, one seed, `d_model={d_model}`, at "
-        "most {epochs} epochs; the median, on the standardised scale."
+    cases = {name: case["result"] for name, case in read("prices")["cases"].items()}
+    rows = [
+        [name, f"{r['mae']:.3f}", *(f"{r[f'share of last {season} hours']:.2f}" for season in (24, 168))]
+        for name, r in cases.items()
+    ]
+    caption = (
+        f"Day-ahead prices of Nord Pool, 168 steps to 24, {next(iter(cases.values()))['windows']:,} test windows, "
+        "`d_model=32`, at most 6 epochs; the median, on the standardised scale."
     )
-    caption = setting.format(windows=first["windows"], **first["arguments"])
-    return f"{table(['', 'MAE'], rows)}\n\n{caption}"
+    head = ["", "MAE", "share of that of repeating 24 hours", "of 168 hours"]
+    return f"{table(head, rows)}\n\n{caption}"
 
 
 FUSED = "fused exact attention of PyTorch"
 TABLES: dict[str, Callable[[], str]] = {
-    "patchtst_gaps": partial(gaps, "patchtst"),
-    "itransformer_gaps": partial(gaps, "itransformer"),
+    "patchtst_gaps": partial(gaps, "PatchTST"),
+    "itransformer_gaps": partial(gaps, "iTransformer"),
     "informer": partial(
         steps,
         "informer",
         {
-            "ours": "ours",
-            "ours, full attention": "ours, full attention",
-            "published, reference way": "the published way",
+            "Informer": "ours",
+            "Informer, full attention": "ours, full attention",
+            "Informer, reference way": "the published way",
         },
     ),
-    "informer_accuracy": partial(accuracy, "informer 48 -> 24"),
+    "informer_accuracy": partial(accuracy, "ETTh1_24", "Informer, seed 0"),
     "autoformer": partial(
         steps, "decomposition_models", {"Autoformer": "ours", "Autoformer, reference way": "the published way"}
     ),
-    "autoformer_accuracy": partial(accuracy, "autoformer 96 -> 96"),
+    "autoformer_accuracy": partial(accuracy, "ETTh1_96", "Autoformer, seed 0"),
     "fedformer": partial(
         steps,
         "decomposition_models",
@@ -154,7 +150,7 @@ TABLES: dict[str, Callable[[], str]] = {
             "FEDformer mixture, reference way": "the published way, three moving averages",
         },
     ),
-    "fedformer_accuracy": partial(accuracy, "fedformer 96 -> 96"),
+    "fedformer_accuracy": partial(accuracy, "ETTh1_96", "FEDformer, seed 0"),
     "log_sparse": partial(
         mechanisms,
         "attention",
@@ -164,7 +160,7 @@ TABLES: dict[str, Callable[[], str]] = {
             "fused, causal": f"{FUSED}, causal",
         },
     ),
-    "log_sparse_accuracy": partial(accuracy, "log_sparse direct 96 -> 96"),
+    "log_sparse_accuracy": partial(accuracy, "ETTh1_96", "LogSparse, seed 0"),
     "attention": partial(
         mechanisms,
         "attention",

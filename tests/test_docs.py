@@ -68,7 +68,7 @@ def test_a_page_tells_how_many_golden_files_there_are(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_figures_of_a_page_are_the_measured_ones(page):
-    assert _figures.filled(PAGES[page]) == PAGES[page], "python docs/_figures.py writes them anew"
+    assert _figures.filled(PAGES[page]) == PAGES[page], "python -m docs._figures writes them anew"
 
 
 def test_every_table_of_figures_is_on_a_page():

@@ -9,8 +9,9 @@ from darts import TimeSeries
 
 from darts_tsformers.attention import Attention
 from darts_tsformers.explain.capture import Capture, windows_of_passes
+from darts_tsformers.explain.checks import require_fitted
 from darts_tsformers.explain.explanation import Explanation
-from darts_tsformers.explain.labelled import Labels, common_names
+from darts_tsformers.explain.labelled import Labels, variable_names
 from darts_tsformers.explain.windows import Origin
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.recording import KINDS
@@ -124,10 +125,7 @@ def _checked(
     model: Any, n: int | None, stride: int | None, kinds: Sequence[str] | None, batch_size: int, max_windows: int
 ) -> int:
     """Check the arguments and return how many steps to forecast."""
-    if not isinstance(model, TSFormerModel):
-        raise TypeError(f"model={type(model).__name__}(...) must be a forecaster of darts_tsformers")
-    if model.model is None:
-        raise ValueError(f"model={type(model).__name__}(...) must be fitted before it can be explained")
+    require_fitted(model)
     n = model.output_chunk_length if n is None else n
     require_at_least(1, n=n, batch_size=batch_size, max_windows=max_windows, stride=1 if stride is None else stride)
     if isinstance(kinds, str):
@@ -156,7 +154,8 @@ def _explanation(model: TSFormerModel, n: int, capture: Capture, forecasts: Any)
     arrays = capture.arrays()
     if not arrays:
         raise ValueError(f"{type(model).__name__} records nothing of the kinds asked for; without kinds= all are")
-    labels = Labels(model.model.forecaster.network, origins, _names(model))
+    names = variable_names(model.trainer.predict_dataloaders.dataset)
+    labels = Labels(model.model.forecaster.network, origins, names)
     parts = {
         kind: {path: labels.dataset(kind, path, capture.modules[path], named) for path, named in by_path.items()}
         for kind, by_path in arrays.items()
@@ -179,18 +178,6 @@ def _flat(forecasts: Any) -> list[tuple[int, TimeSeries]]:
     if isinstance(forecasts[0], TimeSeries):
         return list(enumerate(forecasts))
     return [(i, one) for i, several in enumerate(forecasts) for one in several]
-
-
-def _names(model: TSFormerModel) -> dict[str, list[str]]:
-    """Return the names of all variables that the network was given, those of encoders included."""
-    dataset = model.trainer.predict_dataloaders.dataset
-    names = {"target": common_names([one.components for one in dataset.series], "target")}
-    for kind, given in (("past", dataset.past_covariates), ("future", dataset.future_covariates)):
-        if given is not None:
-            names[kind] = common_names([one.components for one in given], f"{kind} covariate")
-    if dataset.uses_static_covariates_covariates:
-        names["static"] = common_names([one.static_covariates.columns for one in dataset.series], "static covariate")
-    return names
 
 
 def _distance_groups(capture: Capture, parts: dict[str, dict[str, Any]]) -> dict[str, dict[str, list[int]]]:

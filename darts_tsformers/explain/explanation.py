@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass
+@dataclass(repr=False)
 class Explanation:
     """What a model looked at, window by window and layer by layer.
 
@@ -59,7 +59,7 @@ class Explanation:
     >>> e.maps["backbone.encoder.layers.0.attention"].dims
     ('window', 'component', 'head', 'query', 'key')
     >>> e.to_frame(layer="backbone.encoder.layers.0.attention").columns[-4:].tolist()
-    ['key_last', 'key_start', 'key_end', 'weights']
+    ['key_last', 'key_start', 'key_end', 'weight']
     """
 
     model: str
@@ -68,7 +68,7 @@ class Explanation:
     forecasts: Sequence[TimeSeries]
     groups: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     level: int = 0
-    folder: Folder = field(default_factory=Folder, repr=False)
+    folder: Folder = field(default_factory=Folder)
 
     @property
     def maps(self) -> dict[str, xr.DataArray]:
@@ -172,6 +172,10 @@ class Explanation:
         """Raise ``ValueError`` if there is no such window."""
         if window is not None and not 0 <= window < len(self.origins):
             raise ValueError(f"window={window} must be from 0 to {len(self.origins) - 1}")
+
+    def __repr__(self) -> str:
+        recorded = ", ".join(f"{kind} of {len(by_path)}" for kind, by_path in self.parts.items())
+        return f"Explanation(model={self.model!r}, windows={len(self.origins)}, layers: {recorded})"
 
     def __str__(self) -> str:
         return self.summary()

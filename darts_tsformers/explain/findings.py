@@ -114,6 +114,7 @@ def variable_importance(e: Explanation) -> pd.DataFrame:
 
     Learned weights say what was let through, not what it changed: what stands behind the selection can pass over a
     variable of much weight. They also differ from one training to the next where variables stand in for each other.
+    What a forecast rests on is measured by :func:`~darts_tsformers.explain.reliance`.
     """
     found = []
     for path, part in e.parts.get("variables", {}).items():

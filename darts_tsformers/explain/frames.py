@@ -31,7 +31,7 @@ def _frame(part: xr.Dataset) -> pd.DataFrame:
         shape = [sizes[i] if i in where else 1 for i in range(len(dims))]
         columns[name] = np.broadcast_to(coordinate.to_numpy().reshape(shape), sizes).ravel()
     for variable, values in part.data_vars.items():
-        columns[str(variable)] = values.to_numpy().ravel()
+        columns["weight" if variable == "weights" else str(variable)] = values.to_numpy().ravel()  # one in each row
     return pd.DataFrame(columns)
 
 

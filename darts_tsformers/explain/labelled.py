@@ -10,8 +10,9 @@ import xarray as xr
 from torch import nn
 
 from darts_tsformers.attention import Attention
-from darts_tsformers.explain.windows import Origin, common_freq, duration, labels
+from darts_tsformers.explain.windows import Origin, common_freq, duration, window_coordinates
 from darts_tsformers.layers.layout import Axis, Durations, HasDurations, Layout, TimeAxis, VariableAxis, horizon
+from darts_tsformers.models._datasets import ObservedInferenceDataset
 from darts_tsformers.networks import Network
 
 _WITHOUT_TOKENS = {
@@ -56,12 +57,7 @@ class Labels:
         shape = next(iter(arrays.values())).shape
         if len(shape) != len(dims):
             raise ValueError(f"{path!r} recorded {kind!r} with the shape {shape}, which must have the axes {dims}")
-        coordinates: dict[str, object] = {
-            "window": labels(self.origins),
-            "series": ("window", [origin.series for origin in self.origins]),
-            "last_seen": ("window", np.asarray([origin.last_seen for origin in self.origins])),
-            "steps_forecast": ("window", [origin.n_forecast for origin in self.origins]),
-        }
+        coordinates = window_coordinates(self.origins)
         for dim, n in zip(dims[1:], shape[1:], strict=True):
             found = self._coordinates(dim, axes.get(dim), n)
             if len(found[dim][1]) != n:
@@ -138,6 +134,17 @@ def _mechanism(module: nn.Module) -> dict[str, object]:
         return {"mechanism": type(module).__name__, "exact": True, "mixed": False}
     mixed = bool(getattr(module, "mix", False))
     return {"mechanism": type(mechanism).__name__, "exact": mechanism.exact_weights, "mixed": mixed}
+
+
+def variable_names(dataset: ObservedInferenceDataset) -> dict[str, list[str]]:
+    """Return the names of all variables of the windows that a model is given, those of encoders included."""
+    names = {"target": common_names([one.components for one in dataset.series], "target")}
+    for kind, given in (("past", dataset.past_covariates), ("future", dataset.future_covariates)):
+        if given is not None:
+            names[kind] = common_names([one.components for one in given], f"{kind} covariate")
+    if dataset.uses_static_covariates_covariates:
+        names["static"] = common_names([one.static_covariates.columns for one in dataset.series], "static covariate")
+    return names
 
 
 def common_names(names: Sequence[Sequence[str]], kind: str) -> list[str]:

@@ -58,6 +58,16 @@ def labels(origins: Sequence[Origin]) -> list[str]:
     return names
 
 
+def window_coordinates(origins: Sequence[Origin]) -> dict[str, object]:
+    """Return what is known of each window, as coordinates."""
+    return {
+        "window": labels(origins),
+        "series": ("window", [origin.series for origin in origins]),
+        "last_seen": ("window", np.asarray([origin.last_seen for origin in origins])),
+        "steps_forecast": ("window", [origin.n_forecast for origin in origins]),
+    }
+
+
 def stamp(time: object) -> str:
     """Write a time down without the zeros of a day or a minute that is just beginning."""
     if isinstance(time, int | np.integer):

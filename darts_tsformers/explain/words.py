@@ -1,16 +1,20 @@
 """An explanation in words."""
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
 
 from darts_tsformers.explain import findings, spectra
+from darts_tsformers.explain.exchange import PARTS
 from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.measured import Reliance
 from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.explain.windows import duration, stamp
 
 _N_NAMED = 5
 _LEAST = 0.001  # a share below it is as good as none
+_HARDLY = 0.01  # of what all variables together do
 
 
 def summary(e: Explanation) -> str:
@@ -140,6 +144,61 @@ def _health(e: Explanation) -> Iterator[str]:
             named = [f"{layer} head {head}" for layer, head in zip(heads["layer"], heads["head"], strict=True)]
             more = f" and {len(named) - _N_NAMED} more" if len(named) > _N_NAMED else ""
             yield f"{len(named)} of {len(figures)} heads {words}: {', '.join(named[:_N_NAMED])}{more}."
+
+
+def reliance_summary(r: Reliance) -> str:
+    """Say which variables the forecast of each component rests on, what errors grow by, and what is hardly used."""
+    n_series = len(set(r.data["series"].to_numpy().tolist()))
+    lines = [
+        f"{r.model}, {_count(r.data.sizes['window'], 'window')} of {n_series} series: mean absolute change of the "
+        "forecast when a variable is exchanged among them, and as a share of that when all are."
+    ]
+    components = r.data["component"].to_numpy().tolist()
+    for component in components[:_N_NAMED]:
+        top = r.ranking(component=component).head(_N_NAMED)
+        named = ", ".join(
+            f"{name} {change:.3g} ({_percent(share)})"
+            for name, change, share in zip(_labels(top), top["change"], top["relative_change"], strict=True)
+        )
+        lines.append(f"{component} rests on {named}.{_growth(r, component)}")
+    if len(components) > _N_NAMED:
+        lines.append(f"And {_count(len(components) - _N_NAMED, 'more component')}.")
+    return "\n".join([lines[0], *(f"- {line}" for line in [*lines[1:], *_horizon(r), *_hardly_used(r)])])
+
+
+def _growth(r: Reliance, component: str) -> str:
+    error = float(r.data["base_error"].sel(component=component))
+    if math.isnan(error):
+        return ""
+    ranking = r.ranking(component=component).sort_values("error_growth", ascending=False, kind="stable")
+    top = ranking[ranking["error_growth"] > 0].head(_N_NAMED)
+    named = ", ".join(f"{name} {growth:+.3g}" for name, growth in zip(_labels(top), top["error_growth"], strict=True))
+    return f" Its mean absolute error, {error:.3g}, grows {f'by {named}' if named else 'with none of them'}."
+
+
+def _horizon(r: Reliance) -> Iterator[str]:
+    past, horizon = (r.ranking(part) for part in PARTS[1:])
+    both = horizon.head(_N_NAMED).merge(past, on=["kind", "variable"], suffixes=("", "_of_past"))
+    named = ", ".join(
+        f"{name} {_percent(before)} and {_percent(after)}"
+        for name, before, after in zip(
+            both["variable"], both["relative_change_of_past"], both["relative_change"], strict=True
+        )
+    )
+    if named:
+        yield f"By what is known of the past, and of the horizon: {named}."
+
+
+def _hardly_used(r: Reliance) -> Iterator[str]:
+    ranking = r.ranking()
+    unused = _labels(ranking[ranking["relative_change"] < _HARDLY])
+    if unused:
+        more = f" and {len(unused) - _N_NAMED} more" if len(unused) > _N_NAMED else ""
+        yield f"Hardly used, below {_HARDLY:.0%}: {', '.join(unused[:_N_NAMED])}{more}."
+
+
+def _labels(rows: pd.DataFrame) -> list[str]:
+    return [f"the past of {row.variable}" if row.kind == "target" else str(row.variable) for row in rows.itertuples()]
 
 
 def _count(n: int, noun: str) -> str:

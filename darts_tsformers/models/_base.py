@@ -28,6 +28,7 @@ from darts_tsformers.models._processes import in_one_process
 from darts_tsformers.models._series import (
     check_categories,
     check_embedding_sizes,
+    check_finite,
     check_widths,
     resolve_categories,
     with_statics_in_order,
@@ -202,6 +203,7 @@ class TSFormerModel(StoredModel, ABC):
         if self._static_names is None and series[0].static_covariates is not None:
             self._static_names = list(series[0].static_covariates.columns)
         series = self._checked(series)
+        check_finite(series=series, past_covariates=past_covariates, future_covariates=future_covariates)
         needed = self.min_input_chunk_length + self.output_chunk_shift + self.output_chunk_length
         long_enough = [i for i, one in enumerate(series) if len(one) >= needed] or list(range(len(series)))
         if len(long_enough) < len(series):
@@ -231,6 +233,7 @@ class TSFormerModel(StoredModel, ABC):
         stride: int = 0,
         bounds: np.ndarray | None = None,
     ) -> TorchInferenceDataset:
+        check_finite(series=series, past_covariates=past_covariates, future_covariates=future_covariates)
         return ObservedInferenceDataset(
             series=self._checked(series),
             past_covariates=past_covariates,

@@ -23,20 +23,20 @@ class ObservedInferenceDataset(SequentialTorchInferenceDataset):
             raise ValueError(self._unknown_future(index, sample))
         blind = np.isnan(sample.past_target).all(axis=0)
         if blind.any():
-            series_index, end = self._position(index)
+            series_index, end = self.position(index)
             past = sample.past_target.copy()
             past[0, blind] = last_known(self.series[series_index].values(copy=False)[:end])[blind]
             sample = replace(sample, past_target=past)
         return sample
 
-    def _position(self, index: int) -> tuple[int, int]:
+    def position(self, index: int) -> tuple[int, int]:
         """Which series a window is of, and where in it the past ends."""
         if self.bounds is None:
             return index, len(self.series[index])
         return self._find_list_index(index, self.cum_lengths, self.bounds, self.stride)
 
     def _unknown_future(self, index: int, sample: TorchInferenceSample) -> str:
-        series_index, _ = self._position(index)
+        series_index, _ = self.position(index)
         covariates = self.future_covariates[series_index]
         step, component = np.argwhere(np.isnan(sample.future_covariates))[0]
         time = sample.pred_time + step * covariates.freq

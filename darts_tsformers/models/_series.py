@@ -21,6 +21,14 @@ def check_widths(series: Sequence[TimeSeries]) -> None:
             )
 
 
+def check_finite(**given: Sequence[TimeSeries] | None) -> None:
+    """Raise ``ValueError`` if a value is infinite: all forecasts that see it would be lost."""
+    for name, several in given.items():
+        for i, one in enumerate(several or ()):
+            if np.isinf(one.all_values(copy=False)).any():
+                raise ValueError(f"{name} {i} has infinite values; what was not observed has to be NaN")
+
+
 def with_statics_in_order(series: Sequence[TimeSeries], names: Sequence[str]) -> list[TimeSeries]:
     """Put the static covariates of each series in the order of training.
 

@@ -11,10 +11,10 @@ from darts.models.forecasting.torch_forecasting_model import (
     MixedCovariatesTorchModel,
     _get_checkpoint_fname,
 )
-from pytorch_lightning.utilities import rank_zero_only
 
 from darts_tsformers.models._loading import read_from, require_saved
 from darts_tsformers.models._onnx import export_onnx
+from darts_tsformers.models._processes import writes_files
 
 
 class StoredModel(MixedCovariatesTorchModel):
@@ -30,18 +30,21 @@ class StoredModel(MixedCovariatesTorchModel):
             trainer = self._init_trainer(self.trainer_params)
             trainer.strategy.connect(self.model)
             self.trainer = trainer
-        if rank_zero_only.rank == 0:
+        if self._writes_files():
             super().save(None if path is None else os.fspath(path), clean, **kwargs)
         elif self.trainer is not None and self.trainer.world_size > 1:
             self.trainer.save_checkpoint(f"{path}.ckpt", weights_only=clean)  # gathers what the first process writes
 
-    @rank_zero_only
     def _create_save_dirs(self) -> None:
-        super()._create_save_dirs()
+        if self._writes_files():
+            super()._create_save_dirs()
 
-    @rank_zero_only
     def _remove_save_dirs(self) -> None:
-        super()._remove_save_dirs()
+        if self._writes_files():
+            super()._remove_save_dirs()
+
+    def _writes_files(self) -> bool:
+        return writes_files(getattr(self, "trainer", None), self.model_params.get("pl_trainer_kwargs") or {})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Self:

@@ -1,7 +1,8 @@
 """From the arguments of a forecaster to a Darts model."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ QUIET = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
 }
+LOUD = {"logger": "log_tensorboard", "enable_checkpointing": "save_checkpoints"}
+"""Which arguments of Darts ask for what a quiet trainer leaves out."""
 
 
 def build(
@@ -63,7 +66,9 @@ def is_probabilistic(quantiles: Sequence[float] | None, model_kwargs: dict[str, 
 
 def trainer_arguments(model_kwargs: dict[str, Any] | None) -> dict[str, Any]:
     """Return the arguments of the Lightning trainer: ``pl_trainer_kwargs`` over those of a quiet one."""
-    return QUIET | ((model_kwargs or {}).get("pl_trainer_kwargs") or {})
+    options = model_kwargs or {}
+    quiet = {name: value for name, value in QUIET.items() if not options.get(LOUD.get(name, ""))}
+    return quiet | (options.get("pl_trainer_kwargs") or {})
 
 
 def checked_options(model_kwargs: dict[str, Any] | None, quantiles: Sequence[float] | None) -> dict[str, Any]:
@@ -85,7 +90,8 @@ def checked_options(model_kwargs: dict[str, Any] | None, quantiles: Sequence[flo
 
 def checked_quantiles(quantiles: Sequence[float]) -> list[float]:
     """Return the quantiles in order; raise ``ValueError`` if they are not symmetric about the median."""
-    levels = sorted(quantiles)
+    are_numbers = isinstance(quantiles, Iterable) and all(isinstance(level, Real) for level in quantiles)
+    levels = sorted(quantiles) if are_numbers else []
     symmetric = np.allclose(np.add(levels, levels[::-1]), 1)
     if not (levels and levels[0] > 0 and 0.5 in levels and symmetric):
         raise ValueError(f"quantiles={quantiles!r} must lie in (0, 1), symmetric about 0.5, which is one of them")

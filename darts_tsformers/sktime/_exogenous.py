@@ -16,7 +16,7 @@ def columns_of(X: pd.DataFrame | None) -> list[object]:
 
 def observed_covariates(X: pd.DataFrame | None, names: list[object], series: list[Instance]) -> list[TimeSeries] | None:
     """Return the named columns of X over the steps of each series, to train with; NaN, not observed, without a row."""
-    if X is None:
+    if X is None or not names:
         return None
     tables = split(X[names])
     return [as_series(one.on_grid(_rows(tables, one.key, names), one.length), names) for one in series]

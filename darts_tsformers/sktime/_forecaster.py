@@ -26,7 +26,7 @@ from darts_tsformers.sktime._docs import compose
 from darts_tsformers.sktime._exogenous import columns_of, known_covariates, observed_covariates
 from darts_tsformers.sktime._horizon import steps_ahead, whole_chunks
 from darts_tsformers.sktime._panel import Instance, common_frequency, instances, join
-from darts_tsformers.sktime._time_axis import Frequency
+from darts_tsformers.sktime._time_axis import Frequency, with_frequency
 from darts_tsformers.sktime._trained import TrainedModel
 
 TEST_SIZES: dict[str, Any] = {
@@ -107,6 +107,11 @@ class TSFormerForecaster(BaseForecaster):
 
     def __post_init__(self) -> None:
         self.set_tags(**{"capability:pred_int": is_probabilistic(self.quantiles, self.model_kwargs)})
+
+    def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
+        """Note where y ends, and how far apart its steps are, which a panel of time stamps does not tell sktime."""
+        super()._set_cutoff_from_y(y)
+        self._cutoff = with_frequency(self._cutoff, self._freq if self.is_fitted else common_frequency(y))
 
     def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: ForecastingHorizon | None) -> TSFormerForecaster:
         self._cur_y, self._cur_X, self._freq = y, X, common_frequency(y)

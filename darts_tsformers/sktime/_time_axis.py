@@ -40,6 +40,13 @@ def frequency(index: pd.Index) -> Frequency:
     raise TypeError(f"an index of type {type(index).__name__} must hold periods, time stamps or integers")
 
 
+def with_frequency(cutoff: pd.Index, freq: Frequency) -> pd.Index:
+    """Return a single time stamp with its frequency, by which sktime tells how far ahead another one lies."""
+    if not isinstance(cutoff, pd.DatetimeIndex) or not freq.is_on_offset(cutoff[0]):
+        return cutoff
+    return pd.DatetimeIndex(cutoff, freq=freq)
+
+
 @dataclass(frozen=True)
 class TimeAxis:
     """Steps from an origin, which is step 0.

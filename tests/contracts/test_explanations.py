@@ -275,7 +275,7 @@ def test_a_row_of_the_frame_says_what_it_is_of(case: Case):
         chosen = weights.isel(window=0)
         for dim in chosen.dims:
             chosen = chosen.isel({dim: list(weights[dim].to_numpy()).index(row[dim])})
-        assert float(chosen) == row["weights"]
+        assert float(chosen) == row["weight"]
         assert {name: chosen[name].item() for name in ("head",)} == {"head": row["head"]}
 
 

@@ -90,6 +90,10 @@ def test_delays_are_periods_with_their_share_of_the_weight():
     assert set(frame["window"]) == {"2021-03-01 01:00"}
 
 
+def test_an_explanation_has_a_short_form():
+    assert repr(delays()) == "Explanation(model='ToyModel', windows=3, layers: delays of 1)"
+
+
 def test_variables_have_an_importance_at_each_step_or_once():
     layouts = {
         "layer": Layout((look_back(SIZES), VariableAxis(("target", "past", "future")))),

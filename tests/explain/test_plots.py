@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib import rc_context
+from matplotlib.image import imread
 
 from darts_tsformers.explain import Explanation
 from darts_tsformers.explain.labelled import Labels
@@ -148,6 +150,29 @@ def test_a_decomposition_has_its_parts():
     assert "2021-03-01 01:00" in texts[0]
     with pytest.raises(ValueError, match="component='cost' must be one of"):
         e.plot("decomposition", component="cost")
+
+
+def test_a_notebook_shows_a_picture_without_pyplot():
+    figure = over_variables(4).plot()
+    height, width, _ = imread(io.BytesIO(figure._repr_png_())).shape
+    assert (width, height) == tuple((figure.get_size_inches() * figure.dpi).astype(int))
+
+
+@pytest.mark.parametrize("kind", ["attention", "mode_attention"])
+def test_no_grid_of_the_style_lies_over_a_heat_map(kind):
+    weights = np.ones((3, 2, 5, 5), np.float32)
+    modes = by_length("mode_attention", FourierAttention(4, 2, 20, 20, n_modes=5, mode_select="lowest"), weights)
+    e = over_variables(4) if kind == "attention" else modes
+    with rc_context({"axes.grid": True}):
+        figure = e.plot(kind)
+    drawn(figure)
+    for axes in figure.axes:
+        assert not any(line.get_visible() for line in [*axes.get_xgridlines(), *axes.get_ygridlines()])
+
+
+def test_lags_of_delays_have_no_heads():
+    with pytest.raises(ValueError, match="head=2 needs attention maps: 'layer' has its lags or periods for all heads"):
+        delays().plot("lags", head=2)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ ARGUMENTS = [
         "model_kwargs has 'loss_fn', which needs quantiles=None: quantiles=(0.1, 0.5, 0.9) bring their own",
     ),
     ({"quantiles": (0.1, 0.5)}, "quantiles=(0.1, 0.5) must lie in (0, 1), symmetric about 0.5, which is one of them"),
+    ({"quantiles": 0.5}, "quantiles=0.5 must lie in (0, 1)"),
+    ({"quantiles": ("median",)}, "quantiles=('median',) must lie in (0, 1)"),
     ({"quantiles": ()}, "quantiles=() must lie in (0, 1)"),
     ({"quantiles": (0.0, 0.5, 1.0)}, "quantiles=(0.0, 0.5, 1.0) must lie in (0, 1)"),
     ({"d_model": 4, "n_heads": 3}, "n_heads=3 must divide d_model=4"),

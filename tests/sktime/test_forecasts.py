@@ -163,6 +163,28 @@ def test_one_absolute_horizon_lies_at_other_steps_of_each_instance():
         assert ours.loc[name, "y0"].tolist() == forecaster.predict(ahead).loc[name, "y0"].tolist()
 
 
+@pytest.mark.parametrize("code", ["D", "W-WED", "MS", "ME", "B", "2h"])
+def test_an_absolute_horizon_of_a_panel_of_time_stamps(code):
+    stamps = pd.date_range("2001-03-05", periods=36, freq=code)
+    parts = {"north": stamps[3:29], "south": stamps[:29]}
+    panel = pd.concat({name: make_y(len(own), index=own) for name, own in parts.items()}, names=["store", "day"])
+    expected = tiny(PatchTSTForecaster).fit(panel).predict([2, 3])
+    assert expected.loc["north"].index.tolist() == stamps[30:32].tolist()
+    for fh in (stamps[30:32], pd.DatetimeIndex(list(stamps[30:32]))):
+        forecaster = tiny(PatchTSTForecaster).fit(panel, fh=fh)
+        pd.testing.assert_frame_equal(forecaster.predict(), expected)
+        pd.testing.assert_frame_equal(tiny(PatchTSTForecaster).fit(panel).predict(fh), expected)
+    later = make_y(1, index=pd.MultiIndex.from_tuples([("south", stamps[29])], names=panel.index.names))
+    updated = forecaster.update(later, update_params=False).predict()
+    pd.testing.assert_index_equal(updated.index, expected.index)
+
+
+def test_exogenous_data_without_columns_are_none():
+    y, X = make_y(), make_X()[[]]
+    ours = tiny(PatchTSTForecaster).fit(y, X=X[:LENGTH], fh=[1]).predict(X=X[LENGTH:])
+    pd.testing.assert_frame_equal(ours, tiny(PatchTSTForecaster).fit(y, fh=[1]).predict())
+
+
 def test_panels_take_the_exogenous_data_of_each_instance():
     panel = make_panel({"south": 29, "north": 23})
     X = pd.concat({name: make_X(40, seed=i) for i, name in enumerate(["south", "north"])}, names=panel.index.names)
@@ -222,6 +244,16 @@ def test_options_of_darts_reach_the_model_and_are_left_as_they_are():
     forecaster = tiny(FEDformerForecaster, model_kwargs=options).fit(make_y())
     assert forecaster.model_.darts.model_params["optimizer_kwargs"] == {"lr": 0.0}
     assert options == {"optimizer_kwargs": {"lr": 0.0}, "pl_trainer_kwargs": {"accelerator": "cpu"}}
+
+
+@pytest.mark.filterwarnings("ignore:.*could not find the monitored key:UserWarning")  # there is no validation
+def test_logs_and_checkpoints_that_are_asked_for_are_written(tmp_path):
+    options = {"log_tensorboard": True, "save_checkpoints": True, "work_dir": str(tmp_path), "model_name": "run"}
+    y = make_y()
+    ours = tiny(PatchTSTForecaster, model_kwargs=options).fit(y).predict([1])
+    pd.testing.assert_frame_equal(ours, tiny(PatchTSTForecaster).fit(y).predict([1]))
+    assert list(tmp_path.glob("run/checkpoints/*.ckpt"))
+    assert list(tmp_path.glob("run/logs/events*"))
 
 
 def global_state() -> tuple[list[int], int, list[int]]:

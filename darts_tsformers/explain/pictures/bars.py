@@ -11,10 +11,11 @@ from darts_tsformers.explain.pictures.canvas import (
     BLACK,
     BLUE,
     GREY,
-    KIND_COLOURS,
     ORANGE,
     chosen_layer,
     figure_of,
+    kind_bars,
+    kind_handles,
     plain,
     shades,
     windows_in_words,
@@ -113,19 +114,13 @@ def _variable_bars(e: Explanation, shares: pd.DataFrame, layer: str | None, top:
     figure = figure_of(8.5, 1.6 + 0.24 * sum(heights))
     panels = figure.subplots(len(groups), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (name, group) in zip(panels, groups.items(), strict=True):
-        shown = group.head(top)[::-1]
-        colours = [KIND_COLOURS.get(kind, GREY) for kind in shown["kind"]]
-        axes.barh(np.arange(len(shown)), shown["share"], color=colours)
+        kind_bars(axes, group.head(top), "share")
         axes.axvline(1 / len(group), color=GREY, linestyle="--", linewidth=1)
-        axes.set_yticks(np.arange(len(shown)), [str(v) for v in shown["variable"]], fontsize=9, parse_math=False)
-        axes.set_ylim(-0.6, len(shown) - 0.4)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         left_out = f" (the first {top} of {len(group)})" if len(group) > top else ""
         axes.set_title(f"{name}{left_out}", fontsize=10, loc="left", parse_math=False)
-        plain(axes)
     panels[-1].set_xlabel("share; dashed: all variables alike")
-    kinds = [kind for kind in KIND_COLOURS if (shares["kind"] == kind).any()]
-    handles = [panels[0].barh([0], [0], color=KIND_COLOURS[kind], label=kind) for kind in kinds]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(kinds), frameon=False)
+    handles = kind_handles(panels[0], set(shares["kind"]))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     figure.suptitle(f"{e.model}: most important variables\n{windows_in_words(e)}", fontsize=12)
     return figure

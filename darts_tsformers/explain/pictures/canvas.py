@@ -1,8 +1,11 @@
 """What all pictures share: colours that colour-blind readers can tell apart, paper and words."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from io import BytesIO
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -19,9 +22,18 @@ KIND_COLOURS = {"target": BLUE, "past": ORANGE, "future": "#009e73", "static": "
 COLOUR_MAP = "cividis"
 
 
+class Picture(Figure):
+    """A figure that a notebook shows, whether or not pyplot has been set up there."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def figure_of(width: float, height: float) -> Figure:
     """Return an empty figure that needs no window system."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -32,6 +44,21 @@ def plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.01)
+
+
+def kind_bars(axes: Axes, rows: pd.DataFrame, column: str) -> None:
+    """Draw a bar for each variable, the first on top, in the colour of its kind."""
+    at = np.arange(len(rows))[::-1]
+    axes.barh(at, rows[column], color=[KIND_COLOURS.get(kind, GREY) for kind in rows["kind"]])
+    axes.set_yticks(at, [str(name) for name in rows["variable"]], fontsize=9, parse_math=False)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    plain(axes)
+
+
+def kind_handles(axes: Axes, kinds: Collection[str]) -> list[Any]:
+    """Return what a legend needs to name the colours of the kinds."""
+    known = [kind for kind in KIND_COLOURS if kind in kinds]
+    return [axes.barh([0], [0], color=KIND_COLOURS[kind], label=kind) for kind in known]
 
 
 def shades(n: int) -> list[str]:

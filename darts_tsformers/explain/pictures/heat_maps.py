@@ -112,6 +112,7 @@ def _heat_map(values: np.ndarray, what: str) -> tuple[Figure, tuple[XAxis, YAxis
     n_rows, n_columns = values.shape
     figure = figure_of(8.5, float(np.clip(2.2 + 6.3 * n_rows / n_columns, 3.4, 9)))
     axes = figure.subplots()
+    axes.grid(visible=False)
     largest = float(np.quantile(values, 0.998)) or float(values.max())
     image = axes.imshow(values, cmap=COLOUR_MAP, vmin=0, vmax=largest, aspect="auto")
     bar = figure.colorbar(image, ax=axes, extend="max" if values.max() > largest else "neither", pad=0.02)

@@ -37,6 +37,8 @@ def lags(e: Explanation, *, layer: str | None = None, head: int | None = None) -
     else:
         path, which = paths[-1] if layer is None else layer, windows_in_words(e)
         require_one_of(paths, layer=path)
+        if head is not None:
+            raise ValueError(f"head={head} needs attention maps: {path!r} has its lags or periods for all heads")
         found = _correlation_line(e, axes, path) if path in by_kind["correlation"] else _stems(e, axes, path)
     for lag, words in found:
         axes.axvline(lag, color=ORANGE, linewidth=1.2, linestyle="--", label=words)

@@ -1,0 +1,1 @@
+"""Benchmarks of accuracy, one subject a file; each has a list ``BENCHMARKS``."""

@@ -1,0 +1,59 @@
+"""The models at sizes that two cores train in minutes, by name, for any look-back, horizon and seed."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from darts.models import DLinearModel, NLinearModel
+from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+
+from benchmarks.accuracy.protocol import trainer
+from darts_tsformers import (
+    AutoformerModel,
+    FEDformerModel,
+    InformerModel,
+    ITransformerModel,
+    LogSparseTransformerModel,
+    PatchTSTModel,
+    TemporalFusionTransformerModel,
+)
+
+Build = Callable[[int, int, int], TorchForecastingModel]
+"""Of look-back, horizon and seed."""
+
+CLOCK = {"add_encoders": {"cyclic": {"future": ["hour", "dayofweek"]}}}
+
+
+def trained_by(rate: float, gamma: float = 0.5, *, batch: int = 32, epochs: int = 8) -> dict[str, Any]:
+    """Return arguments for a learning rate that falls by a factor each epoch."""
+    return {
+        "batch_size": batch,
+        "n_epochs": epochs,
+        "optimizer_kwargs": {"lr": rate},
+        "lr_scheduler_cls": torch.optim.lr_scheduler.ExponentialLR,
+        "lr_scheduler_kwargs": {"gamma": gamma},
+    }
+
+
+def build(kind: type[TorchForecastingModel], lookback: int, horizon: int, seed: int, **arguments: Any) -> Any:
+    return kind(lookback, horizon, random_state=seed, pl_trainer_kwargs=trainer(), **arguments)
+
+
+def of(kind: type[TorchForecastingModel], **arguments: Any) -> Build:
+    return partial(build, kind, **arguments)
+
+
+PATCHTST_42 = {"d_model": 16, "n_heads": 4, "d_ff": 128, "dropout": 0.3}
+MODELS: dict[str, Build] = {
+    "PatchTST": of(PatchTSTModel, **PATCHTST_42, **trained_by(1e-3, 0.8, batch=128, epochs=12)),
+    "iTransformer": of(ITransformerModel, d_model=128, d_ff=128, **trained_by(3e-4, 0.7)),
+    "Informer": of(InformerModel, d_ff=256, **CLOCK, **trained_by(1e-3)),
+    "Informer, instance norm": of(InformerModel, d_ff=256, use_instance_norm=True, **CLOCK, **trained_by(1e-3)),
+    "LogSparse": of(LogSparseTransformerModel, mode="direct", **CLOCK, **trained_by(1e-3)),
+    "Autoformer": of(AutoformerModel, attention=("auto_correlation", {"factor": 3}), **CLOCK, **trained_by(3e-4)),
+    "FEDformer": of(FEDformerModel, **CLOCK, **trained_by(3e-4)),
+    "TFT": of(TemporalFusionTransformerModel, d_model=32, d_variable=8, **CLOCK, **trained_by(1e-3, 0.6)),
+    "DLinear": of(DLinearModel, **trained_by(1e-3)),
+    "NLinear": of(NLinearModel, **trained_by(1e-3)),
+}

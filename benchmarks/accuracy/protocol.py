@@ -1,0 +1,96 @@
+"""The protocol of the published tables.
+
+Standardised by the training part; weights of the lowest validation loss, which is all that validation is for; all test
+windows at stride 1, each scored once; errors on the standardised scale. Papers that test in batches and drop the last
+incomplete one leave windows out: their figures are kept beside those of all windows.
+"""
+
+import logging
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from darts import TimeSeries
+from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+
+from benchmarks.core.data import DataSet
+from darts_tsformers.workflow.training import BestWeights
+
+Scores = dict[str, float]
+
+
+def trainer(patience: int = 3) -> dict[str, Any]:
+    """Return arguments of the trainer: quiet, and back to the best weights."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    return {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "callbacks": [BestWeights(patience)],
+    }
+
+
+def train(
+    model: TorchForecastingModel, given: DataSet, stride: int = 1, future: TimeSeries | None = None, **components: Any
+) -> float:
+    """Train on the training part and stop by the validation part; return the seconds it took."""
+    series = TimeSeries.from_dataframe(given.frame, **components)
+    start = time.perf_counter()
+    model.fit(
+        series[: given.train],
+        val_series=series[given.train - model.input_chunk_length : given.validation],
+        future_covariates=future,
+        val_future_covariates=future,
+        stride=stride,
+        verbose=False,
+    )
+    return time.perf_counter() - start
+
+
+def forecasts(
+    model: TorchForecastingModel, given: DataSet, future: TimeSeries | None = None, **components: Any
+) -> np.ndarray:
+    """Return the forecasts of all test windows, ``(windows, H, C)``."""
+    series = TimeSeries.from_dataframe(given.frame, **components)
+    found = model.historical_forecasts(
+        series[given.validation - model.input_chunk_length :],
+        future_covariates=future,
+        forecast_horizon=model.output_chunk_length,
+        stride=1,
+        retrain=False,
+        last_points_only=False,
+        verbose=False,
+    )
+    return np.stack([forecast.values() for forecast in found])
+
+
+def actual(given: DataSet, horizon: int) -> np.ndarray:
+    """Return what came, ``(windows, H, C)``."""
+    test = given.frame.to_numpy()[given.validation :]
+    return np.lib.stride_tricks.sliding_window_view(test, horizon, axis=0).transpose(0, 2, 1)
+
+
+def repeated(given: DataSet, horizon: int, season: int = 1) -> np.ndarray:
+    """Return the last season again and again, for all test windows."""
+    values = given.frame.to_numpy()
+    starts = np.arange(given.validation, len(values) - horizon + 1)
+    steps = np.arange(horizon) % season - season
+    return values[starts[:, None] + steps]
+
+
+def scores(forecast: np.ndarray, truth: np.ndarray, dropped: int = 32) -> Scores:
+    """Return mean errors over all windows, and over those left when the last incomplete batch is dropped."""
+    kept = len(truth) - len(truth) % dropped
+    errors = forecast - truth
+    return {
+        "windows": len(truth),
+        "mse": float(np.square(errors).mean()),
+        "mae": float(np.abs(errors).mean()),
+        "published windows": kept,
+        "mse, published windows": float(np.square(errors[:kept]).mean()),
+        "mae, published windows": float(np.abs(errors[:kept]).mean()),
+    }

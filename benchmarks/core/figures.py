@@ -1,0 +1,71 @@
+"""What can be read off results."""
+
+import math
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.core.goals import Figures
+
+FROM = 2048
+"""Exponents are fitted from this length on: below, the cost of each call shows."""
+
+WHAT = {"time": "milliseconds", "memory": "megabytes"}
+
+
+def value(figures: Figures, what: str, case: str, **size: int) -> float | None:
+    """Return the ``"time"`` or ``"memory"`` of a case at the first size that has these entries; None if it has none."""
+    for point in figures.get("points", []):
+        if size.items() <= point["size"].items() and (found := of_case(point, what, case)) is not None:
+            return found
+    return None
+
+
+def of_case(point: dict[str, Any], what: str, case: str) -> float | None:
+    """Return a figure of a case at a point: on one thread of a processor its own time, which a busy machine spares."""
+    outcome = point["cases"].get(case, {})
+    if what == "memory":
+        return outcome.get("megabytes", {}).get("tensors")
+    return outcome.get("wall" if point.get("clock") == "wall" else "processor", {}).get("median")
+
+
+def ratio(what: str, case: str, other: str, **size: int) -> Callable[[Figures], float | None]:
+    """Return what reads how much of what another takes a case takes."""
+
+    def read(figures: Figures) -> float | None:
+        ours, theirs = (value(figures, what, name, **size) for name in (case, other))
+        return None if ours is None or theirs is None else ours / theirs
+
+    return read
+
+
+def exponent(
+    what: str, case: str, along: str = "length", start: int = FROM, end: int | None = None
+) -> Callable[[Figures], float | None]:
+    """Return what fits the slope of the logarithms along a size, between two values of it."""
+
+    def read(figures: Figures) -> float | None:
+        found = {
+            point["size"][along]: figure
+            for point in figures.get("points", [])
+            if start <= point["size"].get(along, 0) <= (end or math.inf)
+            and (figure := of_case(point, what, case)) is not None
+        }
+        if len(found) < 2:
+            return None
+        return float(np.polyfit(np.log(list(found)), np.log(list(found.values())), 1)[0])
+
+    return read
+
+
+def mean_of(model: str, what: str = "mse") -> Callable[[Figures], float | None]:
+    """Return what reads a figure of trials of a model, as its mean over the seeds."""
+
+    def read(figures: Figures) -> float | None:
+        results = [case.get("result", {}) for case in figures.get("cases", {}).values()]
+        found = [result[what] for result in results if result.get("model") == model]
+        return statistics.mean(found) if found else None
+
+    return read

@@ -1,0 +1,42 @@
+"""Pictures of the report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from benchmarks.core.figures import of_case
+
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999", "#8B4513", "#6A3D9A"]
+MARKERS = "osD^vP*X<>"
+"""Okabe and Ito's colours, which the colour-blind tell apart, and a marker of its own for each line."""
+
+
+def lines(points: Sequence[dict[str, Any]], cases: Sequence[str], along: str, path: Path) -> None:
+    """Draw time and memory along a size, both logarithmic."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    for ax, what, unit in zip(axes, ("time", "memory"), ("ms", "MB"), strict=True):
+        for i, name in enumerate(cases):
+            pairs = [(point["size"][along], of_case(point, what, name)) for point in points]
+            known = [(x, y) for x, y in pairs if y is not None]
+            if known:
+                style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+                ax.plot(*zip(*known, strict=True), label=name, markersize=5, linewidth=1.4, **style)
+        _logarithmic(ax, sorted({point["size"][along] for point in points}))
+        ax.set(xlabel=along, ylabel=f"{what}, {unit}")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _logarithmic(ax: Axes, ticks: Sequence[int]) -> None:
+    ax.set(xscale="log", yscale="log", xticks=ticks)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}"))
+    ax.tick_params(axis="x", labelrotation=30)
+    ax.grid(alpha=0.3)

@@ -1,0 +1,219 @@
+"""Cases in processes of their own, under a ceiling of time and one of memory."""
+
+import gc
+import multiprocessing
+import os
+import resource
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+from benchmarks.core.speed import Build
+
+IMPORTING = 60.0
+"""Seconds that a fresh process may need to import what it runs, on top of its ceiling."""
+
+
+class OverCeilingError(Exception):
+    """A case took more than it may, or its process died; says what of."""
+
+
+class BrokenCaseError(Exception):
+    """A case raised; holds the trace of it."""
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What a process may take."""
+
+    seconds: float
+    gigabytes: float
+
+
+class Process:
+    """A fresh process, and the pipe to it.
+
+    Its answers are pairs of a kind and a value; ``"over"`` and ``"broken"`` come back as errors.
+    """
+
+    def __init__(self, work: Callable[..., None], *args: Any, threads: int, device: str, ceilings: Ceilings) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self.seconds = ceilings.seconds
+        with _environment(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), KINETO_LOG_LEVEL="99"):
+            self._process = context.Process(
+                target=_answering, args=(theirs, work, args, threads, device, ceilings.gigabytes), daemon=True
+            )
+            self._process.start()
+        theirs.close()
+
+    def ask(self, what: str) -> Any:
+        """Send a word and wait for the answer."""
+        self._pipe.send(what)
+        return self.answer(self.seconds)
+
+    def answer(self, seconds: float) -> Any:
+        """Wait for the next answer.
+
+        Raises
+        ------
+        OverCeilingError
+            If it does not come in time, or a ceiling is the answer.
+        BrokenCaseError
+            If the case raised.
+        """
+        if not self._pipe.poll(seconds):
+            raise OverCeilingError(f"more than {self.seconds:g} s")
+        try:
+            kind, value = self._pipe.recv()
+        except EOFError:
+            raise OverCeilingError("the process died, most likely for want of memory") from None
+        if kind == "over":
+            raise OverCeilingError(value)
+        if kind == "broken":
+            raise BrokenCaseError(value)
+        return value
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Worker(Process):
+    """A process that has made a case ready, and takes a turn when told.
+
+    Parameters
+    ----------
+    build
+        Makes the case; of a module, or a ``partial`` of such, for a fresh process has to find it.
+    size
+        What it is built with.
+    threads, device
+        Of the process.
+    ceilings
+        Of building, and of each turn.
+
+    Raises
+    ------
+    OverCeilingError
+        If building breaks a ceiling; likewise each of the methods.
+    BrokenCaseError
+        If building raises; likewise each of the methods.
+    """
+
+    def __init__(self, build: Build, size: Mapping[str, int], *, threads: int, device: str, ceilings: Ceilings) -> None:
+        super().__init__(_take_turns, build, dict(size), device, threads=threads, device=device, ceilings=ceilings)
+        try:
+            self.answer(ceilings.seconds + IMPORTING)
+        except Exception:
+            self.close()
+            raise
+
+    def turn(self) -> tuple[float, float]:
+        """Take a turn; return its seconds by the clock, and of processor time."""
+        return self.ask("turn")
+
+    def memory(self) -> dict[str, float]:
+        """Take a turn; return the megabytes it holds at most, of tensors and of the process."""
+        return self.ask("memory")
+
+
+def once(case: Callable[[], Any], *, threads: int, device: str, ceilings: Ceilings) -> Any:
+    """Return what a case returns, computed in a fresh process.
+
+    Raises
+    ------
+    OverCeilingError
+        If it breaks a ceiling.
+    BrokenCaseError
+        If it raises.
+    """
+    with Process(_return, case, threads=threads, device=device, ceilings=ceilings) as process:
+        return process.answer(ceilings.seconds + IMPORTING)
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables for processes to come."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _answering(
+    pipe: Connection, work: Callable[..., None], args: tuple[Any, ...], threads: int, device: str, gigabytes: float
+) -> None:
+    """Set the process up and work; what goes wrong is an answer too."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.set_default_device(device)
+    torch.manual_seed(0)
+    too_much = ("over", f"more than {gigabytes:g} GB")
+    try:
+        if device == "cpu":
+            _limit_memory(gigabytes)
+        work(pipe, *args)
+    except EOFError:
+        pass
+    except MemoryError:
+        pipe.send(too_much)
+    except RuntimeError as error:
+        wants_memory = "allocate memory" in str(error) or "out of memory" in str(error)
+        pipe.send(too_much if wants_memory else ("broken", traceback.format_exc()))
+    except Exception:
+        pipe.send(("broken", traceback.format_exc()))
+
+
+def _return(pipe: Connection, case: Callable[[], Any]) -> None:
+    pipe.send(("result", case()))
+
+
+def _take_turns(pipe: Connection, build: Build, size: dict[str, int], device: str) -> None:
+    from benchmarks.core.memory import peak_megabytes
+
+    step = build(**size)
+    pipe.send(("ready", None))
+    while True:
+        if pipe.recv() == "turn":
+            pipe.send(("took", _timed(step, device)))
+        else:
+            pipe.send(("held", peak_megabytes(step, device)))
+
+
+def _timed(step: Callable[[], object], device: str) -> tuple[float, float]:
+    import torch
+
+    gc.collect()
+    start, worked = time.perf_counter(), time.process_time()
+    step()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start, time.process_time() - worked
+
+
+def _limit_memory(gigabytes: float) -> None:
+    """Let the process map that much more than it has."""
+    with open("/proc/self/statm") as file:
+        mapped = int(file.read().split()[0]) * resource.getpagesize()
+    limit = mapped + int(gigabytes * 1e9)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

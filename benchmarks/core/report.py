@@ -1,0 +1,119 @@
+"""The report: what was aimed at and what was reached, then every table, written from the stored results alone."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.core import plots
+from benchmarks.core.figures import exponent, of_case
+from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.speed import Speed
+from benchmarks.core.store import load
+from benchmarks.core.trial import Trials
+
+Benchmark = Speed | Trials
+
+
+def write(benchmarks: Iterable[Benchmark], results: Path, folder: Path) -> None:
+    """Write ``README.md`` and the pictures of all benchmarks that have results into a folder."""
+    found = [(one, load(results / f"{one.name}.json")) for one in benchmarks]
+    measured = [(one, figures) for one, figures in found if figures]
+    folder.mkdir(parents=True, exist_ok=True)
+    sections = ["# What was measured", _environment(measured), _goals(measured)]
+    for benchmark, figures in measured:
+        sections += [f"## {benchmark.title}", benchmark.note]
+        sections += _of_speed(benchmark, figures, folder) if isinstance(benchmark, Speed) else [_of_trials(figures)]
+    (folder / "README.md").write_text("\n\n".join(section for section in sections if section) + "\n")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table in Markdown, numbers to the right."""
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " --: |" * (len(head) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a number with that many significant digits."""
+    if value is None:
+        return "–"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:,.{decimals}f}"
+
+
+def reached(goal: Goal, figures: Figures) -> list[str]:
+    """Return a row: the goal, its bound, the figure and whether it is met."""
+    value = goal.figure(figures)
+    verdict = "not measured" if value is None else "met" if goal.is_met(value) else "**missed**"
+    return [goal.what, goal.bound, number(value), verdict]
+
+
+def _goals(measured: list[tuple[Benchmark, Figures]]) -> str:
+    rows = [reached(goal, figures) for benchmark, figures in measured for goal in benchmark.goals]
+    counts = {verdict: sum(row[-1] == verdict for row in rows) for verdict in ("met", "**missed**", "not measured")}
+    said = f"{counts['met']} of {len(rows)} goals are met, {counts['**missed**']} are missed, "
+    said += f"{counts['not measured']} were not measured."
+    return "\n\n".join(["## Goals", said, table(["goal", "bound", "figure", ""], rows)])
+
+
+def _environment(measured: list[tuple[Benchmark, Figures]]) -> str:
+    """Say where the figures come from; most often all from one machine."""
+    machines = {tuple(figures["environment"].items()) for _, figures in measured}
+    return "\n".join(", ".join(f"{name} {value}" for name, value in machine) + "." for machine in sorted(machines))
+
+
+def _of_speed(benchmark: Speed, figures: Figures, folder: Path) -> list[str]:
+    points = figures["points"]
+    sections = [_spread_over(points, benchmark, what, unit) for what, unit in (("time", "ms"), ("memory", "MB"))]
+    reasons = _reasons(points)
+    along = _varied(points)
+    if along and len(points) > 2:
+        plots.lines(points, list(benchmark.cases), along, folder / f"{benchmark.name}.png")
+        sections.append(f"![{benchmark.title}]({benchmark.name}.png)")
+    return [*sections, reasons]
+
+
+def _spread_over(points: list[dict[str, Any]], benchmark: Speed, what: str, unit: str) -> str:
+    along = _varied(points)
+    rows = []
+    for name in benchmark.cases:
+        values = [of_case(point, what, name) for point in points]
+        if all(value is None for value in values):
+            continue
+        slope = exponent(what, name, along=along)({"points": points}) if along else None
+        rows.append([name, *map(number, values), *([number(slope)] if along else [])])
+    if not rows:
+        return ""
+    head = [f"{what}, {unit}", *(_named(point["size"], points) for point in points), *(["exponent"] if along else [])]
+    return table(head, rows)
+
+
+def _reasons(points: list[dict[str, Any]]) -> str:
+    """Say why figures are missing."""
+    found = [
+        f"{name} at {_named(point['size'], points)}: {outcome.get('over') or outcome['broken'].splitlines()[-1]}"
+        for point in points
+        for name, outcome in point["cases"].items()
+        if "broken" in outcome or not outcome.get("over", "not tried").startswith("not tried")
+    ]
+    return "Not measured: " + "; ".join(found) + "." if found else ""
+
+
+def _varied(points: list[dict[str, Any]]) -> str | None:
+    """Return the only entry of the size that differs from point to point."""
+    names = [name for name in points[0]["size"] if len({point["size"].get(name) for point in points}) > 1]
+    return names[0] if len(names) == 1 else None
+
+
+def _named(size: dict[str, int], points: list[dict[str, Any]]) -> str:
+    """Name a size by what differs."""
+    differing = [name for name in size if len({point["size"].get(name) for point in points}) > 1]
+    return ", ".join(f"{name} {size[name]:,}" for name in differing or size)
+
+
+def _of_trials(figures: Figures) -> str:
+    results = {name: case["result"] for name, case in figures["cases"].items() if "result" in case}
+    columns = [key for key, value in next(iter(results.values()), {}).items() if isinstance(value, int | float)]
+    rows = [[name, *(number(result.get(column), 4) for column in columns)] for name, result in results.items()]
+    missing = [f"{name}: {case['over']}" for name, case in figures["cases"].items() if "over" in case]
+    return "\n\n".join([table(["case", *columns], rows), *(["Not measured: " + "; ".join(missing)] if missing else [])])

@@ -1,0 +1,1 @@
+"""Benchmarks of time and memory, one subject a file; each has a list ``BENCHMARKS``."""

@@ -1,0 +1,132 @@
+"""What the mechanisms cost: forward and backward, against fused exact attention and the way the published code does it.
+
+A further mechanism is a function ``case_*`` of (q, k, v) and an entry in ``MECHANISMS``.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.core.figures import exponent, ratio
+from benchmarks.core.goals import Goal
+from benchmarks.core.speed import Speed, Step
+from darts_tsformers.attention._naive import log_sparse_pattern
+from darts_tsformers.attention.log_sparse import LogSparseAttention
+from darts_tsformers.attention.prob_sparse import ProbSparseAttention
+
+BATCH, HEADS, WIDTH, FACTOR = 4, 4, 16, 5
+
+
+def case_fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def case_fused_causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def case_prob_sparse(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return ProbSparseAttention(FACTOR)(q, k, v)[0]
+
+
+def case_prob_sparse_causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return ProbSparseAttention(FACTOR)(q, k, v, causal=True)[0]
+
+
+def case_prob_sparse_per_query(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return ProbSparseAttention(FACTOR, sampling="per_query")(q, k, v)[0]
+
+
+def case_prob_sparse_gather(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """ProbSparse as published: all queries' sampled keys side by side, selected rows by a materialised map."""
+    b, h, n, e = q.shape
+    kept = min(FACTOR * math.ceil(math.log(n)), n)
+    sample = torch.randint(n, (n, kept))
+    keys = k[:, :, None].expand(b, h, n, n, e)[:, :, torch.arange(n)[:, None], sample]
+    scores = (q[:, :, :, None] @ keys.mT)[:, :, :, 0]
+    selected = (scores.amax(-1) - scores.sum(-1) / n).topk(kept, sorted=False).indices
+    at = torch.arange(b)[:, None, None], torch.arange(h)[:, None], selected
+    out = v.mean(-2, keepdim=True).expand_as(v).clone()
+    out[at] = (q[at] @ k.mT / math.sqrt(e)).softmax(-1) @ v
+    return out
+
+
+def case_log_sparse(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return LogSparseAttention()(q, k, v, causal=True)[0]
+
+
+def case_log_sparse_local_restart(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return LogSparseAttention("local+restart")(q, k, v, causal=True)[0]
+
+
+@functools.lru_cache(maxsize=1)
+def log_sparse_mask(length: int) -> Tensor:
+    return log_sparse_pattern(length, pattern="plain", sub_length=2, causal=True)
+
+
+def case_log_sparse_masked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """LogSparse as in every public code: exact attention under a dense mask."""
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=log_sparse_mask(q.shape[-2]))
+
+
+Mechanism = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def inputs(length: int) -> list[Tensor]:
+    shape = BATCH, HEADS, length, WIDTH
+    return [torch.randn(shape).requires_grad_() for _ in range(3)]
+
+
+def step(mechanism: Mechanism, qkv: list[Tensor]) -> None:
+    torch.autograd.grad(mechanism(*qkv), qkv, torch.ones_like(qkv[2]))
+
+
+def forward_and_backward(mechanism: Mechanism, *, length: int) -> Step:
+    return partial(step, mechanism, inputs(length))
+
+
+MECHANISMS: dict[str, Mechanism] = {
+    "fused": case_fused,
+    "fused, causal": case_fused_causal,
+    "prob_sparse": case_prob_sparse,
+    "prob_sparse, causal": case_prob_sparse_causal,
+    "prob_sparse, per query": case_prob_sparse_per_query,
+    "prob_sparse, gather as published": case_prob_sparse_gather,
+    "log_sparse, causal": case_log_sparse,
+    "log_sparse, local+restart, causal": case_log_sparse_local_restart,
+    "log_sparse, masked as published": case_log_sparse_masked,
+}
+
+
+def check() -> None:
+    """Compare LogSparse with its dense form. (ProbSparse draws its keys, and equals its naive twin in the tests.)"""
+    qkv = inputs(512)
+    torch.testing.assert_close(case_log_sparse(*qkv), case_log_sparse_masked(*qkv), rtol=1e-4, atol=1e-5)
+
+
+BENCHMARKS = [
+    Speed(
+        name="attention",
+        title="Mechanisms: forward and backward",
+        cases={name: partial(forward_and_backward, mechanism) for name, mechanism in MECHANISMS.items()},
+        sizes=[{"length": length} for length in (512, 1024, 2048, 4096, 8192, 16384, 32768)],
+        check=check,
+        seconds=20,
+        goals=[
+            Goal("ProbSparse / gather as published, time at 4,096",
+                 ratio("time", "prob_sparse", "prob_sparse, gather as published", length=4096), at_most=1 / 8),
+            Goal("LogSparse / masked as published, time at 4,096",
+                 ratio("time", "log_sparse, causal", "log_sparse, masked as published", length=4096), at_most=1 / 8),
+            Goal("ProbSparse, exponent of time", exponent("time", "prob_sparse"), at_most=1.15),
+            Goal("ProbSparse, exponent of memory", exponent("memory", "prob_sparse"), at_most=1.05),
+            Goal("LogSparse, exponent of time", exponent("time", "log_sparse, causal"), at_most=1.15),
+            Goal("LogSparse, exponent of memory", exponent("memory", "log_sparse, causal"), at_most=1.15),
+        ],
+        note=f"Batch {BATCH}, {HEADS} heads of width {WIDTH}, factor {FACTOR}.",
+    )
+]  # fmt: skip

@@ -1,0 +1,328 @@
+"""Our models beside those that people have already, at equal sizes: training step and inference.
+
+The peers are neuralforecast's models through Darts' own wrapper, which is how a user of Darts has them, transformers'
+models by themselves, and models of Darts. A step is forward, loss, backward and Adam; our models and Darts' run the
+whole forward of the Lightning module, with all that a user of it has: instance normalisation, gaps, covariates' shared
+head.
+
+What cannot be equal: neuralforecast's Informer, Autoformer, FEDformer, PatchTST and TFT forecast one component, so
+Darts folds the targets into the batch, and with seven targets they take seven times the windows; their decoder starts
+from half the look-back, which is our label length here. transformers' Informer and Autoformer have the loss of a
+Student's t and forecast step by step, with a single path here; their layers may not be skipped at random.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from darts import TimeSeries
+from darts.models import NeuralForecastModel, TFTModel, TiDEModel, TransformerModel, TSMixerModel
+from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
+from torch import Tensor, nn
+
+from benchmarks.core.figures import ratio
+from benchmarks.core.goals import Goal
+from benchmarks.core.speed import Size, Speed, Step
+from darts_tsformers import (
+    AutoformerModel,
+    FEDformerModel,
+    InformerModel,
+    ITransformerModel,
+    PatchTSTModel,
+    TemporalFusionTransformerModel,
+)
+
+TARGETS, HORIZON, HEADS, DROPOUT, FACTOR, MODES = 7, 96, 4, 0.05, 3, 32
+QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+TRAINED = {"n_epochs": 1, "batch_size": 1, "pl_trainer_kwargs": QUIET}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a family of models is built with."""
+
+    length: int
+    d_model: int
+
+    @property
+    def d_ff(self) -> int:
+        return 4 * self.d_model
+
+
+Build = Callable[[Sizes], nn.Module]
+"""Makes a module that maps the past ``(B, L, C)`` to the future ``(B, H, C)``, or has a ``loss`` of both."""
+
+
+class DartsModule(nn.Module):
+    """The Lightning module of a Darts model, built by fitting it to a single window."""
+
+    def __init__(self, model: TorchForecastingModel, targets: int = TARGETS) -> None:
+        super().__init__()
+        n = model.input_chunk_length + HORIZON
+        values = np.random.default_rng(0).normal(size=(n, targets)).astype(np.float32)
+        model.fit(TimeSeries.from_values(values), verbose=False)
+        self.module = model.model
+
+    def forward(self, past: Tensor, future: Tensor | None = None) -> Tensor:
+        stage = ModuleStage.PREDICT if future is None else ModuleStage.TRAIN
+        return self.module(PLModuleInput(past_target=past, future_target=future, stage=stage)).prediction[..., 0]
+
+
+class HuggingFace(nn.Module):
+    """A probabilistic encoder-decoder of transformers, whose loss is its own and which forecasts step by step."""
+
+    def __init__(self, model: nn.Module, lags: int) -> None:
+        super().__init__()
+        self.model, self.lags = model, lags
+
+    def given(self, past: Tensor) -> dict[str, Tensor]:
+        longer = F.pad(past, (0, 0, self.lags, 0))
+        time = torch.linspace(0, 1, longer.shape[1]).expand(len(past), -1)[..., None]
+        ahead = torch.ones(len(past), HORIZON, 1)
+        return {
+            "past_values": longer,
+            "past_time_features": time,
+            "past_observed_mask": torch.ones_like(longer),
+            "future_time_features": ahead,
+        }
+
+    def loss(self, past: Tensor, future: Tensor) -> Tensor:
+        return self.model(**self.given(past), future_values=future).loss
+
+    def forward(self, past: Tensor) -> Tensor:
+        return self.model.generate(**self.given(past)).sequences[:, 0]
+
+
+def ours(model: type, sizes: Sizes, **arguments: Any) -> nn.Module:
+    named = {"d_model": sizes.d_model, "n_heads": HEADS, "dropout": DROPOUT} | arguments
+    return DartsModule(model(sizes.length, HORIZON, **named, **TRAINED))
+
+
+def with_layers(sizes: Sizes) -> dict[str, Any]:
+    return {"n_encoder_layers": 2, "d_ff": sizes.d_ff}
+
+
+def with_decoder(sizes: Sizes) -> dict[str, Any]:
+    return with_layers(sizes) | {"n_decoder_layers": 1, "label_length": sizes.length // 2}
+
+
+def wrapped(name: str, sizes: Sizes, **arguments: Any) -> nn.Module:
+    named = {"hidden_size": sizes.d_model, "dropout": DROPOUT} | arguments
+    return DartsModule(NeuralForecastModel(sizes.length, HORIZON, model=name, model_kwargs=named, **TRAINED))
+
+
+def nf_decoder(sizes: Sizes) -> dict[str, Any]:
+    return {"n_head": HEADS, "conv_hidden_size": sizes.d_ff, "encoder_layers": 2, "decoder_layers": 1}
+
+
+def hf_decoder(sizes: Sizes) -> dict[str, Any]:
+    lengths = {"context_length": sizes.length, "prediction_length": HORIZON, "input_size": TARGETS}
+    width = {f"{part}_ffn_dim": sizes.d_ff for part in ("encoder", "decoder")}
+    heads = {f"{part}_attention_heads": HEADS for part in ("encoder", "decoder")}
+    all_layers = {"encoder_layers": 2, "decoder_layers": 1, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
+    dropouts = {"dropout": DROPOUT, "attention_dropout": 0.0, "activation_dropout": DROPOUT}
+    once = {"num_parallel_samples": 1, "num_time_features": 1, "lags_sequence": [1]}
+    return lengths | width | heads | all_layers | dropouts | once | {"d_model": sizes.d_model}
+
+
+def our_informer(sizes: Sizes) -> nn.Module:
+    attention = ("prob_sparse", {"factor": FACTOR})
+    return ours(InformerModel, sizes, attention=attention, **with_decoder(sizes))
+
+
+def nf_informer(sizes: Sizes) -> nn.Module:
+    return wrapped("Informer", sizes, factor=FACTOR, **nf_decoder(sizes))
+
+
+def hf_informer(sizes: Sizes) -> nn.Module:
+    from transformers import InformerConfig, InformerForPrediction
+
+    return HuggingFace(InformerForPrediction(InformerConfig(sampling_factor=FACTOR, **hf_decoder(sizes))), lags=1)
+
+
+def our_autoformer(sizes: Sizes) -> nn.Module:
+    attention = ("auto_correlation", {"factor": FACTOR})
+    return ours(AutoformerModel, sizes, attention=attention, **with_decoder(sizes))
+
+
+def nf_autoformer(sizes: Sizes) -> nn.Module:
+    return wrapped("Autoformer", sizes, factor=FACTOR, **nf_decoder(sizes))
+
+
+def hf_autoformer(sizes: Sizes) -> nn.Module:
+    from transformers import AutoformerConfig, AutoformerForPrediction
+
+    named = {"autocorrelation_factor": FACTOR, "label_length": sizes.length // 2}
+    return HuggingFace(AutoformerForPrediction(AutoformerConfig(**named, **hf_decoder(sizes))), lags=1)
+
+
+def our_fedformer(sizes: Sizes) -> nn.Module:
+    return ours(FEDformerModel, sizes, modes=MODES, **with_decoder(sizes))
+
+
+def nf_fedformer(sizes: Sizes) -> nn.Module:
+    return wrapped("FEDformer", sizes, modes=MODES, **(nf_decoder(sizes) | {"n_head": 8}))
+
+
+def our_patchtst(sizes: Sizes) -> nn.Module:
+    return ours(PatchTSTModel, sizes, **with_layers(sizes))
+
+
+def our_plain_patchtst(sizes: Sizes) -> nn.Module:
+    """As transformers has it: scores do not go from layer to layer, and the end is not padded."""
+    return ours(PatchTSTModel, sizes, residual_attention=False, pad_end=False, **with_layers(sizes))
+
+
+def nf_patchtst(sizes: Sizes) -> nn.Module:
+    named = {"n_heads": HEADS, "linear_hidden_size": sizes.d_ff, "encoder_layers": 2, "batch_normalization": True}
+    return wrapped("PatchTST", sizes, **named, fc_dropout=DROPOUT)
+
+
+def hf_patchtst(sizes: Sizes) -> nn.Module:
+    from transformers import PatchTSTConfig, PatchTSTForPrediction
+
+    lengths = {"context_length": sizes.length, "prediction_length": HORIZON, "num_input_channels": TARGETS}
+    width = {"d_model": sizes.d_model, "ffn_dim": sizes.d_ff, "num_attention_heads": HEADS, "num_hidden_layers": 2}
+    patches = {"patch_length": 16, "patch_stride": 8, "pre_norm": False, "pooling_type": None, "ff_dropout": DROPOUT}
+
+    class Forecaster(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = PatchTSTForPrediction(PatchTSTConfig(**lengths, **width, **patches))
+
+        def forward(self, past: Tensor) -> Tensor:
+            return self.model(past_values=past).prediction_outputs
+
+    return Forecaster()
+
+
+def our_itransformer(sizes: Sizes) -> nn.Module:
+    return ours(ITransformerModel, sizes, **with_layers(sizes))
+
+
+def nf_itransformer(sizes: Sizes) -> nn.Module:
+    named = {"n_heads": HEADS, "d_ff": sizes.d_ff, "e_layers": 2}
+    return wrapped("iTransformer", sizes, **named)
+
+
+def our_tft(sizes: Sizes) -> nn.Module:
+    return ours(TemporalFusionTransformerModel, sizes, d_variable=8)
+
+
+def darts_tft(sizes: Sizes) -> nn.Module:
+    named = {"hidden_size": sizes.d_model, "num_attention_heads": HEADS, "dropout": DROPOUT, "add_relative_index": True}
+    return DartsModule(TFTModel(sizes.length, HORIZON, likelihood=None, loss_fn=nn.MSELoss(), **named, **TRAINED))
+
+
+def nf_tft(sizes: Sizes) -> nn.Module:
+    return wrapped("TFT", sizes, n_head=HEADS)
+
+
+def darts_transformer(sizes: Sizes) -> nn.Module:
+    layers = {"num_encoder_layers": 2, "num_decoder_layers": 1, "dim_feedforward": sizes.d_ff}
+    named = {"d_model": sizes.d_model, "nhead": HEADS, "dropout": DROPOUT} | layers
+    return DartsModule(TransformerModel(sizes.length, HORIZON, **named, **TRAINED))
+
+
+def darts_tsmixer(sizes: Sizes) -> nn.Module:
+    return DartsModule(TSMixerModel(sizes.length, HORIZON, hidden_size=sizes.d_model, **TRAINED))
+
+
+def darts_tide(sizes: Sizes) -> nn.Module:
+    return DartsModule(TiDEModel(sizes.length, HORIZON, hidden_size=sizes.d_model, **TRAINED))
+
+
+FAMILIES: dict[str, dict[str, Build]] = {
+    "Informer": {"ours": our_informer, "neuralforecast": nf_informer, "transformers": hf_informer},
+    "Autoformer": {"ours": our_autoformer, "neuralforecast": nf_autoformer, "transformers": hf_autoformer},
+    "FEDformer": {"ours": our_fedformer, "neuralforecast": nf_fedformer},
+    "PatchTST": {"ours": our_patchtst, "neuralforecast": nf_patchtst},
+    "PatchTST, plain": {"ours": our_plain_patchtst, "transformers": hf_patchtst},
+    "iTransformer": {"ours": our_itransformer, "neuralforecast": nf_itransformer},
+    "TFT": {"ours": our_tft, "Darts": darts_tft, "neuralforecast": nf_tft},
+    "others": {
+        "our PatchTST": our_patchtst,
+        "our iTransformer": our_itransformer,
+        "Darts TransformerModel": darts_transformer,
+        "Darts TSMixerModel": darts_tsmixer,
+        "Darts TiDEModel": darts_tide,
+    },
+}
+
+
+def quiet() -> None:
+    """Turn the noise of training off, in a process that does nothing else."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+
+
+def training_step(build: Build, *, batch: int, length: int, d_model: int) -> Step:
+    quiet()
+    module = build(Sizes(length, d_model)).train()
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-4)
+    past, future = (torch.randn(batch, n, TARGETS) for n in (length, HORIZON))
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss = module.loss(past, future) if hasattr(module, "loss") else F.mse_loss(predicted(), future)
+        loss.backward()
+        optimizer.step()
+
+    def predicted() -> Tensor:
+        return module(past, future) if isinstance(module, DartsModule) else module(past)
+
+    return step
+
+
+def inference(build: Build, *, batch: int, length: int, d_model: int) -> Step:
+    quiet()
+    module = build(Sizes(length, d_model)).eval()
+    past = torch.randn(batch, length, TARGETS)
+
+    @torch.no_grad()
+    def step() -> Tensor:
+        return module(past)
+
+    return step
+
+
+SIZES: list[Size] = [
+    {"batch": 32, "length": 96, "d_model": 64},
+    {"batch": 32, "length": 336, "d_model": 64},
+    {"batch": 32, "length": 96, "d_model": 512},
+]
+
+
+def goals(family: str, what: str, most: float) -> list[Goal]:
+    """Return the goal against each peer and size."""
+    return [
+        Goal(f"{family}, {what}: ours / {peer} at {', '.join(f'{name} {value}' for name, value in size.items())}",
+             ratio("time", "ours", peer, **size), at_most=most)
+        for peer in FAMILIES[family]
+        if peer != "ours" and family != "others"
+        for size in SIZES
+    ]  # fmt: skip
+
+
+BENCHMARKS = [
+    Speed(
+        name=f"{family.lower().replace(', ', '_')}_{name}",
+        title=f"{family if family != 'others' else 'Other models'}: {what}",
+        cases={peer: partial(step, build) for peer, build in builds.items()},
+        sizes=SIZES,
+        repeats=5,
+        seconds=120,
+        gigabytes=14,
+        goals=goals(family, what, 1.0),
+        note=f"{TARGETS} targets, horizon {HORIZON}, {HEADS} heads, d_ff 4 d_model, 2 encoder layers, 1 decoder layer.",
+    )
+    for family, builds in FAMILIES.items()
+    for name, what, step in [("step", "training step", training_step), ("inference", "inference", inference)]
+]

@@ -1,0 +1,129 @@
+"""How a training step grows: with the look-back, with the batch, and with the number of components.
+
+Our models as users have them, at width 64 with 4 heads and a horizon of 96. PatchTST is measured twice: with patches
+that grow with the look-back, so that their number stays, and with patches of 16 steps and a sparse mechanism over them.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from benchmarks.core.figures import exponent
+from benchmarks.core.goals import Goal
+from benchmarks.core.speed import Size, Speed, Step
+from benchmarks.speed.peers import DROPOUT, HEADS, HORIZON, TARGETS, TRAINED, DartsModule, quiet
+from darts_tsformers import (
+    AutoformerModel,
+    FEDformerModel,
+    InformerModel,
+    ITransformerModel,
+    LogSparseTransformerModel,
+    PatchTSTModel,
+    TemporalFusionTransformerModel,
+)
+from darts_tsformers.models import TSFormerModel
+
+WIDTH = 64
+Build = Callable[[int], TSFormerModel]
+
+
+def model(kind: type[TSFormerModel], length: int, **arguments: Any) -> TSFormerModel:
+    return kind(length, HORIZON, d_model=WIDTH, n_heads=HEADS, dropout=DROPOUT, **arguments, **TRAINED)
+
+
+def patchtst_scaled(length: int) -> TSFormerModel:
+    return model(PatchTSTModel, length, patch_length=max(16, length // 32), stride=max(8, length // 64))
+
+
+def patchtst_sparse(length: int) -> TSFormerModel:
+    return model(PatchTSTModel, length, attention="prob_sparse", residual_attention=False)
+
+
+BUILDS: dict[str, Build] = {
+    "PatchTST, patches scaled": patchtst_scaled,
+    "PatchTST, ProbSparse over patches": patchtst_sparse,
+    "iTransformer": partial(model, ITransformerModel),
+    "Informer": partial(model, InformerModel, label_length=48),
+    "LogSparse, direct": partial(model, LogSparseTransformerModel, mode="direct"),
+    "Autoformer": partial(model, AutoformerModel, label_length=48),
+    "FEDformer": partial(model, FEDformerModel, label_length=48),
+    "TFT": partial(model, TemporalFusionTransformerModel, d_variable=8),
+}
+
+
+def training_step(build: Build, *, batch: int, length: int, targets: int = TARGETS) -> Step:
+    quiet()
+    network = DartsModule(build(length), targets).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+    past, future = (torch.randn(batch, n, targets) for n in (length, HORIZON))
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        F.mse_loss(network(past, future), future).backward()
+        optimizer.step()
+
+    return step
+
+
+def over_lengths(batch: int, *lengths: int) -> list[Size]:
+    return [{"batch": batch, "length": length} for length in lengths]
+
+
+CASES = {name: partial(training_step, build) for name, build in BUILDS.items()}
+SUBQUADRATIC = ["iTransformer", "Informer", "LogSparse, direct", "Autoformer", "FEDformer"]
+BENCHMARKS = [
+    Speed(
+        name="scaling_length",
+        title="Training step over look-backs",
+        cases=CASES,
+        sizes=over_lengths(4, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536),
+        repeats=3,
+        seconds=60,
+        gigabytes=16,
+        goals=[
+            Goal(f"{name}, exponent of {what}", exponent(what, name), at_most=1.15)
+            for name in SUBQUADRATIC
+            for what in ("time", "memory")
+        ]
+        + [
+            Goal(f"PatchTST, patches scaled, exponent of {what} up to 4,096",
+                 exponent(what, "PatchTST, patches scaled", start=512, end=4096), at_most=1.2)
+            for what in ("time", "memory")
+        ]
+        + [
+            Goal(f"PatchTST, ProbSparse over patches, exponent of {what} from 4,096 on",
+                 exponent(what, "PatchTST, ProbSparse over patches", start=4096), at_most=1.15)
+            for what in ("time", "memory")
+        ],
+    ),
+    Speed(
+        name="scaling_batch",
+        title="Training step over batches at a look-back of 4,096",
+        cases=CASES,
+        sizes=[{"batch": batch, "length": 4096} for batch in (4, 16, 64, 256)],
+        repeats=2,
+        seconds=120,
+        gigabytes=20,
+    ),
+    Speed(
+        name="scaling_variates",
+        title="Training step over numbers of components",
+        cases={
+            "iTransformer": partial(training_step, BUILDS["iTransformer"]),
+            "PatchTST": partial(training_step, partial(model, PatchTSTModel)),
+        },
+        sizes=[{"batch": 4, "length": 96, "targets": targets} for targets in (7, 100, 321, 862)],
+        repeats=3,
+        seconds=60,
+        gigabytes=16,
+        goals=[
+            Goal(f"{name}, exponent of {what} over components",
+                 exponent(what, name, along="targets", start=100), at_most=most)
+            for name, most in {"iTransformer": 2.0, "PatchTST": 1.1}.items()
+            for what in ("time", "memory")
+        ],
+    ),
+]  # fmt: skip

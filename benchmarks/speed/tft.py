@@ -1,0 +1,117 @@
+"""What a training step of the Temporal Fusion Transformer costs, against that of Darts' TFTModel.
+
+A step is forward, quantile loss, backward and Adam, at hidden size 160 with 4 heads, 7 targets, 3 past, 3 future and 2
+static covariates and a horizon of 24. Darts' model has a size of its own for single variables, which is 8 by default;
+with 160 it is the paper's. So both models run with both, as equals.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from darts import TimeSeries
+from darts.models import TFTModel
+from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
+from darts.utils.likelihood_models.torch import QuantileRegression
+from torch import nn
+
+from benchmarks.core.figures import ratio
+from benchmarks.core.goals import Goal
+from benchmarks.core.speed import Speed, Step
+from darts_tsformers import TemporalFusionTransformerModel
+from darts_tsformers.models import TSFormerModel
+
+HORIZON, HIDDEN, HEADS, DROPOUT = 24, 160, 4, 0.1
+TARGETS, PAST, FUTURE, STATIC = 7, 3, 3, 2
+QUANTILES = [0.1, 0.5, 0.9]
+QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+SHARED = {"dropout": DROPOUT, "n_epochs": 1, "batch_size": 1, "pl_trainer_kwargs": QUIET}
+
+Model = TFTModel | TSFormerModel
+
+
+def theirs(length: int, width: int) -> Model:
+    sizes = {"hidden_size": HIDDEN, "num_attention_heads": HEADS, "hidden_continuous_size": width}
+    return TFTModel(length, HORIZON, likelihood=QuantileRegression(QUANTILES), **sizes, **SHARED)
+
+
+def ours(length: int, width: int, *, recompute: bool = False) -> Model:
+    sizes = {"d_model": HIDDEN, "n_heads": HEADS, "d_variable": width, "recompute": recompute}
+    return TemporalFusionTransformerModel(length, HORIZON, likelihood=QuantileRegression(QUANTILES), **sizes, **SHARED)
+
+
+def built(model: Model, length: int) -> nn.Module:
+    """Have Darts build the module, with a single window."""
+    rng = np.random.default_rng(0)
+    n = length + HORIZON
+
+    def series(width: int) -> TimeSeries:
+        return TimeSeries.from_values(rng.normal(size=(n, width)).astype(np.float32))
+
+    static = pd.DataFrame(rng.normal(size=(1, STATIC)).astype(np.float32), columns=["a", "b"])
+    target = series(TARGETS).with_static_covariates(static)
+    model.fit(target, past_covariates=series(PAST), future_covariates=series(FUTURE), verbose=False)
+    return model.model.train()
+
+
+def window(batch: int, length: int) -> PLModuleInput:
+    draw = partial(torch.randn, generator=torch.Generator().manual_seed(0))
+    return PLModuleInput(
+        past_target=draw(batch, length, TARGETS),
+        past_covariates=draw(batch, length, PAST),
+        historic_future_covariates=draw(batch, length, FUTURE),
+        future_covariates=draw(batch, HORIZON, FUTURE),
+        static_covariates=draw(batch, 1, STATIC),
+        future_target=draw(batch, HORIZON, TARGETS),
+        stage=ModuleStage.TRAIN,
+    )
+
+
+def training_step(build: Callable[[int, int], Model], *, batch: int, length: int, width: int) -> Step:
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    module, given = built(build(length, width), length), window(batch, length)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        module.likelihood.compute_loss(module(given).prediction, given.future_target, None).backward()
+        optimizer.step()
+
+    return step
+
+
+CASES = {
+    "Darts": partial(training_step, theirs),
+    "TFT": partial(training_step, ours),
+    "TFT, recompute": partial(training_step, partial(ours, recompute=True)),
+}
+BENCHMARKS = [
+    Speed(
+        name="tft",
+        title="Temporal Fusion Transformer: training step",
+        cases=CASES,
+        sizes=[
+            {"batch": batch, "length": length, "width": width}
+            for batch, length in [(32, 168), (4, 2048)]
+            for width in (8, 160)
+        ],
+        goals=[
+            Goal(f"TFT / Darts, time at {length}, variables of width {width}",
+                 ratio("time", "TFT", "Darts", length=length, width=width), at_most=bound)
+            for length, bound in [(168, 0.7), (2048, 0.35)]
+            for width in (8, 160)
+        ] + [
+            Goal(f"TFT, recompute / Darts, memory at 2,048, variables of width {width}",
+                 ratio("memory", "TFT, recompute", "Darts", length=2048, width=width), at_most=0.25)
+            for width in (8, 160)
+        ],
+        note=f"Hidden size {HIDDEN}, {HEADS} heads, horizon {HORIZON}, {TARGETS} targets, {PAST} past, {FUTURE} future "
+        f"and {STATIC} static covariates, {len(QUANTILES)} quantiles.",
+    )
+]  # fmt: skip
