@@ -31,6 +31,13 @@ CLOSE = 1e-5
 SMALLER = {"n_encoder_layers": 1, "n_decoder_layers": 1, "n_lstm_layers": 1, "n_coarse_levels": 2, "patch_length": 3}
 NAMES = ("past_target", "past_covariates", "historic_future_covariates", "future_covariates", "static_covariates")
 
+WITHOUT_COVARIATES = [
+    case
+    for case in CASES
+    if case.name in {"PatchTSTModel", "LogSparseTransformerModel", "TemporalFusionTransformerModel"}
+]
+"""One of each way in: a shared head, tokens that feed on themselves, variables that are selected."""
+
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
@@ -87,7 +94,7 @@ def test_with_all_covariates_it_equals_the_model(case: Case, tmp_path: Path):
         assert np.isfinite(session.run(None, inputs)[0]).all()
 
 
-@every_model
+@pytest.mark.parametrize("case", WITHOUT_COVARIATES, ids=lambda case: case.name)
 def test_without_covariates_it_equals_the_model(case: Case, tmp_path: Path):
     model, data = small(case), make_data(2, ())
     session = session_of(model.fit(data.series), tmp_path)
