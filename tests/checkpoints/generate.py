@@ -47,9 +47,9 @@ def forecast(model: TSFormerModel, data: Data) -> np.ndarray:
 
 
 def write(case: Case, folder: Path) -> None:
-    """Save a model trained for one epoch, without its training series, and what it forecasts."""
+    """Save a model trained for one epoch, without its training series and its place, and what it forecasts."""
     data = inputs(folder)
-    model = case.model().fit(data.series, **data.covariates())
+    model = case.model(work_dir="darts_logs").fit(data.series, **data.covariates())
     model.save(folder / f"{case.name}.pt", clean=True)
     np.save(folder / f"{case.name}.npy", forecast(model, data))
 
