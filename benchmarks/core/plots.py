@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from benchmarks.core.figures import of_case
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999", "#8B4513", "#6A3D9A"]
+"""Okabe and Ito's and three more, which the colour-blind tell apart."""
 MARKERS = "osD^vP*X<>"
-"""Okabe and Ito's colours, which the colour-blind tell apart, and a marker of its own for each line."""
 
 
 def lines(points: Sequence[dict[str, Any]], cases: Sequence[str], along: str, path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from darts import TimeSeries
 from darts.models import NeuralForecastModel
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 
 from benchmarks.core import data
 from benchmarks.core.figures import ratio, value
@@ -103,8 +104,6 @@ def latency(build: Build, *, steps: int) -> Step:
 def bare_network(build: Build, *, steps: int) -> Step:  # noqa: ARG001
     model, series, _ = trained(build)
     module = model.model.eval()
-    from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
-
     given = PLModuleInput(past_target=torch.from_numpy(series[:LENGTH].values())[None], stage=ModuleStage.PREDICT)
 
     @torch.no_grad()
@@ -116,8 +115,8 @@ def bare_network(build: Build, *, steps: int) -> Step:  # noqa: ARG001
 
 def milliseconds_more(case: str, other: str) -> Callable[[Figures], float | None]:
     def read(figures: Figures) -> float | None:
-        both = [value(figures, "time", name) for name in (case, other)]
-        return None if None in both else both[0] - both[1]  # type: ignore[operator]
+        ours, theirs = (value(figures, "time", name) for name in (case, other))
+        return None if ours is None or theirs is None else ours - theirs
 
     return read
 
