@@ -2,6 +2,7 @@
 
     python -m benchmarks list
     python -m benchmarks run --only informer 'auto_*'
+    python -m benchmarks run --only 'accuracy_*' --cases '*seed 1'
     python -m benchmarks report
 
 A run goes on where the last one stopped: what the files in benchmarks/results hold already is not measured again.
@@ -26,6 +27,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="measure what is not measured yet")
     run.add_argument("--only", nargs="+", default=["*"], metavar="NAME", help="names, with * for any part")
+    run.add_argument("--cases", default="*", metavar="NAME", help="of what is run once a case, such as '*seed 1'")
     run.add_argument("--device", default="cpu")
     run.add_argument("--repeats", type=int, help="turns of each case; by default the benchmark's own")
     run.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
@@ -63,7 +65,7 @@ def run_all(arguments: argparse.Namespace) -> None:
                 for name in point["cases"]:
                     print(f"    {name:40s}", _in_words(point, name), flush=True)
         else:
-            for name, outcome in trial.run(benchmark, path, device=arguments.device):
+            for name, outcome in trial.run(benchmark, path, only=arguments.cases, device=arguments.device):
                 print(benchmark.name, name, outcome, flush=True)
 
 

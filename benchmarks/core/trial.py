@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ class Trials:
     note: str = ""
 
 
-def run(trials: Trials, path: Path, *, device: str = "cpu") -> Iterator[tuple[str, Result]]:
-    """Run the cases that the file does not hold yet, and keep each there; yield its name and outcome."""
+def run(trials: Trials, path: Path, *, only: str = "*", device: str = "cpu") -> Iterator[tuple[str, Result]]:
+    """Run the cases named so that the file does not hold yet, and keep each there; yield name and outcome."""
     known = load(path).get("cases", {})
     for name, case in trials.cases.items():
-        if "result" in known.get(name, {}):
+        if "result" in known.get(name, {}) or not fnmatch(name, only):
             continue
         began = moment()
         try:

@@ -154,3 +154,8 @@ def test_trials_are_run_once_and_broken_ones_again(tmp_path):
 def test_numbers_have_three_digits():
     written = {12345.6: "12,346", 123.4: "123", 1.234: "1.23", 0.01234: "0.0123", 0.0: "0", None: "–"}
     assert {value: number(value) for value in written} == written
+
+
+def test_of_trials_only_the_cases_asked_for_are_run(tmp_path):
+    trials = Trials("trials", "Trials", {"Model, seed 1": found, "Model, seed 2": found})
+    assert [name for name, _ in trial.run(trials, tmp_path / "trials.json", only="*seed 2")] == ["Model, seed 2"]
