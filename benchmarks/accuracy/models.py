@@ -19,8 +19,8 @@ from darts_tsformers import (
     TemporalFusionTransformerModel,
 )
 
-Build = Callable[[int, int, int], TorchForecastingModel]
-"""Of look-back, horizon and seed."""
+Build = Callable[..., TorchForecastingModel]
+"""Of look-back, horizon and seed, and by name what a data set needs otherwise."""
 
 CLOCK = {"add_encoders": {"cyclic": {"future": ["hour", "dayofweek"]}}}
 
@@ -36,8 +36,10 @@ def trained_by(rate: float, gamma: float = 0.5, *, batch: int = 32, epochs: int 
     }
 
 
-def build(kind: type[TorchForecastingModel], lookback: int, horizon: int, seed: int, **arguments: Any) -> Any:
-    return kind(lookback, horizon, random_state=seed, pl_trainer_kwargs=trainer(), **arguments)
+def build(
+    kind: type[TorchForecastingModel], lookback: int, horizon: int, seed: int, *, patience: int = 3, **arguments: Any
+) -> TorchForecastingModel:
+    return kind(lookback, horizon, random_state=seed, pl_trainer_kwargs=trainer(patience), **arguments)
 
 
 def of(kind: type[TorchForecastingModel], **arguments: Any) -> Build:

@@ -14,6 +14,11 @@ class Published(NamedTuple):
     lookback: int
     source: str
 
+    @property
+    def what(self) -> str:
+        """The figure of ours that is like it."""
+        return "mse" if self.source == SMAMBA else "mse, published windows"
+
 
 LTSF = "Zeng et al. 2023"
 PTST = "Nie et al. 2023"

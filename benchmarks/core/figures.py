@@ -60,12 +60,17 @@ def exponent(
     return read
 
 
+def by_model(figures: Figures) -> dict[str, list[dict[str, Any]]]:
+    """Return the results of trials by model, one a seed."""
+    results = [case["result"] for case in figures.get("cases", {}).values() if "result" in case]
+    return {model: [one for one in results if one["model"] == model] for model in {one["model"]: 0 for one in results}}
+
+
 def mean_of(model: str, what: str = "mse") -> Callable[[Figures], float | None]:
     """Return what reads a figure of trials of a model, as its mean over the seeds."""
 
     def read(figures: Figures) -> float | None:
-        results = [case.get("result", {}) for case in figures.get("cases", {}).values()]
-        found = [result[what] for result in results if result.get("model") == model]
-        return statistics.mean(found) if found else None
+        results = by_model(figures).get(model)
+        return statistics.mean(result[what] for result in results) if results else None
 
     return read

@@ -1,7 +1,6 @@
 """The report: what was aimed at and what was reached, then every table, written from the stored results alone."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from benchmarks.core.figures import exponent, of_case
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.speed import Speed
 from benchmarks.core.store import load
+from benchmarks.core.tables import number, table
 from benchmarks.core.trial import Trials
 
 Benchmark = Speed | Trials
@@ -23,22 +23,10 @@ def write(benchmarks: Iterable[Benchmark], results: Path, folder: Path) -> None:
     sections = ["# What was measured", _environment(measured), _goals(measured)]
     for benchmark, figures in measured:
         sections += [f"## {benchmark.title}", benchmark.note]
-        sections += _of_speed(benchmark, figures, folder) if isinstance(benchmark, Speed) else [_of_trials(figures)]
+        sections += (
+            _of_speed(benchmark, figures, folder) if isinstance(benchmark, Speed) else _of_trials(benchmark, figures)
+        )
     (folder / "README.md").write_text("\n\n".join(section for section in sections if section) + "\n")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a table in Markdown, numbers to the right."""
-    lines = ["| " + " | ".join(head) + " |", "| --- |" + " --: |" * (len(head) - 1)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Write a number with that many significant digits."""
-    if value is None:
-        return "–"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
-    return f"{value:,.{decimals}f}"
 
 
 def reached(goal: Goal, figures: Figures) -> list[str]:
@@ -111,9 +99,14 @@ def _named(size: dict[str, int], points: list[dict[str, Any]]) -> str:
     return ", ".join(f"{name} {size[name]:,}" for name in differing or size)
 
 
-def _of_trials(figures: Figures) -> str:
+def _of_trials(benchmark: Trials, figures: Figures) -> list[str]:
+    missing = [f"{name}: {case['over']}" for name, case in figures["cases"].items() if "over" in case]
+    return [(benchmark.summary or every_case)(figures), "Not measured: " + "; ".join(missing) + "." if missing else ""]
+
+
+def every_case(figures: Figures) -> str:
+    """Lay out the numbers of each case in a row."""
     results = {name: case["result"] for name, case in figures["cases"].items() if "result" in case}
     columns = [key for key, value in next(iter(results.values()), {}).items() if isinstance(value, int | float)]
     rows = [[name, *(number(result.get(column), 4) for column in columns)] for name, result in results.items()]
-    missing = [f"{name}: {case['over']}" for name, case in figures["cases"].items() if "over" in case]
-    return "\n\n".join([table(["case", *columns], rows), *(["Not measured: " + "; ".join(missing)] if missing else [])])
+    return table(["case", *columns], rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.core.environment import environment, moment
-from benchmarks.core.goals import Goal
+from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.process import BrokenCaseError, Ceilings, OverCeilingError, once
 from benchmarks.core.store import load, save
 
@@ -27,6 +27,8 @@ class Trials:
     seconds: float = 3600.0
     gigabytes: float = 8.0
     note: str = ""
+    summary: Callable[[Figures], str] | None = field(default=None, hash=False)
+    """Lays the results out for the report; by default every case is a row."""
 
 
 def run(trials: Trials, path: Path, *, only: str = "*", device: str = "cpu") -> Iterator[tuple[str, Result]]:

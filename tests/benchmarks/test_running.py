@@ -10,8 +10,9 @@ import torch
 from benchmarks.core import race, trial
 from benchmarks.core.figures import exponent, of_case, ratio
 from benchmarks.core.goals import Goal
-from benchmarks.core.report import number, write
+from benchmarks.core.report import write
 from benchmarks.core.speed import Speed
+from benchmarks.core.tables import number
 from benchmarks.core.trial import Trials
 
 
@@ -159,3 +160,10 @@ def test_numbers_have_three_digits():
 def test_of_trials_only_the_cases_asked_for_are_run(tmp_path):
     trials = Trials("trials", "Trials", {"Model, seed 1": found, "Model, seed 2": found})
     assert [name for name, _ in trial.run(trials, tmp_path / "trials.json", only="*seed 2")] == ["Model, seed 2"]
+
+
+def test_a_benchmark_of_its_own_summary_has_that_in_the_report(tmp_path):
+    trials = Trials("trials", "Trials", {"found": found}, summary=lambda figures: f"{len(figures['cases'])} case")
+    list(trial.run(trials, tmp_path / "trials.json"))
+    write([trials], tmp_path, tmp_path / "report")
+    assert "## Trials\n\n1 case\n" in (tmp_path / "report" / "README.md").read_text()

@@ -1,0 +1,28 @@
+"""The means over the seeds beside what was published."""
+
+import statistics
+from collections.abc import Mapping
+
+from benchmarks.accuracy.published import Published
+from benchmarks.core.figures import by_model
+from benchmarks.core.goals import Figures
+from benchmarks.core.tables import number, table
+
+HEAD = ["model", "seeds", "look-back", "MSE", "spread", "MAE", "MSE, published windows"]
+PUBLISHED = ["published MSE", "published MAE", "with look-back", "by"]
+
+
+def beside_published(published: Mapping[str, Published], figures: Figures) -> str:
+    """Lay out a row a model; the spread is that from the best seed to the worst."""
+    rows = []
+    for model, results in by_model(figures).items():
+        errors = [result["mse"] for result in results]
+        means = [statistics.mean(result[what] for result in results) for what in ("mae", "mse, published windows")]
+        row = [model, str(len(results)), str(results[0]["lookback"]), number(statistics.mean(errors))]
+        row += [number(max(errors) - min(errors)) if len(errors) > 1 else "–", *map(number, means)]
+        rows.append(row + _published(published.get(model)))
+    return table([*HEAD, *PUBLISHED], rows)
+
+
+def _published(one: Published | None) -> list[str]:
+    return ["–"] * len(PUBLISHED) if one is None else [number(one.mse), number(one.mae), str(one.lookback), one.source]
