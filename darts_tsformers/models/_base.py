@@ -4,6 +4,7 @@ import copy
 import inspect
 from abc import ABC
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from darts_tsformers.models._docs import compose_docstring, full_signature
 from darts_tsformers.models._likelihoods import restore_rules
 from darts_tsformers.models._loss import is_joint
 from darts_tsformers.models._module import TSFormerModule
+from darts_tsformers.models._prediction_trainer import PredictionTrainer
 from darts_tsformers.models._processes import in_one_process
 from darts_tsformers.models._series import (
     check_categories,
@@ -252,9 +254,23 @@ class TSFormerModel(StoredModel, ABC):
         of_training = self.trainer_params
         self.trainer_params = in_one_process(of_training)
         try:
-            return super()._setup_for_predict(*args, **kwargs)
+            if kwargs.get("trainer") is not None:
+                return super()._setup_for_predict(*args, **kwargs)
+            made_with = self.trainer_params | {"verbose": kwargs.get("verbose")}
+            kwargs["trainer"] = self._prediction_trainer.again(**made_with)
+            found = super()._setup_for_predict(*args, **kwargs)
+            self._prediction_trainer.keep(found["trainer"], **made_with)
+            return found
         finally:
             self.trainer_params = of_training
+
+    @cached_property
+    def _prediction_trainer(self) -> PredictionTrainer:
+        return PredictionTrainer()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is of this session, as Darts leaves out its trainer."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_prediction_trainer"}
 
     def _check_ckpt_parameters(self, tfm_save: "TSFormerModel") -> None:
         """Check as Darts does; this is also the one place where ``load_weights`` has the saved model at hand.
