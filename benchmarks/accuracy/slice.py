@@ -39,9 +39,9 @@ MOVES = {"mse": 5e-3, "mae": 5e-3}
 """Allowed, as a share of what is stored: far above rounding, below what faults do.
 
 Two threads for one move nothing beyond 1e-10; the instruction set of an old processor, or data changed by 1e-7, 7e-5.
-Of faults made on purpose, what moved most was: logits of attention times 1.1, 4 %; positions late by one, 4 %; dropout 1.1
-times too often, 20 %; a step of the loss too few, 45 %; one query more or one delay fewer, 3 and 11 %; the best weights
-not put back, 51 %; no residual, 110 %.
+Of faults made on purpose, what moved most was: logits of attention times 1.1, 4 %; positions late by one, 4 %; dropout
+1.1 times too often, 20 %; a step of the loss too few, 45 %; one query more or one delay fewer, 3 and 11 %; the best
+weights not put back, 51 %; no residual, 110 %.
 """
 
 
