@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test check-sktime notebooks notebooks-refresh lint types docs check format bench-env bench report clean
+.PHONY: demo test slice check-sktime notebooks notebooks-refresh lint types docs check format bench-env bench report clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -19,6 +19,9 @@ demo: $(INSTALLED) ## forecast a real series end to end: table, picture, CSV and
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n $(WORKERS)
+
+slice: $(INSTALLED) ## a minute, and part of the tests: whether a figure of accuracy or parity moved
+	$(BIN)/pytest -n $(WORKERS) tests/benchmarks/test_slice.py
 
 notebooks: $(INSTALLED) ## run every notebook; one thread each, for they run beside each other
 	OMP_NUM_THREADS=1 $(BIN)/pytest --nbmake --nbmake-timeout=120 -n $(WORKERS) notebooks

@@ -5,7 +5,8 @@
     python -m benchmarks run --only 'accuracy_*' --cases '*seed 1'
     python -m benchmarks report
 
-A run goes on where the last one stopped: what the files in benchmarks/results hold already is not measured again.
+A run goes on where the last one stopped: what the files in benchmarks/results hold already is not measured again. The
+tests hold the figures of slice, slice_references and slice_definitions: to move one, delete its file and run it anew.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """All benchmarks by name. A new one is an entry in the list of its file, and its file one here."""
 
-from benchmarks.accuracy import gaps, long_horizon, prices
+from benchmarks.accuracy import gaps, long_horizon, parity, prices, slice
 from benchmarks.core.speed import Speed
 from benchmarks.core.trial import Trials
 from benchmarks.speed import (
@@ -30,6 +30,8 @@ MODULES = [
     long_horizon,
     prices,
     gaps,
+    slice,
+    parity,
 ]
 
 BENCHMARKS: dict[str, Speed | Trials] = {one.name: one for module in MODULES for one in module.BENCHMARKS}

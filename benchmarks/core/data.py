@@ -76,12 +76,16 @@ def read(name: str) -> DataSet:
     frame = pd.read_csv(folder() / file.path, index_col=0, parse_dates=True).rename(columns=str.strip)
     if file.frequency:
         frame.index = pd.date_range(frame.index[0], periods=len(frame), freq=file.frequency)
-    train, validation, end = file.ends or _shares(len(frame))
-    frame = frame.iloc[:end].astype(np.float32)
-    of_training = frame.iloc[:train]
-    return DataSet((frame - of_training.mean()) / of_training.std(ddof=0), train, validation)
+    train, validation, end = file.ends or shares(len(frame))
+    return standardised(frame.iloc[:end].astype(np.float32), train, validation)
 
 
-def _shares(n: int) -> tuple[int, int, int]:
+def shares(n: int) -> tuple[int, int, int]:
     """Return the ends of 70 % for training and the last 20 % for testing."""
     return int(0.7 * n), n - int(0.2 * n), n
+
+
+def standardised(frame: pd.DataFrame, train: int, validation: int) -> DataSet:
+    """Standardise by the training part."""
+    of_training = frame.iloc[:train]
+    return DataSet((frame - of_training.mean()) / of_training.std(ddof=0), train, validation)

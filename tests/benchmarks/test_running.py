@@ -155,6 +155,7 @@ def test_trials_are_run_once_and_broken_ones_again(tmp_path):
 def test_numbers_have_three_digits():
     written = {12345.6: "12,346", 123.4: "123", 1.234: "1.23", 0.01234: "0.0123", 0.0: "0", None: "–"}
     assert {value: number(value) for value in written} == written
+    assert [number(value, 4) for value in (1.234e-7, -9.9e-5, 1e-4)] == ["1.234e-07", "-9.900e-05", "0.0001000"]
 
 
 def test_of_trials_only_the_cases_asked_for_are_run(tmp_path):

@@ -51,6 +51,16 @@ def load(model: nn.Module, weights: dict[str, Tensor]) -> None:
     assert not weights, weights.keys()
 
 
+def filled(layer: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
+    """Load weights into a layer: all it needs, none left over."""
+    layer.load_state_dict(weights, strict=True)
+    return layer.eval()
+
+
+def assert_met(actual: Tensor, golden: Golden) -> None:
+    torch.testing.assert_close(actual, golden.y, rtol=0, atol=1e-5)
+
+
 def write(
     name: str,
     settings: dict[str, Any],

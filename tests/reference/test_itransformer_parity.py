@@ -1,64 +1,20 @@
 """iTransformer equals another implementation of it under the same weights."""
 
 import pytest
-import torch
-from torch import Tensor
 
-from darts_tsformers.layers.window import Sizes, Window
-from darts_tsformers.networks import Forecaster, ITransformer
-from tests.reference._golden import Golden, load, names, read
-
-NETWORK_SETTINGS = ("d_model", "n_heads", "n_encoder_layers", "d_ff")
-NAMES = {
-    "enc_embedding.value_embedding.": "network.embedding.",
-    "projector.": "network.head.",
-    "encoder.attn_layers.": "network.encoder.layers.",
-    "encoder.norm.": "network.encoder.norm.",
-    ".attention.out_projection.": ".attention.project_out.",
-    ".norm1.": ".attention_norm.",
-    ".norm2.": ".feed_forward_norm.",
-    ".conv1.": ".feed_forward.0.",
-    ".conv2.": ".feed_forward.3.",
-}
-
-
-def forecaster(golden: Golden, n_variates: int | None = None) -> Forecaster:
-    settings = golden.settings
-    sizes = Sizes(settings["input_length"], settings["output_length"], n_targets=n_variates or settings["n_variates"])
-    network = ITransformer(sizes, **{name: settings[name] for name in NETWORK_SETTINGS})
-    model = Forecaster(network, use_instance_norm=settings["use_instance_norm"]).eval()
-    load(model, weights(golden))
-    return model
-
-
-def weights(golden: Golden) -> dict[str, Tensor]:
-    """Map the weights; its convolutions of width one are our linear maps."""
-    theirs = dict(golden.weights)
-    ours = {}
-    for i in range(golden.settings["n_encoder_layers"]):
-        attention = f"encoder.attn_layers.{i}.attention"
-        for kind in ("weight", "bias"):
-            ours[f"network.encoder.layers.{i}.attention.project_in.{kind}"] = torch.cat(
-                [theirs.pop(f"{attention}.{part}_projection.{kind}") for part in ("query", "key", "value")]
-            )
-    for name, weight in theirs.items():
-        for before, after in NAMES.items():
-            name = name.replace(before, after)
-        ours[name] = weight.squeeze(-1) if weight.ndim == 3 else weight
-    return ours
+from tests.reference._golden import assert_met, names, read
+from tests.reference._itransformer import forecast
 
 
 @pytest.mark.parametrize("name", names("itransformer-neuralforecast"))
 def test_forecasts_of_neuralforecast_are_met(name):
     golden = read(name)
-    forecast = forecaster(golden)(Window(golden.x))
-    torch.testing.assert_close(forecast.squeeze(-1), golden.y, rtol=0, atol=1e-5)
+    assert_met(forecast(golden), golden)
 
 
 def test_number_of_variates_built_for_does_not_matter():
     golden = read("itransformer-neuralforecast-C7")
-    forecast = forecaster(golden, n_variates=3)(Window(golden.x))
-    torch.testing.assert_close(forecast.squeeze(-1), golden.y, rtol=0, atol=1e-5)
+    assert_met(forecast(golden, n_variates=3), golden)
 
 
 def test_golden_files_are_there():
