@@ -23,7 +23,9 @@ def write(benchmarks: Iterable[Benchmark], results: Path, folder: Path) -> None:
     sections = ["# What was measured", _environment(measured), _goals(measured)]
     for benchmark, figures in measured:
         sections += [f"## {benchmark.title}", benchmark.note]
-        sections += _of_speed(benchmark, figures, folder) if isinstance(benchmark, Speed) else [_of_trials(figures)]
+        sections += (
+            _of_speed(benchmark, figures, folder) if isinstance(benchmark, Speed) else [_of_trials(benchmark, figures)]
+        )
     (folder / "README.md").write_text("\n\n".join(section for section in sections if section) + "\n")
 
 
@@ -111,9 +113,14 @@ def _named(size: dict[str, int], points: list[dict[str, Any]]) -> str:
     return ", ".join(f"{name} {size[name]:,}" for name in differing or size)
 
 
-def _of_trials(figures: Figures) -> str:
+def _of_trials(benchmark: Trials, figures: Figures) -> str:
     results = {name: case["result"] for name, case in figures["cases"].items() if "result" in case}
-    columns = [key for key, value in next(iter(results.values()), {}).items() if isinstance(value, int | float)]
-    rows = [[name, *(number(result.get(column), 4) for column in columns)] for name, result in results.items()]
+    first = next(iter(results.values()), {})
+    columns = benchmark.columns or [key for key, value in first.items() if isinstance(value, int | float)]
+    rows = [[name, *(_entry(result.get(column)) for column in columns)] for name, result in results.items()]
     missing = [f"{name}: {case['over']}" for name, case in figures["cases"].items() if "over" in case]
     return "\n\n".join([table(["case", *columns], rows), *(["Not measured: " + "; ".join(missing)] if missing else [])])
+
+
+def _entry(value: float | str | None) -> str:
+    return value if isinstance(value, str) else number(value, 4)

@@ -159,3 +159,13 @@ def test_numbers_have_three_digits():
 def test_of_trials_only_the_cases_asked_for_are_run(tmp_path):
     trials = Trials("trials", "Trials", {"Model, seed 1": found, "Model, seed 2": found})
     assert [name for name, _ in trial.run(trials, tmp_path / "trials.json", only="*seed 2")] == ["Model, seed 2"]
+
+
+def test_of_trials_the_report_shows_the_columns_asked_for(tmp_path):
+    trials = Trials("trials", "Trials", {"found": found}, columns=["mse", "model"])
+    figures = {"environment": {}, "cases": {"found": {"result": found()}}}
+    (tmp_path / "trials.json").write_text(json.dumps(figures))
+    write([trials], tmp_path, tmp_path)
+    assert (
+        "| case | mse | model |\n| --- | --: | --: |\n| found | 0.2500 | one |" in (tmp_path / "README.md").read_text()
+    )
