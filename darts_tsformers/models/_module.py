@@ -106,7 +106,8 @@ class TSFormerModule(PLForecastingModule):
         A network that feeds on itself feeds on what its likelihood expects; with ``sample`` it feeds on samples of it,
         which then are the prediction.
         """
-        future = x_in.future_target if x_in.stage is ModuleStage.TRAIN else None
+        learns_from_it = x_in.stage is ModuleStage.TRAIN and self.forecaster.network.feeds_on_itself
+        future = x_in.future_target if learns_from_it else None
         window = Window(
             target=x_in.past_target,
             past=x_in.past_covariates,
