@@ -6,6 +6,7 @@ from benchmarks.core.trial import Trials
 from benchmarks.speed import (
     attention,
     auto_correlation,
+    compiled,
     decomposition_models,
     fourier,
     informer,
@@ -26,6 +27,7 @@ MODULES = [
     tft,
     peers,
     profiles,
+    compiled,
     users_path,
     scaling,
     recording,

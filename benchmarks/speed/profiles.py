@@ -40,7 +40,7 @@ MODELS: dict[str, Build] = {
 }
 
 
-def profile(build: Build, rounds: int = 15) -> dict[str, Any]:
+def profile(build: Build, rounds: int = 31) -> dict[str, Any]:
     """Return the milliseconds of a step and of its products, and what share of a step each kind of cost takes."""
     step = training_step(build, **SIZE)
     step()
