@@ -195,12 +195,13 @@ def _take_turns(pipe: Connection, build: Build, size: dict[str, int], device: st
     pipe.send(("ready", None))
     while True:
         if pipe.recv() == "turn":
-            pipe.send(("took", _timed(step, device)))
+            pipe.send(("took", timed(step, device)))
         else:
             pipe.send(("held", peak_megabytes(step, device)))
 
 
-def _timed(step: Callable[[], object], device: str) -> tuple[float, float]:
+def timed(step: Callable[[], object], device: str) -> tuple[float, float]:
+    """Return the seconds of a turn by the clock, and of processor time."""
     import torch
 
     gc.collect()

@@ -1,6 +1,6 @@
 """The report: what was aimed at and what was reached, then every table, written from the stored results alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +101,18 @@ def _named(size: dict[str, int], points: list[dict[str, Any]]) -> str:
 
 def _of_trials(benchmark: Trials, figures: Figures) -> list[str]:
     missing = [f"{name}: {case['over']}" for name, case in figures["cases"].items() if "over" in case]
-    return [(benchmark.summary or every_case)(figures), "Not measured: " + "; ".join(missing) + "." if missing else ""]
+    laid_out = benchmark.summary(figures) if benchmark.summary else every_case(figures, benchmark.columns)
+    return [laid_out, "Not measured: " + "; ".join(missing) + "." if missing else ""]
 
 
-def every_case(figures: Figures) -> str:
-    """Lay out the numbers of each case in a row."""
+def every_case(figures: Figures, columns: Sequence[str] = ()) -> str:
+    """Lay out each case in a row: the columns asked for, or all numbers."""
     results = {name: case["result"] for name, case in figures["cases"].items() if "result" in case}
-    columns = [key for key, value in next(iter(results.values()), {}).items() if isinstance(value, int | float)]
-    rows = [[name, *(number(result.get(column), 4) for column in columns)] for name, result in results.items()]
-    return table(["case", *columns], rows)
+    first = next(iter(results.values()), {})
+    shown = columns or [key for key, value in first.items() if isinstance(value, int | float)]
+    rows = [[name, *(_entry(result.get(column)) for column in shown)] for name, result in results.items()]
+    return table(["case", *shown], rows)
+
+
+def _entry(value: float | str | None) -> str:
+    return value if isinstance(value, str) else number(value, 4)

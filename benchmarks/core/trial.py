@@ -26,6 +26,8 @@ class Trials:
     threads: int = 1
     seconds: float = 3600.0
     gigabytes: float = 8.0
+    columns: Sequence[str] = ()
+    """What the report shows of the results; all numbers unless given."""
     note: str = ""
     summary: Callable[[Figures], str] | None = field(default=None, hash=False)
     """Lays the results out for the report; by default every case is a row."""

@@ -78,15 +78,19 @@ class InstanceNorm(nn.Module):
         :func:`~darts_tsformers.layers.missing.fill_gaps` leaves them; they count for nothing in the statistics.
         """
         wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
-        variance, mean = torch.var_mean(wide, dim=1, keepdim=True, correction=0)
-        magnitude = wide.abs().mean(dim=1, keepdim=True)
-        if missing is not None:
+        rounded = wide.mean(dim=1, keepdim=True)
+        mean = rounded + (wide - rounded).mean(dim=1, keepdim=True)  # exact for a constant window, at any level
+        deviation = x - mean
+        variance = deviation.detach().square().mean(dim=1, keepdim=True)
+        if missing is None:
+            magnitude = wide.abs().mean(dim=1, keepdim=True)
+        else:
             observed = 1 - missing.to(wide.dtype)
             n_observed = observed.sum(dim=1, keepdim=True).clamp_min(1)
             variance = variance * (x.shape[1] / n_observed)
             magnitude = (wide.abs() * observed).sum(dim=1, keepdim=True) / n_observed
         spread, level = (variance + self.epsilon).sqrt(), mean
-        normalised = (x - mean) / spread
+        normalised = deviation / spread
         if self.weight is not None and self.bias is not None:
             normalised = normalised * self.weight + self.bias
             spread = spread / (self.weight + self.epsilon**2)

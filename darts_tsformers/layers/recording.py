@@ -1,10 +1,12 @@
 """Look inside a forward pass without a flag in any constructor."""
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 KINDS = (
@@ -58,7 +60,8 @@ _active: ContextVar[Record | None] = ContextVar("active_record", default=None)
 def recording(*kinds: str) -> Iterator[Record]:
     """Record some kinds of intermediate results, in the order in which they come up inside the block, detached.
 
-    Outside of such a block nothing is formed that the forecast does not need.
+    Outside of such a block nothing is formed that the forecast does not need. Inside, compiled modules run as they were
+    written: a compiled graph has no place for what is put down.
 
     Examples
     --------
@@ -74,14 +77,25 @@ def recording(*kinds: str) -> Iterator[Record]:
     entries: Record = {kind: [] for kind in kinds}
     token = _active.set(entries)
     try:
-        yield entries
+        with _uncompiled():
+            yield entries
     finally:
         _active.reset(token)
 
 
+def _uncompiled() -> AbstractContextManager[object]:
+    """Run as written what ``torch.compile`` has compiled; its parts are loaded only once something is."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+
+
+def _entries() -> Record | None:
+    """Return what is being recorded; never anything for a compiler, which cannot follow a context variable."""
+    return None if torch.compiler.is_compiling() else _active.get()
+
+
 def revise(kind: str, change: Callable[[Tensor], Tensor]) -> None:
     """Change what was put down last of a kind: a part of the output follows what is done to the output."""
-    entries = _active.get()
+    entries = _entries()
     if entries is not None and entries.get(kind):
         last = entries[kind].pop()
         changed = {name: change(tensor).detach() for name, tensor in last.tensors.items()}
@@ -90,7 +104,7 @@ def revise(kind: str, change: Callable[[Tensor], Tensor]) -> None:
 
 def is_recording(kind: str | None = None) -> bool:
     """Whether a kind, or any kind at all, is being recorded."""
-    entries = _active.get()
+    entries = _entries()
     return entries is not None and (kind is None or kind in entries)
 
 
@@ -101,6 +115,6 @@ def recorded_kinds() -> frozenset[str]:
 
 def record(kind: str, module: nn.Module, **tensors: Tensor) -> None:
     """Put down what a module has to say of a kind, if that kind is being recorded."""
-    entries = _active.get()
+    entries = _entries()
     if entries is not None and kind in entries:
         entries[kind].append(Entry(module, {name: tensor.detach() for name, tensor in tensors.items()}))

@@ -10,6 +10,7 @@ from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PL
 from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.torch import MonteCarloDropout
 from torch import nn
+from torch.optim import Optimizer
 
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recording import revise
@@ -17,6 +18,7 @@ from darts_tsformers.layers.statics import Category, StaticFeatures
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models._likelihoods import expected_value, n_levels, restore_rules
 from darts_tsformers.models._loss import fill_with_forecast, hide_blind_forecasts, is_joint, observed_only
+from darts_tsformers.models._optimizer import fuse
 from darts_tsformers.models._reversible_norm import ObservedRINorm
 from darts_tsformers.models._running_mean import RunningMean
 from darts_tsformers.models._variates import draw_components
@@ -104,7 +106,8 @@ class TSFormerModule(PLForecastingModule):
         A network that feeds on itself feeds on what its likelihood expects; with ``sample`` it feeds on samples of it,
         which then are the prediction.
         """
-        future = x_in.future_target if x_in.stage is ModuleStage.TRAIN else None
+        learns_from_it = x_in.stage is ModuleStage.TRAIN and self.forecaster.network.feeds_on_itself
+        future = x_in.future_target if learns_from_it else None
         window = Window(
             target=x_in.past_target,
             past=x_in.past_covariates,
@@ -190,6 +193,13 @@ class TSFormerModule(PLForecastingModule):
             super()._update_metrics(output.replace(prediction=prediction), target, metrics)
         finally:
             self.n_targets = built_for
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimiser, on a processor a fused one, and the scheduler of its learning rate."""
+        configured = super().configure_optimizers()
+        if self.device.type == "cpu":
+            fuse(configured if isinstance(configured, Optimizer) else configured[0][0])
+        return configured
 
     def on_train_start(self) -> None:
         """Let each process draw its own dropout and samples; what they train on is shuffled by Lightning."""

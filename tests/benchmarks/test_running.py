@@ -168,3 +168,13 @@ def test_a_benchmark_of_its_own_summary_has_that_in_the_report(tmp_path):
     list(trial.run(trials, tmp_path / "trials.json"))
     write([trials], tmp_path, tmp_path / "report")
     assert "## Trials\n\n1 case\n" in (tmp_path / "report" / "README.md").read_text()
+
+
+def test_of_trials_the_report_shows_the_columns_asked_for(tmp_path):
+    trials = Trials("trials", "Trials", {"found": found}, columns=["mse", "model"])
+    figures = {"environment": {}, "cases": {"found": {"result": found()}}}
+    (tmp_path / "trials.json").write_text(json.dumps(figures))
+    write([trials], tmp_path, tmp_path)
+    assert (
+        "| case | mse | model |\n| --- | --: | --: |\n| found | 0.2500 | one |" in (tmp_path / "README.md").read_text()
+    )

@@ -109,3 +109,11 @@ def test_missing_values_count_for_nothing(affine):
     for name, value in vars(alone).items():
         torch.testing.assert_close(getattr(statistics, name), value, msg=lambda m, name=name: f"{name}: {m}")
     torch.testing.assert_close(normalised[:, [0, 1, 4, 5, 6, 7, 8, 9, 10, 12]], expected)
+
+
+@pytest.mark.parametrize("length", [7, 96, 97])
+def test_a_constant_window_is_zero_at_any_level(length):
+    levels = torch.tensor([0.1, 1234.56, 1e6 + 0.1, 1.2345678e7])
+    normalised, statistics = InstanceNorm()(levels.expand(3, length, 4).contiguous())
+    assert torch.equal(normalised, torch.zeros(3, length, 4))
+    assert torch.equal(statistics.level, levels.expand(3, 1, 4))

@@ -1,0 +1,47 @@
+"""What ``torch.compile`` makes of our models: inference and the training step.
+
+The forecaster inside of the Lightning module is compiled in place, by the default backend, as the guide on compiling
+does it. Compiling is part of the turn that warms up, and not of the figures.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from benchmarks.core.figures import ratio
+from benchmarks.core.goals import Goal
+from benchmarks.core.speed import Speed
+from benchmarks.speed.peers import Build, Sizes, inference, training_step
+from benchmarks.speed.profiles import MODELS, SIZE
+
+
+def compiled(build: Build, sizes: Sizes) -> nn.Module:
+    module = build(sizes)
+    module.module.forecaster.compile()
+    return module
+
+
+def cases(step: Callable[..., object]) -> dict[str, Callable[..., object]]:
+    ways = {"": lambda build: build, ", compiled": lambda build: partial(compiled, build)}
+    return {name + said: partial(step, way(build)) for name, build in MODELS.items() for said, way in ways.items()}
+
+
+BENCHMARKS = [
+    Speed(
+        name=f"compiled_{name}",
+        title=f"torch.compile: {what}",
+        cases=cases(step),
+        sizes=[SIZE],
+        repeats=9,
+        seconds=600,
+        gigabytes=14,
+        goals=[
+            Goal(f"{model}, {what}: compiled / as it is", ratio("time", f"{model}, compiled", model), at_most=1.0)
+            for model in MODELS
+            if name == "inference"
+        ],
+        note="Compiling takes 6 to 160 s once, and again for a batch of another size.",
+    )
+    for name, what, step in [("inference", "inference", inference), ("step", "training step", training_step)]
+]
