@@ -1,6 +1,6 @@
 """All benchmarks by name. A new one is an entry in the list of its file, and its file one here."""
 
-from benchmarks.accuracy import gaps, long_horizon, parity, prices, slice
+from benchmarks.accuracy import choice, gaps, long_horizon, parity, prices, slice
 from benchmarks.core.speed import Speed
 from benchmarks.core.trial import Trials
 from benchmarks.speed import (
@@ -32,6 +32,7 @@ MODULES = [
     scaling,
     recording,
     long_horizon,
+    choice,
     prices,
     gaps,
     slice,

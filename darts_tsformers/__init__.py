@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         PatchTSTModel,
         TemporalFusionTransformerModel,
     )
+    from darts_tsformers.recommendation import recommend as recommend
 
 __version__ = "0.1.0.dev0"
 
@@ -27,7 +28,10 @@ __all__ = [
     "TemporalFusionTransformerModel",
 ]
 
-_HOMES = dict.fromkeys(__all__, "darts_tsformers.models") | {"diagnose": "darts_tsformers.diagnosis"}
+_HOMES = dict.fromkeys(__all__, "darts_tsformers.models") | {
+    "diagnose": "darts_tsformers.diagnosis",
+    "recommend": "darts_tsformers.recommendation",
+}
 
 
 def __getattr__(name: str) -> Any:

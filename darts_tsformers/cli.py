@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--freq", metavar="F", help="pandas frequency such as h, 30min, D, W-SUN, MS (default: inferred)")
     add("--past-covariates", nargs="+", default=[], metavar="COL", help="columns known up to the last target")
     add("--future-covariates", nargs="+", default=[], metavar="COL", help="columns known over the horizon too")
-    add("--model", choices=MODELS, default="patchtst", help="default: %(default)s")
+    add("--model", choices=("auto", *MODELS), default="auto", help="default: the best in benchmarks on such series")
     add("--lookback", type=int, metavar="N", help="steps the model sees (default: chosen to fit the series)")
     add("--epochs", type=int, metavar="N", help="most epochs to train (default: chosen to fit the series)")
     add("--quantiles", type=float, nargs="+", metavar="Q", help="quantiles to forecast, such as 0.1 0.5 0.9")

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +29,14 @@ def data(tmp_path, monkeypatch):
     return tmp_path / "sales.csv"
 
 
-QUICK = ["--horizon", "3", "--lookback", "7", "--epochs", "1", "--future-covariates", "weekday"]
+QUICK = ["--horizon", "3", "--lookback", "7", "--epochs", "1", "--future-covariates", "weekday", "--model", "patchtst"]
+
+
+def test_without_a_model_one_is_recommended_and_the_reason_printed(data, capsys):
+    assert main(["forecast", str(data), *QUICK[:-2], "--out", "result"]) == 0
+    said = capsys.readouterr().out.splitlines()[1]
+    assert re.match(r"\w+Model was chosen: \d+ steps to learn from are few", said)
+    assert "(national_illness 24: MSE " in said
 
 
 def test_a_forecast_prints_the_table_and_the_files(data, capsys):

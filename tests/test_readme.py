@@ -26,7 +26,7 @@ def test_every_model_takes_every_kind_of_data():
 def test_the_snippets_run_in_order(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    assert len(SNIPPETS) == 5
+    assert len(SNIPPETS) == 6
     for snippet in SNIPPETS:
         exec(compile(snippet, "README.md", "exec"), names)
     assert "shape: (22, 1, 1)" in capsys.readouterr().out

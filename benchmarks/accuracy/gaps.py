@@ -7,10 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from benchmarks.accuracy.models import MODELS
-from benchmarks.accuracy.protocol import actual, forecasts, scores, train
+from benchmarks.accuracy.protocol import actual, forecasts, scores, train, with_gaps
 from benchmarks.core import data
 from benchmarks.core.trial import Trials
 
@@ -19,15 +17,10 @@ LOOKBACKS = {"PatchTST": 336, "iTransformer": 96}
 WAYS = ["complete", "gaps", "gaps, interpolated first"]
 
 
-def with_gaps(given: data.DataSet) -> data.DataSet:
-    hidden = np.random.default_rng(0).random(given.frame.shape) < SHARE
-    return replace(given, frame=given.frame.mask(hidden))
-
-
 def trial(model: str, way: str) -> dict[str, Any]:
     """Train and forecast with what a way leaves, and score against what was there."""
     complete = data.read("ETTh1")
-    given = complete if way == "complete" else with_gaps(complete)
+    given = complete if way == "complete" else with_gaps(complete, SHARE)
     if way == "gaps, interpolated first":
         given = replace(given, frame=given.frame.interpolate(limit_direction="both"))
     made = MODELS[model](LOOKBACKS[model], HORIZON, SEED)

@@ -8,6 +8,7 @@ incomplete one leave windows out: their figures are kept beside those of all win
 import logging
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,12 @@ def trainer(patience: int = 3) -> dict[str, Any]:
         "num_sanity_val_steps": 0,
         "callbacks": [BestWeights(patience)],
     }
+
+
+def with_gaps(given: DataSet, share: float) -> DataSet:
+    """Hide a share of the values, drawn one by one."""
+    hidden = np.random.default_rng(0).random(given.frame.shape) < share
+    return replace(given, frame=given.frame.mask(hidden))
 
 
 def train(

@@ -6,7 +6,7 @@ In double precision, for then only what a program does moves them. Rounding move
 in single precision by up to 1 % where it chooses (queries, delays). ``MOVES`` says what is allowed, and why.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.accuracy.models import CLOCK, Build, of, trained_by
-from benchmarks.accuracy.protocol import actual, forecasts, repeated, scores, train
+from benchmarks.accuracy.protocol import actual, forecasts, repeated, scores, train, with_gaps
 from benchmarks.core.data import DataSet, shares, standardised
 from benchmarks.core.stored import Held
 from benchmarks.core.trial import Trials
@@ -90,11 +90,6 @@ def models(factor: float = 1.0, **training: Any) -> dict[str, Build]:
     }
 
 
-def with_gaps(given: DataSet) -> DataSet:
-    hidden = np.random.default_rng(0).random(given.frame.shape) < HIDDEN
-    return replace(given, frame=given.frame.mask(hidden))
-
-
 def errors(forecast: np.ndarray, task: Task) -> dict[str, Any]:
     """Score against all that came, hidden or not."""
     found = scores(forecast, actual(task.read(), task.horizon))
@@ -107,7 +102,7 @@ def naive(task: Task) -> dict[str, Any]:
 
 def trial(build: Build, task: Task, *, gaps: bool) -> dict[str, Any]:
     """Train and score a model."""
-    given = with_gaps(task.read()) if gaps else task.read()
+    given = with_gaps(task.read(), HIDDEN) if gaps else task.read()
     made = build(task.lookback, task.horizon, SEED)
     train(made, given, task.stride)
     return errors(forecasts(made, given), task)

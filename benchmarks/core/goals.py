@@ -17,6 +17,8 @@ class Goal:
     """None where it was not measured."""
     at_most: float | None = None
     at_least: float | None = None
+    why: str = ""
+    """Why it is missed, where it is: what was found out."""
 
     def is_met(self, value: float) -> bool:
         """Whether a value is within both bounds."""

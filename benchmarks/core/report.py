@@ -1,6 +1,6 @@
 """The report: what was aimed at and what was reached, then every table, written from the stored results alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +13,81 @@ from benchmarks.core.tables import number, table
 from benchmarks.core.trial import Trials
 
 Benchmark = Speed | Trials
+Results = Mapping[str, Figures]
+"""By the name of the benchmark."""
+
+MET, MISSED, OPEN = "met", "**missed**", "not measured"
 
 
-def write(benchmarks: Iterable[Benchmark], results: Path, folder: Path) -> None:
-    """Write ``README.md`` and the pictures of all benchmarks that have results into a folder."""
+def write(
+    benchmarks: Iterable[Benchmark],
+    results: Path,
+    folder: Path,
+    *,
+    headline: Callable[[Results], str] | None = None,
+    goals: Iterable[Goal] = (),
+) -> None:
+    """Write ``README.md`` and the pictures of all benchmarks that have results into a folder.
+
+    Parameters
+    ----------
+    benchmarks
+        In the order of the report.
+    results
+        Where their files are.
+    folder
+        Made where it is not there.
+    headline
+        Writes what comes first, from the results of all.
+    goals
+        Those that several benchmarks have together.
+    """
     found = [(one, load(results / f"{one.name}.json")) for one in benchmarks]
+    by_name = {one.name: figures for one, figures in found}
+    rows = [(goal, reached(goal, by_name)) for goal in goals]
+    rows += [(goal, reached(goal, figures)) for one, figures in found for goal in one.goals]
     measured = [(one, figures) for one, figures in found if figures]
     folder.mkdir(parents=True, exist_ok=True)
-    sections = ["# What was measured", _environment(measured), _goals(measured)]
+    sections = ["# What was measured", headline(by_name) if headline else "", _goals(rows), _missed(rows)]
     for benchmark, figures in measured:
+        is_speed = isinstance(benchmark, Speed)
         sections += [f"## {benchmark.title}", benchmark.note]
-        sections += (
-            _of_speed(benchmark, figures, folder) if isinstance(benchmark, Speed) else _of_trials(benchmark, figures)
-        )
+        sections += _of_speed(benchmark, figures, folder) if is_speed else _of_trials(benchmark, figures)
+    sections += ["## Where", _environment(measured)]
     (folder / "README.md").write_text("\n\n".join(section for section in sections if section) + "\n")
 
 
 def reached(goal: Goal, figures: Figures) -> list[str]:
     """Return a row: the goal, its bound, the figure and whether it is met."""
     value = goal.figure(figures)
-    verdict = "not measured" if value is None else "met" if goal.is_met(value) else "**missed**"
+    verdict = OPEN if value is None else MET if goal.is_met(value) else MISSED
     return [goal.what, goal.bound, number(value), verdict]
 
 
-def _goals(measured: list[tuple[Benchmark, Figures]]) -> str:
-    rows = [reached(goal, figures) for benchmark, figures in measured for goal in benchmark.goals]
-    counts = {verdict: sum(row[-1] == verdict for row in rows) for verdict in ("met", "**missed**", "not measured")}
-    said = f"{counts['met']} of {len(rows)} goals are met, {counts['**missed**']} are missed, "
-    said += f"{counts['not measured']} were not measured."
-    return "\n\n".join(["## Goals", said, table(["goal", "bound", "figure", ""], rows)])
+def _goals(rows: list[tuple[Goal, list[str]]]) -> str:
+    verdicts = [row[-1] for _, row in rows]
+    said = f"{verdicts.count(MET)} of {len(rows)} goals are met, {verdicts.count(MISSED)} are missed, "
+    said += f"{verdicts.count(OPEN)} were not measured."
+    return "\n\n".join(["## Goals", said, table(["goal", "bound", "figure", ""], [row for _, row in rows])])
 
 
-def _environment(measured: list[tuple[Benchmark, Figures]]) -> str:
-    """Say where the figures come from; most often all from one machine."""
-    machines = {tuple(figures["environment"].items()) for _, figures in measured}
-    return "\n".join(", ".join(f"{name} {value}" for name, value in machine) + "." for machine in sorted(machines))
+def _missed(rows: list[tuple[Goal, list[str]]]) -> str:
+    """Say why, goals of one reason together."""
+    missed: dict[str, list[str]] = {}
+    for goal, row in rows:
+        if row[-1] == MISSED:
+            missed.setdefault(goal.why or "The cause was not looked for.", []).append(goal.what)
+    lines = [f"- {'; '.join(goals)}. {why}" for why, goals in missed.items()]
+    return "\n\n".join(["### Why goals are missed", "\n".join(lines)]) if lines else ""
+
+
+def _environment(measured: Iterable[tuple[Benchmark, Figures]]) -> str:
+    """Say where the figures come from, and which from where."""
+    machines: dict[str, list[str]] = {}
+    for one, figures in measured:
+        machine = ", ".join(f"{name} {value}" for name, value in sorted(figures["environment"].items()))
+        machines.setdefault(machine, []).append(one.name)
+    return "\n".join(f"- {', '.join(names)}: {machine}." for machine, names in machines.items())
 
 
 def _of_speed(benchmark: Speed, figures: Figures, folder: Path) -> list[str]:

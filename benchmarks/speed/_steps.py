@@ -37,11 +37,13 @@ def training_step(build: Callable[[int], nn.Module], *, length: int) -> Step:
     return step
 
 
-def at_4096(case: str, other: str, *, time: float | None = None, memory: float | None = None) -> list[Goal]:
+def at_4096(
+    case: str, other: str, *, time: float | None = None, memory: float | None = None, why: str = ""
+) -> list[Goal]:
     """Return the goals that a case takes at most these shares of what the other takes."""
     bounds = {"time": time, "memory": memory}
     return [
-        Goal(f"{case} / {other}, {what} at 4,096", ratio(what, case, other, length=4096), at_most=most)
+        Goal(f"{case} / {other}, {what} at 4,096", ratio(what, case, other, length=4096), at_most=most, why=why)
         for what, most in bounds.items()
         if most is not None
     ]

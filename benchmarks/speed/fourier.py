@@ -159,7 +159,8 @@ BENCHMARKS = [
         repeats=21,
         goals=[
             Goal("Fourier block / loop with complex weights, time",
-                 ratio("time", "Fourier block", "loop, complex weights"), at_most=1 / 5),
+                 ratio("time", "Fourier block", "loop, complex weights"), at_most=1 / 5,
+                 why="The matrix products of the block alone, into frequencies and back, take 0.22 of the loop's time"),
             Goal("Fourier block / loop with real and imaginary weights, time",
                  ratio("time", "Fourier block", "loop, real and imaginary weights"), at_most=1 / 5),
         ],

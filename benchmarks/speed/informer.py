@@ -183,6 +183,10 @@ def ours_full(length: int) -> nn.Module:
     return Ours(length, "full")
 
 
+PRODUCTS = (
+    "The matrix products of Informer's step, of which hardly any are attention's, take 0.105 of the time of the step "
+    "with full attention: embeddings, convolutions and feed-forward layers have both"
+)
 BENCHMARKS = [
     Speed(
         name="informer",
@@ -196,7 +200,7 @@ BENCHMARKS = [
         seconds=40,
         goals=[
             *at_4096("Informer", "Informer, reference way", time=0.5, memory=0.6),
-            *at_4096("Informer", "Informer, full attention", time=0.1),
+            *at_4096("Informer", "Informer, full attention", time=0.1, why=PRODUCTS),
             Goal("Informer, exponent of time", exponent("time", "Informer"), at_most=1.15),
             Goal("Informer, exponent of memory", exponent("memory", "Informer"), at_most=1.15),
         ],

@@ -8,7 +8,8 @@ head, and Adam as the module configures it, which is fused in ours.
 What cannot be equal: neuralforecast's Informer, Autoformer, FEDformer, PatchTST and TFT forecast one component, so
 Darts folds the targets into the batch, and with seven targets they take seven times the windows; their decoder starts
 from half the look-back, which is our label length here. transformers' Informer and Autoformer have the loss of a
-Student's t and forecast step by step, with a single path here; their layers may not be skipped at random.
+Student's t and forecast step by step, with a single path here; their layers may not be skipped at random. transformers'
+Informer decodes the horizon alone: there ours starts from a single step.
 """
 
 import logging
@@ -136,9 +137,14 @@ def hf_decoder(sizes: Sizes) -> dict[str, Any]:
     return lengths | width | heads | all_layers | dropouts | once | {"d_model": sizes.d_model}
 
 
-def our_informer(sizes: Sizes) -> nn.Module:
+def our_informer(sizes: Sizes, **arguments: Any) -> nn.Module:
     attention = ("prob_sparse", {"factor": FACTOR})
-    return ours(InformerModel, sizes, attention=attention, **with_decoder(sizes))
+    return ours(InformerModel, sizes, attention=attention, **with_decoder(sizes) | arguments)
+
+
+def our_informer_from_one_step(sizes: Sizes) -> nn.Module:
+    """As transformers has it, whose decoder starts from nothing."""
+    return our_informer(sizes, label_length=1)
 
 
 def nf_informer(sizes: Sizes) -> nn.Module:
@@ -244,7 +250,8 @@ def darts_tide(sizes: Sizes) -> nn.Module:
 
 
 FAMILIES: dict[str, dict[str, Build]] = {
-    "Informer": {"ours": our_informer, "neuralforecast": nf_informer, "transformers": hf_informer},
+    "Informer": {"ours": our_informer, "neuralforecast": nf_informer},
+    "Informer, label of 1": {"ours": our_informer_from_one_step, "transformers": hf_informer},
     "Autoformer": {"ours": our_autoformer, "neuralforecast": nf_autoformer, "transformers": hf_autoformer},
     "FEDformer": {"ours": our_fedformer, "neuralforecast": nf_fedformer},
     "PatchTST": {"ours": our_patchtst, "neuralforecast": nf_patchtst},
@@ -304,11 +311,26 @@ SIZES: list[Size] = [
 ]
 
 
-def goals(family: str, what: str, most: float) -> list[Goal]:
+FASTER = {("PatchTST", "neuralforecast", "training step"), ("iTransformer", "neuralforecast", "training step")}
+"""Where the aim is to take no more than 0.8 of a peer's time; elsewhere it is not to take more."""
+
+
+SAME_KERNELS = "Without dropout and gradients the same kernels remain, and ours looks for gaps in addition"
+WHY = {
+    ("PatchTST", "training step"): "Half of the step is matrix products, which both have, and a sixth is fused "
+    "attention, the same kernel for both: what can differ is a third of the time",
+    ("iTransformer", "training step"): "At width 512 matrix products, which both have, take nearly all of the step",
+    ("PatchTST", "inference"): SAME_KERNELS,
+    ("PatchTST, plain", "inference"): SAME_KERNELS,
+}
+
+
+def goals(family: str, what: str) -> list[Goal]:
     """Return the goal against each peer and size."""
     return [
         Goal(f"{family}, {what}: ours / {peer} at {', '.join(f'{name} {value}' for name, value in size.items())}",
-             ratio("time", "ours", peer, **size), at_most=most)
+             ratio("time", "ours", peer, **size), at_most=0.8 if (family, peer, what) in FASTER else 1.0,
+             why=WHY.get((family, what), ""))
         for peer in FAMILIES[family]
         if peer != "ours" and family != "others"
         for size in SIZES
@@ -317,14 +339,14 @@ def goals(family: str, what: str, most: float) -> list[Goal]:
 
 BENCHMARKS = [
     Speed(
-        name=f"{family.lower().replace(', ', '_')}_{name}",
+        name=f"{family.lower().replace(', ', '_').replace(' ', '_')}_{name}",
         title=f"{family if family != 'others' else 'Other models'}: {what}",
         cases={peer: partial(step, build) for peer, build in builds.items()},
         sizes=SIZES,
         repeats=5,
         seconds=120,
         gigabytes=14,
-        goals=goals(family, what, 1.0),
+        goals=goals(family, what),
         note=f"{TARGETS} targets, horizon {HORIZON}, {HEADS} heads, d_ff 4 d_model, 2 encoder layers, 1 decoder layer.",
     )
     for family, builds in FAMILIES.items()

@@ -16,7 +16,7 @@ from darts_tsformers.workflow.ensemble import RegressionEnsemble
 from darts_tsformers.workflow.process import few_threads, quiet_libraries
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
-from darts_tsformers.workflow.settings import choose_settings
+from darts_tsformers.workflow.settings import AUTO, choose_settings
 from darts_tsformers.workflow.table import Table
 from darts_tsformers.workflow.training import train
 from darts_tsformers.workflow.windows import forecast_future, forecast_windows
@@ -25,7 +25,7 @@ from darts_tsformers.workflow.windows import forecast_future, forecast_windows
 def compare(
     table: Table,
     horizon: int,
-    model: str = "patchtst",
+    model: str = AUTO,
     *,
     lookback: int | None = None,
     epochs: int | None = None,
@@ -48,7 +48,7 @@ def compare(
         Steps to forecast.
     model
         ``"patchtst"``, ``"itransformer"``, ``"informer"``, ``"log_sparse"``, ``"autoformer"``, ``"fedformer"`` or
-        ``"tft"``.
+        ``"tft"``; by default the one that did best in benchmarks on series like these.
     lookback, epochs
         Steps the forecaster sees, and most epochs to train; chosen to fit the series by default.
     quantiles
@@ -80,7 +80,7 @@ def compare(
     >>> days = pd.date_range("2024-01-01", periods=90, freq="D", name="day")
     >>> week = np.sin(np.arange(90) * 2 * np.pi / 7) + np.arange(90) % 5
     >>> table = Table(TimeSeries.from_times_and_values(days, week, columns=["units"]))
-    >>> comparison = compare(table, horizon=7, epochs=1, verbose=False)
+    >>> comparison = compare(table, horizon=7, model="patchtst", epochs=1, verbose=False)
     >>> list(comparison.scores.index)
     ['PatchTSTModel', 'NaiveSeasonal', 'ExponentialSmoothing', 'RegressionEnsemble']
     >>> comparison.forecast.start_time()
@@ -90,6 +90,7 @@ def compare(
         table.target,
         horizon,
         model,
+        future_covariates=table.future_covariates,
         lookback=lookback,
         epochs=epochs,
         quantiles=quantiles,

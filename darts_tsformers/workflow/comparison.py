@@ -93,9 +93,14 @@ class Comparison:
             f"look-back {self.settings.lookback}, season {self.settings.season}"
         )
         formats = {"seconds": "{:.1f}".format}
-        return (
-            f"{heading}\n\n{self.scores.rename_axis(None).to_string(float_format='{:.4g}'.format, formatters=formats)}"
-        )
+        scores = self.scores.rename_axis(None).to_string(float_format="{:.4g}".format, formatters=formats)
+        return "\n".join([heading, *self._why(), "", scores])
+
+    def _why(self) -> list[str]:
+        recommendation = self.settings.recommendation
+        if recommendation is None:
+            return []
+        return [f"{self.name} was chosen: {recommendation.because}"]
 
     @property
     def validation_start(self) -> Time:

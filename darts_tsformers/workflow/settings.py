@@ -6,6 +6,7 @@ from typing import Any
 
 from darts import TimeSeries
 
+from darts_tsformers.recommendation import Recommendation, recommend
 from darts_tsformers.seasonality import seasonal_period
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.splits import Split, split_rows
@@ -20,6 +21,10 @@ MODELS = {
     "tft": "TemporalFusionTransformerModel",
 }
 """Models by the name users give, with the name of their class in the package."""
+AUTO = "auto"
+"""In place of a model: the one that :func:`~darts_tsformers.recommendation.recommend` puts first."""
+
+_BY_CLASS = {model_class: name for name, model_class in MODELS.items()}
 
 _USUAL_LOOKBACK = 168
 _MAX_SEASONAL_LOOKBACK = 336
@@ -52,6 +57,8 @@ class Settings:
         The rows of training, validation and test.
     model_arguments
         Arguments of the model's class beyond these.
+    recommendation
+        Why it is this model; None if it was asked for.
 
     Examples
     --------
@@ -61,7 +68,7 @@ class Settings:
     >>> from darts_tsformers.workflow.settings import choose_settings
     >>> days = pd.date_range("2024-01-01", periods=90, freq="D", name="day")
     >>> week = np.sin(np.arange(90) * 2 * np.pi / 7) + np.arange(90) % 5
-    >>> settings = choose_settings(TimeSeries.from_times_and_values(days, week), horizon=7)
+    >>> settings = choose_settings(TimeSeries.from_times_and_values(days, week), horizon=7, model="patchtst")
     >>> settings.lookback, settings.season, settings.model_class
     (21, 7, 'PatchTSTModel')
     """
@@ -77,6 +84,7 @@ class Settings:
     patience: int
     split: Split
     model_arguments: Mapping[str, Any]
+    recommendation: Recommendation | None
 
     @property
     def model_class(self) -> str:
@@ -86,14 +94,15 @@ class Settings:
     @property
     def draws_paths(self) -> bool:
         """Whether quantiles are counted over sampled paths: the model forecasts step by step."""
-        return self.model == "log_sparse"
+        return self.model == "log_sparse" and self.model_arguments.get("mode") != "direct"
 
 
 def choose_settings(
     target: TimeSeries,
     horizon: int,
-    model: str = "patchtst",
+    model: str = AUTO,
     *,
+    future_covariates: TimeSeries | None = None,
     lookback: int | None = None,
     epochs: int | None = None,
     quantiles: Sequence[float] | None = None,
@@ -113,7 +122,9 @@ def choose_settings(
     horizon, lookback
         In steps; at least 1.
     model
-        A key of :data:`MODELS`.
+        A key of :data:`MODELS`, or :data:`AUTO`.
+    future_covariates
+        What is known over the horizon, which counts in the choice of a model.
     epochs
         Most epochs to train; at least 1.
     quantiles
@@ -128,8 +139,8 @@ def choose_settings(
     DataError
         If an argument is out of its range or the series is too short for it.
     """
-    if model not in MODELS:
-        raise DataError(f"unknown model '{model}': choose from {', '.join(MODELS)}")
+    if model not in (AUTO, *MODELS):
+        raise DataError(f"unknown model '{model}': choose from {', '.join([AUTO, *MODELS])}")
     for name, value in (("horizon", horizon), ("look-back", lookback), ("epochs", epochs)):
         if value is not None and value < 1:
             raise DataError(f"{name} {value} must be at least 1")
@@ -150,11 +161,13 @@ def choose_settings(
             "to validate and to test; shorten them or bring a longer series"
         )
     n_windows = split.validation_start - lookback - horizon + 1
-    arguments: dict[str, Any] = {
-        "batch_size": _batch_size(n_windows, target.n_components),
-        **_sizes(model, lookback, season, n_windows),
-        **(model_arguments or {}),
-    }
+    arguments: dict[str, Any] = {"batch_size": _batch_size(n_windows, target.n_components)}
+    recommendation = None
+    if model == AUTO:
+        recommendation = recommend(target[: split.validation_start], horizon, future_covariates=future_covariates)
+        model = _BY_CLASS[recommendation.best.model]
+        arguments |= recommendation.best.arguments
+    arguments |= _sizes(model, lookback, season, n_windows) | dict(model_arguments or {})
     steps = min(-(-n_windows // arguments["batch_size"]), _MAX_STEPS_PER_EPOCH)
     epochs = epochs or min(max(_MAX_STEPS // steps, 20), 200)
     return Settings(
@@ -169,6 +182,7 @@ def choose_settings(
         patience=max(5, epochs * 15 // 100),
         split=split,
         model_arguments=arguments,
+        recommendation=recommendation,
     )
 
 

@@ -48,6 +48,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
 
 @pytest.fixture(scope="session")
 def comparison(table: Table) -> Comparison:
+    quantiles = (0.9, 0.1, 0.5)
     return compare(
-        table, 5, lookback=14, epochs=2, quantiles=(0.9, 0.1, 0.5), model_arguments=TINY, seed=3, verbose=False
+        table, 5, "patchtst", lookback=14, epochs=2, quantiles=quantiles, model_arguments=TINY, seed=3, verbose=False
     )

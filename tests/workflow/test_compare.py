@@ -175,7 +175,7 @@ def test_a_future_covariate_is_used(write):
 
 def test_a_past_covariate_reaches_the_model(write):
     table = read_table(write(weekly_wave()), target="sales", past_covariates=["returns", "weekday"])
-    found = compare(table, 4, lookback=8, epochs=1, model_arguments=TINY, verbose=False)
+    found = compare(table, 4, "patchtst", lookback=8, epochs=1, model_arguments=TINY, verbose=False)
     assert found.model.uses_past_covariates
     assert np.isfinite(found.forecast.values()).all()
 
@@ -204,21 +204,21 @@ def test_a_constant_target_is_refused_by_name(table):
 def test_a_training_that_diverges_is_reported(table):
     arguments = TINY | {"optimizer_kwargs": {"lr": 1e30}}
     with pytest.raises(DataError, match=r"^training diverged: the validation loss was never finite"):
-        compare(table, 5, lookback=7, epochs=1, model_arguments=arguments, verbose=False)
+        compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=arguments, verbose=False)
 
 
 def test_the_process_is_left_as_it_was(table, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     chatty = logging.getLogger("pytorch_lightning")
     before = (torch.get_num_threads(), chatty.level, warnings.filters[:])
-    compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
     assert (torch.get_num_threads(), chatty.level, warnings.filters[:]) == before
     assert os.listdir(tmp_path) == []
     assert capfd.readouterr() == ("", "")
 
 
 def test_progress_goes_to_stderr(table, capsys):
-    compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=True)
+    compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=True)
     shown = capsys.readouterr()
     assert shown.out == ""
     for label in ("training", "NaiveSeasonal", "ExponentialSmoothing"):
@@ -229,7 +229,7 @@ def test_a_table_with_gaps_is_compared_and_scored_on_what_was_observed(table):
     values = table.target.values(copy=True)
     values[np.random.default_rng(0).random(values.shape) < 0.1] = np.nan
     holed = replace(table, target=table.target.with_values(values))
-    comparison = compare(holed, 5, lookback=14, epochs=1, model_arguments=TINY, verbose=False)
+    comparison = compare(holed, 5, "patchtst", lookback=14, epochs=1, model_arguments=TINY, verbose=False)
     assert comparison.scores.notna().all(axis=None)
     assert all(np.isfinite(forecast.values()).all() for forecast in comparison.forecasts.values())
     naive = comparison.backtests["NaiveSeasonal"]
@@ -296,13 +296,13 @@ def test_a_model_that_forecasts_no_number_is_no_success(table, monkeypatch):
     module = importlib.import_module("darts_tsformers.workflow.compare")
     monkeypatch.setattr(module, "naive_seasonal", lambda season: infinite)
     with pytest.raises(DataError, match=r"^the forecast of 'sales' by NaiveSeasonal is not finite"):
-        compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+        compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
 
 
 def test_small_changes_of_large_values_are_forecast(table):
     large = replace(table, target=table.target + 1e9)
-    found = compare(large, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
-    small = compare(table, 5, lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    found = compare(large, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    small = compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
     assert found.scores.loc["NaiveSeasonal", "MAE"] == pytest.approx(small.scores.loc["NaiveSeasonal", "MAE"], rel=1e-5)
     np.testing.assert_allclose(found.forecast.values() - 1e9, small.forecast.values(), atol=1e-3)
     scaled = found.scalers.transform(large).target

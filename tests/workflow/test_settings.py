@@ -4,8 +4,12 @@ import pytest
 from darts import TimeSeries
 from pandas.tseries.frequencies import to_offset
 
+from darts_tsformers.recommendation import ranking, recommend
+from darts_tsformers.recommendation.evidence import Evidence
+from darts_tsformers.recommendation.ranking import CANDIDATES, SIMPLER
 from darts_tsformers.seasonality import seasonal_period
 from darts_tsformers.workflow import DataError
+from darts_tsformers.workflow import settings as settings_module
 from darts_tsformers.workflow.settings import MODELS, choose_settings
 from darts_tsformers.workflow.splits import split_rows
 from tests.helpers import exactly
@@ -90,7 +94,7 @@ def test_a_long_series_trains_on_a_bounded_number_of_steps():
 
 
 def test_what_is_given_goes_before_what_is_chosen():
-    settings = choose_settings(series(500, "D"), 3, lookback=9, epochs=4, model_arguments={"d_model": 8})
+    settings = choose_settings(series(500, "D"), 3, "patchtst", lookback=9, epochs=4, model_arguments={"d_model": 8})
     assert (settings.lookback, settings.epochs, settings.model_arguments["d_model"]) == (9, 4, 8)
     assert settings.model_arguments["patch_length"] <= 9
 
@@ -102,7 +106,7 @@ def test_what_is_given_goes_before_what_is_chosen():
         ({"lookback": 0}, "look-back 0 must be at least 1"),
         ({"epochs": -3}, "epochs -3 must be at least 1"),
         ({"seed": -1}, "seed -1 must be at least 0 and below 2^31"),
-        ({"model": "prophet"}, f"unknown model 'prophet': choose from {', '.join(MODELS)}"),
+        ({"model": "prophet"}, f"unknown model 'prophet': choose from auto, {', '.join(MODELS)}"),
         (
             {"horizon": 12, "lookback": 80},
             "100 rows are too few: a look-back of 80 and a horizon of 12 need 116, to train, to validate and to test; "
@@ -130,3 +134,42 @@ def test_a_setting_out_of_range_is_refused(arguments, message):
 
 def test_the_shortest_series_allowed_is_allowed():
     assert choose_settings(series(116, "D"), 12, lookback=80).split.validation_start == 92
+
+
+def evidence_for(name: str) -> Evidence:
+    """Make up figures by which one model is the best everywhere."""
+    errors = {other: 0.1 if other == name else 0.2 for other in [*CANDIDATES, *SIMPLER]}
+    return Evidence({"ETTh1 96": errors}, dict.fromkeys(CANDIDATES, 1.0))
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_the_model_is_the_one_recommended_for_what_is_trained_on(name, monkeypatch):
+    seen = []
+
+    def watched(given, *args, **kwargs):
+        seen.append(given)
+        return recommend(given, *args, **kwargs)
+
+    monkeypatch.setattr(settings_module, "recommend", watched)
+    monkeypatch.setattr(ranking, "measured", lambda: evidence_for(name))
+    target = series(100, "D")
+    settings = choose_settings(target, 5, future_covariates=target)
+    assert settings.model_class == CANDIDATES[name].model
+    assert settings.model_arguments.items() >= CANDIDATES[name].arguments.items()
+    assert settings.recommendation.facts.has_future
+    assert not settings.draws_paths
+    assert seen == [target[: settings.split.validation_start]]
+
+
+def test_a_model_that_is_asked_for_is_not_recommended():
+    settings = choose_settings(series(100, "D"), 5, "log_sparse")
+    assert settings.recommendation is None
+    assert settings.draws_paths
+    assert not choose_settings(series(100, "D"), 5, "log_sparse", model_arguments={"mode": "direct"}).draws_paths
+
+
+def test_an_argument_of_the_user_goes_before_the_recommended_one(monkeypatch):
+    monkeypatch.setattr(ranking, "measured", lambda: evidence_for("LogSparse"))
+    settings = choose_settings(series(100, "D"), 5, model_arguments={"mode": "autoregressive"})
+    assert settings.model_arguments["mode"] == "autoregressive"
+    assert settings.draws_paths

@@ -1,0 +1,79 @@
+"""What is said of accuracy, from results of which it is known."""
+
+import pandas as pd
+import pytest
+
+from benchmarks.accuracy import choice, long_horizon
+from benchmarks.accuracy.long_horizon import Task
+from benchmarks.accuracy.published import SMAMBA, TABLES, Published
+from benchmarks.accuracy.summary import beside_published
+from benchmarks.core import data
+from benchmarks.core.figures import mean_of
+from darts_tsformers.recommendation import ranking
+from darts_tsformers.recommendation.evidence import Evidence
+
+
+def figures(**mse):
+    result = {"lookback": 96, "mae": 0.5}
+    cases = {
+        f"{model}, seed {seed}": {"result": {"model": model, "mse": one, "mse, published windows": one / 2} | result}
+        for model, errors in mse.items()
+        for seed, one in enumerate(errors, start=1)
+    }
+    return {"cases": cases | {"broken": {"over": "more than 3 s"}}}
+
+
+def test_the_mean_and_the_spread_stand_beside_what_was_published():
+    found = beside_published({"A": Published(0.2, 0.3, 336, "Somebody 2020")}, figures(A=[0.3, 0.5, 0.4], B=[0.25]))
+    assert found.splitlines()[2:] == [
+        "| A | 3 | 96 | 0.400 | 0.200 | 0.500 | 0.200 | 0.200 | 0.300 | 336 | Somebody 2020 |",
+        "| B | 1 | 96 | 0.250 | – | 0.500 | 0.125 | – | – | – | – |",
+    ]
+
+
+def test_a_model_is_held_against_the_paper_on_the_windows_of_the_paper():
+    task = next(task for task in long_horizon.TASKS if task.name == "ETTh1 96")
+    goals = {goal.what: goal for goal in long_horizon.goals(task, {"PatchTST": 0.385})}
+    found = figures(PatchTST=[0.4], iTransformer=[0.4])
+    assert TABLES["ETTh1 96"]["iTransformer"].source == SMAMBA
+    assert goals["ETTh1 96: PatchTST, MSE"].figure(found) == 0.4
+    assert goals["ETTh1 96: PatchTST as published (0.375), MSE"].figure(found) == 0.2
+    assert goals["ETTh1 96: iTransformer as published (0.386), MSE"].figure(found) == 0.4
+    assert goals["ETTh1 96: PatchTST as published (0.375), MSE"].at_most == pytest.approx(1.05 * 0.375)
+
+
+def test_of_prices_the_last_column_is_forecast_and_the_others_are_known(monkeypatch):
+    frame = pd.DataFrame({"load": [1.0, 2.0], "wind": [3.0, 4.0], "price": [5.0, 6.0]})
+    frame.index = pd.date_range("2024-01-01", periods=2, freq="h")
+    monkeypatch.setattr(data, "read", lambda name: data.DataSet(frame, 1, 1))
+    given, known = Task("prices 1", "prices", 1, 1, 1, 1, has_future=True).read()
+    assert given.frame.columns.tolist() == ["price"]
+    assert known.components.tolist() == ["load", "wind"]
+    assert Task("prices 1", "prices", 1, 1, 1, 1).read()[1] is None
+
+
+def test_mean_of_a_model_that_was_not_measured_is_none():
+    assert mean_of("C")(figures(A=[0.3])) is None
+
+
+def test_advice_is_judged_with_and_without_the_figures_of_the_data_set(monkeypatch):
+    names = [*ranking.CANDIDATES, *ranking.SIMPLER]
+
+    def errors(**best):
+        return dict.fromkeys(names, 0.4) | best
+
+    known = Evidence(
+        {"ETTh1 96": errors(TFT=0.2), "weather 96": errors(TFT=0.3, PatchTST=0.2)}, dict.fromkeys(names, 1.0)
+    )
+    monkeypatch.setattr(choice, "measured", lambda: known)
+    facts = {
+        "horizon": 96, "n_series": 1, "n_steps": 8640, "n_components": 7, "season": 24, "seasonal_strength": 0.3,
+        "seasonal_skill": 0.2, "missing_share": 0.0, "has_future": False,
+    }  # fmt: skip
+    cases = {"ETTh1 96": {"result": facts}, "weather 96": {"result": facts | {"season": 144}}, "new": {"result": facts}}
+    assert [tuple(one) for one in choice.judged({"cases": cases})] == [
+        ("ETTh1 96", "TemporalFusionTransformerModel", 1.0, "PatchTSTModel", 2.0),
+        ("weather 96", "PatchTSTModel", 1.0, "TemporalFusionTransformerModel", pytest.approx(1.5)),
+    ]
+    assert choice.share_near("excess")({"cases": cases}) == 1
+    assert choice.share_near("held_out_excess")({"cases": cases}) == 0

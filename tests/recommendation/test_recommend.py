@@ -1,0 +1,174 @@
+"""The ranking follows the figures that the rules name."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from darts import TimeSeries
+
+import darts_tsformers
+from darts_tsformers import recommend
+from darts_tsformers.recommendation.evidence import Evidence, measured
+from darts_tsformers.recommendation.facts import Facts
+from darts_tsformers.recommendation.ranking import CANDIDATES, SIMPLER, rank
+from darts_tsformers.recommendation.rules import RULES
+from tests.helpers import exactly
+
+FACTS = {
+    "horizon": 48,
+    "n_series": 1,
+    "n_steps": 8640,
+    "n_components": 7,
+    "season": 24,
+    "seasonal_strength": 0.4,
+    "seasonal_skill": 0.2,
+    "missing_share": 0.0,
+    "has_future": False,
+}
+NAMES = [*CANDIDATES, *SIMPLER]
+SECONDS = {name: 2.0 + i for i, name in enumerate(CANDIDATES)}
+
+
+def facts(**changes: object) -> Facts:
+    return Facts(**FACTS | changes)
+
+
+def errors(best: str) -> dict[str, float]:
+    return {name: 0.1 if name == best else 0.2 + i / 100 for i, name in enumerate(NAMES)}
+
+
+def evidence(**best: str) -> Evidence:
+    """Make up figures, by the model that did best in each benchmark."""
+    return Evidence({name.replace("_at_", " "): errors(one) for name, one in best.items()}, SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "benchmarks"),
+    [
+        ({}, ["ETTh1 96", "ETTh2 96"]),
+        ({"season": 96}, ["ETTm1 96", "weather 96"]),
+        ({"seasonal_strength": 0.09}, ["exchange_rate 96"]),
+        ({"n_steps": 1999}, ["national_illness 24"]),
+        ({"n_steps": 1999, "seasonal_strength": 0.0}, ["national_illness 24"]),
+        ({"n_components": 15}, ["ETTh1 96", "ETTh2 96", "weather 96"]),
+        ({"has_future": True}, ["ETTh1 96", "ETTh2 96", "epf_NP 24", "epf_PJM 24", "epf_BE 24"]),
+        ({"missing_share": 0.05}, ["ETTh1 96", "ETTh2 96", "ETTh1 96 with gaps"]),
+    ],
+)
+def test_which_benchmarks_speak_for_a_series(changes, benchmarks):
+    holding = [rule for rule in RULES if rule.holds(facts(**changes))]
+    assert [name for rule in holding for name in rule.benchmarks] == benchmarks
+
+
+def test_the_best_where_series_were_alike_comes_first():
+    known = evidence(ETTh1_at_96="Autoformer", exchange_rate_at_96="LogSparse")
+    assert rank(facts(), known).best.model == "AutoformerModel"
+    choice = rank(facts(seasonal_strength=0.0), known).best
+    assert (choice.model, choice.arguments, choice.excess) == (
+        "LogSparseTransformerModel",
+        {"mode": "direct"},
+        pytest.approx(1),
+    )
+    assert choice.reasons == ("exchange_rate 96: MSE 0.100, the lowest error",)
+
+
+def test_several_benchmarks_count_alike_by_how_far_each_is_above_the_lowest():
+    known = evidence(ETTh1_at_96="TFT", ETTh2_at_96="FEDformer")
+    scaled = Evidence(known.errors | {"ETTh2 96": {n: 100 * e for n, e in errors("FEDformer").items()}}, SECONDS)
+    names = list(CANDIDATES)
+    expected = math.sqrt((0.2 + names.index("FEDformer") / 100) / 0.1)
+    for each in (known, scaled):
+        found = {one.model: one.excess for one in rank(facts(), each).ranking}
+        assert found["FEDformerModel"] == pytest.approx(expected)
+    assert len(found) == len(CANDIDATES)
+
+
+def test_without_a_benchmark_like_it_all_count():
+    known = evidence(weather_at_96="iTransformer")
+    found = rank(facts(), known)
+    assert found.best.model == "ITransformerModel"
+    assert found.rules == ("a season of 24 steps (strength 0.40), as in no benchmark so far",)
+
+
+def test_what_is_over_the_budget_goes_to_the_end():
+    known = evidence(ETTh1_at_96="TFT")
+    free = rank(facts(), known)
+    assert [one.is_within_budget for one in free.ranking] == [True] * len(CANDIDATES)
+    times = {one.model: one.seconds for one in free.ranking}
+    some = rank(facts(), known, budget_seconds=times["ITransformerModel"])
+    within = [one.model for one in some.ranking if one.is_within_budget]
+    assert within == ["PatchTSTModel", "ITransformerModel"]
+    assert [one.model for one in some.ranking[:2]] == within
+    assert some.ranking[2].model == "TemporalFusionTransformerModel"
+    assert "about 50 s, over the budget" in str(rank(facts(), known, budget_seconds=1))
+
+
+def test_time_grows_with_windows_look_back_and_of_some_models_with_components():
+    known = evidence(ETTh1_at_96="TFT")
+
+    def seconds(**changes):
+        return {one.model: one.seconds for one in rank(facts(**changes), known).ranking}
+
+    base, wide, far = seconds(), seconds(n_components=70), seconds(horizon=192)
+    assert base["ITransformerModel"] == pytest.approx(10 * 3.0 * (8640 - 96 - 47) / 8449)
+    assert wide["ITransformerModel"] == base["ITransformerModel"]
+    assert wide["PatchTSTModel"] == pytest.approx(10 * base["PatchTSTModel"])
+    assert far["InformerModel"] == pytest.approx(base["InformerModel"] * 2 * (8640 - 383) / (8640 - 143))
+
+
+def test_something_simpler_that_did_better_is_named():
+    found = rank(facts(), evidence(ETTh1_at_96="NLinear"))
+    assert found.best.model == "PatchTSTModel"
+    assert found.remarks == ("Darts' NLinearModel had the lowest error there: try it too",)
+    assert str(found).endswith(found.remarks[0])
+
+
+def test_what_it_says():
+    lines = str(rank(facts(), evidence(ETTh1_at_96="TFT"))).splitlines()
+    assert lines[:4] == [
+        "a season of 24 steps (strength 0.40), as in ETTh1 96",
+        "",
+        "1. TemporalFusionTransformerModel(): the lowest error, about 80 s",
+        "   ETTh1 96: MSE 0.100, the lowest error",
+    ]
+    assert lines[4] == "2. PatchTSTModel(): 2.000 times the lowest error, about 20 s"
+
+
+SERIES = TimeSeries.from_times_and_values(
+    pd.date_range("2024-01-01", periods=103, freq="D"), np.random.default_rng(0).normal(size=(103, 3))
+)
+
+
+def test_what_comes_first_can_be_made_and_several_series_count_together():
+    found = recommend([SERIES, SERIES[:59]], 7, future_covariates=SERIES)
+    assert (found.facts.n_steps, found.facts.has_future) == (162, True)
+    for one in found.ranking:
+        getattr(darts_tsformers, one.model)(21, 7, **one.arguments)
+    assert found.to_frame().index.tolist() == [one.model for one in found.ranking]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"horizon": 0}, "horizon=0 must be an integer of at least 1"),
+        ({"horizon": 7, "budget_seconds": 0}, "budget_seconds=0 must be above 0"),
+        ({"horizon": 7, "budget_seconds": math.nan}, "budget_seconds=nan must be above 0"),
+        ({"horizon": 7, "series": []}, "n_series=0 must be an integer of at least 1"),
+        (
+            {"horizon": 7, "series": [SERIES, SERIES.univariate_component(0)]},
+            "series must all have the same number of components, not 1 and 3",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=exactly(message)):
+        recommend(**{"series": SERIES} | arguments)
+
+
+def test_what_the_package_comes_with_has_every_candidate():
+    known = measured()
+    assert known.errors
+    for errors_there in known.errors.values():
+        assert errors_there.keys() >= set(NAMES)
+    assert known.seconds.keys() == CANDIDATES.keys()
