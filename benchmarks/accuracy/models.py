@@ -56,6 +56,8 @@ MODELS: dict[str, Build] = {
     "Autoformer": of(AutoformerModel, attention=("auto_correlation", {"factor": 3}), **CLOCK, **trained_by(3e-4)),
     "FEDformer": of(FEDformerModel, **CLOCK, **trained_by(3e-4)),
     "TFT": of(TemporalFusionTransformerModel, d_model=32, d_variable=8, **CLOCK, **trained_by(1e-3, 0.6)),
-    "DLinear": of(DLinearModel, **trained_by(1e-3)),
-    "NLinear": of(NLinearModel, **trained_by(1e-3)),
+    "DLinear": of(DLinearModel, **trained_by(1e-3, batch=256)),
+    "NLinear": of(NLinearModel, **trained_by(1e-3, batch=256)),
 }
+BY_COMPONENT = ("DLinear", "NLinear")
+"""Darts lays them over all components at once, with a weight for each pair; their paper over one at a time."""

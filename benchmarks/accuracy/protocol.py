@@ -41,17 +41,29 @@ def with_gaps(given: DataSet, share: float) -> DataSet:
     return replace(given, frame=given.frame.mask(hidden))
 
 
+def series_of(given: DataSet, *, by_component: bool = False) -> list[TimeSeries]:
+    """Return the table as one series, or each column as one, which a model then forecasts by the same weights."""
+    whole = TimeSeries.from_dataframe(given.frame)
+    return [whole.univariate_component(name) for name in whole.components] if by_component else [whole]
+
+
 def train(
-    model: TorchForecastingModel, given: DataSet, stride: int = 1, future: TimeSeries | None = None, **components: Any
+    model: TorchForecastingModel,
+    given: DataSet,
+    stride: int = 1,
+    future: TimeSeries | None = None,
+    *,
+    by_component: bool = False,
 ) -> float:
     """Train on the training part and stop by the validation part; return the seconds it took."""
-    series = TimeSeries.from_dataframe(given.frame, **components)
+    series = series_of(given, by_component=by_component)
+    known = None if future is None else [future] * len(series)
     start = time.perf_counter()
     model.fit(
-        series[: given.train],
-        val_series=series[given.train - model.input_chunk_length : given.validation],
-        future_covariates=future,
-        val_future_covariates=future,
+        [one[: given.train] for one in series],
+        val_series=[one[given.train - model.input_chunk_length : given.validation] for one in series],
+        future_covariates=known,
+        val_future_covariates=known,
         stride=stride,
         verbose=False,
     )
@@ -59,20 +71,20 @@ def train(
 
 
 def forecasts(
-    model: TorchForecastingModel, given: DataSet, future: TimeSeries | None = None, **components: Any
+    model: TorchForecastingModel, given: DataSet, future: TimeSeries | None = None, *, by_component: bool = False
 ) -> np.ndarray:
     """Return the forecasts of all test windows, ``(windows, H, C)``."""
-    series = TimeSeries.from_dataframe(given.frame, **components)
+    series = series_of(given, by_component=by_component)
     found = model.historical_forecasts(
-        series[given.validation - model.input_chunk_length :],
-        future_covariates=future,
+        [one[given.validation - model.input_chunk_length :] for one in series],
+        future_covariates=None if future is None else [future] * len(series),
         forecast_horizon=model.output_chunk_length,
         stride=1,
         retrain=False,
         last_points_only=False,
         verbose=False,
     )
-    return np.stack([forecast.values() for forecast in found])
+    return np.concatenate([np.stack([forecast.values() for forecast in each]) for each in found], axis=-1)
 
 
 def actual(given: DataSet, horizon: int) -> np.ndarray:

@@ -38,8 +38,8 @@ CANDIDATES = {
 """What can be recommended, by its name in the evidence."""
 
 SIMPLER = {
-    "DLinear": "Darts' DLinearModel",
-    "NLinear": "Darts' NLinearModel",
+    "DLinear": "Darts' DLinearModel, one component at a time,",
+    "NLinear": "Darts' NLinearModel, one component at a time,",
     "last value": "repeating the last value",
     "last season": "repeating the last season",
 }

@@ -120,7 +120,7 @@ def test_time_grows_with_windows_look_back_and_of_some_models_with_components():
 def test_something_simpler_that_did_better_is_named():
     found = rank(facts(), evidence(ETTh1_at_96="NLinear"))
     assert found.best.model == "PatchTSTModel"
-    assert found.remarks == ("Darts' NLinearModel had the lowest error there: try it too",)
+    assert found.remarks == ("Darts' NLinearModel, one component at a time, had the lowest error there: try it too",)
     assert str(found).endswith(found.remarks[0])
 
 
