@@ -95,13 +95,16 @@ def _row(name: str, results: Results) -> list[str]:
 
 
 def _said(results: Results) -> str:
-    median = median_speed_up(results)
-    sizes = len(results.get("patchtst_step", {}).get("points", []))
+    figures = results.get("patchtst_step", {})
+    where = figures.get("environment", {})
+    peers = " and ".join(f"{name} {where.get(name, '')}" for name in ("neuralforecast", "transformers", "darts"))
+    gpu = " No GPU was at hand: `python -m benchmarks run --device cuda` would measure there."
     return (
-        f"Time on one thread, the geometric mean over {sizes} sizes; the peers are neuralforecast 3.3, transformers "
-        f"5.23 and Darts 0.48. In the median over the models our training step is {number(median, 2)} times as fast as "
-        "the fastest peer's. Growth is fitted from 2,048 steps on. MSE: all test windows, mean over the seeds. No GPU "
-        "was at hand: `python -m benchmarks run --device cuda` would measure there."
+        f"Time on one thread, the geometric mean over {len(figures.get('points', []))} sizes; peers are those of "
+        f"{peers}. "
+        f"In the median over the models our training step is {number(median_speed_up(results), 2)} times as fast "
+        "as the fastest peer's. Growth is fitted from 2,048 steps on. MSE: all test windows, mean over the seeds."
+        + (gpu if where.get("device") == "cpu" else "")
     )
 
 

@@ -45,12 +45,15 @@ def facts(task: Task) -> dict[str, Any]:
 def judged(figures: Figures) -> Iterator[Judged]:
     """Ask for each data set that is evidence, with that evidence and without it."""
     evidence = measured()
+    of_data = {task.name: task.data for task in TASKS}
     for name, case in figures.get("cases", {}).items():
-        if name in evidence.errors and len(evidence.errors) > 1:
+        same_data = [other for other, data in of_data.items() if data == of_data.get(name)]
+        others = evidence.without(same_data)
+        if name in evidence.errors and others.errors:
             of_it = Facts(**case["result"])
             errors = evidence.errors[name]
             found = []
-            for known in (evidence, evidence.without(name)):
+            for known in (evidence, others):
                 best = rank(of_it, known).best
                 found += [best.model, errors[best.name] / min(errors.values())]
             yield Judged(name, *found)

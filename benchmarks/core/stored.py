@@ -43,7 +43,7 @@ class Held:
             return "" if found == stored else f"{name} is {found!r}, stored {stored!r}"
         if abs(found - stored) <= self.moves[name] * abs(stored):
             return ""
-        share = abs(found / stored - 1)
+        share = abs(found / stored - 1) if stored else float("inf")
         return f"{name} is {found:.8g}, stored {stored:.8g}: it moved by {share:.2%}, {self.moves[name]:.2%} allowed"
 
     @property

@@ -42,7 +42,8 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
     missing = x.isnan()
     wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
     n_observed = (~missing).sum(dim=1, keepdim=True).clamp_min(1)
-    mean = (wide.nan_to_num(nan=0.0).sum(dim=1, keepdim=True) / n_observed).to(x.dtype)
+    rounded = wide.nansum(dim=1, keepdim=True) / n_observed
+    mean = (rounded + (wide - rounded).nansum(dim=1, keepdim=True) / n_observed).to(x.dtype)
     return Filled(torch.where(missing, mean, x), missing.to(x.dtype), mean)
 
 

@@ -249,6 +249,11 @@ class TSFormerModel(StoredModel, ABC):
             use_static_covariates=self.uses_static_covariates,
         )
 
+    def _setup_for_train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Let go of the last forecast, with the network that made it and its series."""
+        self.__dict__.pop("_prediction_trainer", None)
+        return super()._setup_for_train(*args, **kwargs)
+
     def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Forecast in this process alone: of a forecast made by several, each would have a part only."""
         of_training = self.trainer_params

@@ -1,7 +1,7 @@
 """What was measured, as far as the rules rest on it: written by ``python -m benchmarks report``."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -39,9 +39,9 @@ class Evidence:
         found = self.errors.get(benchmark, {})
         return {name: error / min(found.values()) for name, error in found.items()}
 
-    def without(self, benchmark: str) -> "Evidence":
-        """Return what would be known had a benchmark not been run."""
-        kept = {name: errors for name, errors in self.errors.items() if name != benchmark}
+    def without(self, benchmarks: Collection[str]) -> "Evidence":
+        """Return what would be known had some benchmarks not been run."""
+        kept = {name: errors for name, errors in self.errors.items() if name not in benchmarks}
         return Evidence(kept, self.seconds)
 
 

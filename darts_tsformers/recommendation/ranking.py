@@ -1,14 +1,16 @@
 """From facts and evidence to a ranking."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
 from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.models._series import check_finite
 from darts_tsformers.recommendation.evidence import COMPONENTS, LENGTH, WINDOWS, Evidence, measured
 from darts_tsformers.recommendation.facts import Facts, measure
 from darts_tsformers.recommendation.rules import RULES, Rule
@@ -57,7 +59,8 @@ class Choice:
     model
         Name of its class in ``darts_tsformers``.
     arguments
-        Arguments of the class that it was measured with and that are not its defaults.
+        Arguments of the class without which it is another model. Sizes, look-back and training are not among them:
+        those of the benchmarks are in ``benchmarks/accuracy``.
     excess
         Its mean squared error as a multiple of the lowest, the geometric mean over the benchmarks that speak for the
         series.
@@ -144,9 +147,11 @@ class Recommendation:
         for place, one in enumerate(self.ranking, start=1):
             arguments = ", ".join(f"{name}={value!r}" for name, value in one.arguments.items())
             over = "" if one.is_within_budget else ", over the budget"
-            lines.append(f"{place}. {one.model}({arguments}): {_times(one.excess)}, about {one.seconds:,.0f} s{over}")
+            seconds = f"about {one.seconds:,.0f} s" if one.seconds >= 1 else "less than a second"
+            lines.append(f"{place}. {one.model}({arguments}): {_times(one.excess)}, {seconds}{over}")
             lines += [f"   {reason}" for reason in one.reasons]
-        return "\n".join([*lines, *(["", *self.remarks] if self.remarks else [])])
+        estimated = f"Times are rough: {EPOCHS} epochs at width 64 on one core."
+        return "\n".join([*lines, "", *self.remarks, estimated])
 
 
 def recommend(
@@ -181,8 +186,8 @@ def recommend(
     Raises
     ------
     ValueError
-        If there are no series or they have different numbers of components, ``horizon`` is below 1, or
-        ``budget_seconds`` is not above 0.
+        If ``series`` is anything else, or empty, infinite, shorter than horizon and a step, wholly unobserved, or of
+        different components or frequencies; if ``horizon`` is below 1, or ``budget_seconds`` is not above 0.
 
     Examples
     --------
@@ -197,15 +202,40 @@ def recommend(
     'a season of 24 steps (strength 0.82)'
     >>> print(found)  # doctest: +SKIP
     """
-    given = [series] if isinstance(series, TimeSeries) else list(series)
-    require_at_least(1, horizon=horizon, n_series=len(given))
-    widths = sorted({one.n_components for one in given})
-    if len(widths) > 1:
-        raise ValueError(f"series must all have the same number of components, not {' and '.join(map(str, widths))}")
-    if budget_seconds is not None and not budget_seconds > 0:
-        raise ValueError(f"budget_seconds={budget_seconds!r} must be above 0")
-    facts = measure(given, horizon, has_future=future_covariates is not None)
-    return rank(facts, measured(), budget_seconds)
+    require_at_least(1, horizon=horizon)
+    given = checked(series, horizon)
+    if budget_seconds is not None and not (isinstance(budget_seconds, int | float) and budget_seconds > 0):
+        raise ValueError(f"budget_seconds={budget_seconds!r} must be a number above 0")
+    has_future = isinstance(future_covariates, TimeSeries) or bool(future_covariates)
+    return rank(measure(given, horizon, has_future=has_future), measured(), budget_seconds)
+
+
+def checked(series: TimeSeries | Sequence[TimeSeries], horizon: int) -> list[TimeSeries]:
+    """Return series that can be looked at together.
+
+    Raises
+    ------
+    ValueError
+        If they cannot.
+    """
+    given = [series] if isinstance(series, TimeSeries) else list(series) if isinstance(series, Iterable) else [series]
+    strange = [one for one in given if not isinstance(one, TimeSeries)]
+    if strange or not given:
+        kind = type(strange[0] if strange else series).__name__
+        raise ValueError(f"series must be a TimeSeries or a sequence of them, not {kind}")
+    check_finite(series=given)
+    for what, found in {
+        "number of components": {one.n_components for one in given},
+        "frequency": {one.freq_str if one.has_datetime_index else one.freq for one in given},
+    }.items():
+        if len(found) > 1:
+            raise ValueError(f"series must all have the same {what}, not {' and '.join(sorted(map(str, found)))}")
+    longest = max(map(len, given))
+    if longest <= horizon:
+        raise ValueError(f"series must be longer than horizon={horizon}, the longest has {longest} steps")
+    if all(np.isnan(one.values(copy=False)).all() for one in given):
+        raise ValueError("series must have values that were observed")
+    return given
 
 
 def rank(facts: Facts, evidence: Evidence, budget_seconds: float | None = None) -> Recommendation:
@@ -214,17 +244,19 @@ def rank(facts: Facts, evidence: Evidence, budget_seconds: float | None = None) 
     speaking = {name: None for rule in holding for name in rule.benchmarks if name in evidence.errors}
     excess = {name: evidence.excess(name) for name in speaking or evidence.errors}
     choices = [_choice(name, facts, evidence, excess, budget_seconds) for name in CANDIDATES]
+    ranking = sorted(choices, key=lambda one: (not one.is_within_budget, one.excess))
+    rules = [_said(rule, facts, evidence) for rule in holding]
     return Recommendation(
-        ranking=tuple(sorted(choices, key=lambda one: (not one.is_within_budget, one.excess))),
+        ranking=tuple(ranking),
         facts=facts,
-        rules=tuple(_said(rule, facts, evidence) for rule in holding),
-        remarks=tuple(_remarks(excess)),
+        rules=tuple(rules if speaking else [*rules, "all benchmarks count instead"]),
+        remarks=tuple(_remarks(excess, ranking[0].excess)),
     )
 
 
 def _said(rule: Rule, facts: Facts, evidence: Evidence) -> str:
     measured_there = [name for name in rule.benchmarks if name in evidence.errors]
-    return f"{rule.words(facts)}, as in {' and '.join(measured_there) or 'no benchmark so far'}"
+    return f"{rule.words(facts)}, as in {' and '.join(measured_there) or 'no benchmark that was run'}"
 
 
 def _choice(
@@ -250,20 +282,17 @@ def _together(excess: Mapping[str, Mapping[str, float]], name: str) -> float:
 
 
 def _seconds(name: str, facts: Facts, evidence: Evidence) -> float:
-    """Scale the epoch that was measured: time grows with windows and look-back, which grows with the horizon."""
-    length = max(facts.horizon, min(LENGTH, facts.n_steps // 4))
-    windows = max(facts.n_steps - facts.n_series * (length + facts.horizon - 1), 1)
+    """Scale the epoch that was measured."""
     wider = facts.n_components / COMPONENTS if CANDIDATES[name].goes_by_component else 1
-    return EPOCHS * evidence.seconds[name] * windows / WINDOWS * length / LENGTH * wider
+    return EPOCHS * evidence.seconds[name] * facts.n_windows / WINDOWS * facts.lookback / LENGTH * wider
 
 
-def _remarks(excess: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Name what is simpler and did better than every model that can be recommended."""
-    best = min(_together(excess, name) for name in CANDIDATES)
+def _remarks(excess: Mapping[str, Mapping[str, float]], first: float) -> list[str]:
+    """Name what is simpler and did better than the first choice."""
     return [
         f"{words} had {_times(_together(excess, name))} there: try it too"
         for name, words in SIMPLER.items()
-        if _together(excess, name) < best
+        if _together(excess, name) < first
     ]
 
 

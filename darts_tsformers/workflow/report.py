@@ -153,6 +153,7 @@ def _settings(comparison: Comparison) -> dict[str, Any]:
     freq = table.target.freq
     return {
         "model": settings.model_class,
+        "recommended_for": None if settings.recommendation is None else settings.recommendation.because,
         "targets": _components(table.target),
         "past_covariates": _components(table.past_covariates),
         "future_covariates": _components(table.future_covariates),

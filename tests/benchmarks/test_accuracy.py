@@ -67,8 +67,8 @@ def test_advice_is_judged_with_and_without_the_figures_of_the_data_set(monkeypat
     )
     monkeypatch.setattr(choice, "measured", lambda: known)
     facts = {
-        "horizon": 96, "n_series": 1, "n_steps": 8640, "n_components": 7, "season": 24, "seasonal_strength": 0.3,
-        "seasonal_skill": 0.2, "missing_share": 0.0, "has_future": False,
+        "horizon": 96, "lookback": 96, "n_steps": 8640, "n_windows": 8449, "n_components": 7, "season": 24,
+        "seasonal_strength": 0.3, "missing_share": 0.0, "has_future": False,
     }  # fmt: skip
     cases = {"ETTh1 96": {"result": facts}, "weather 96": {"result": facts | {"season": 144}}, "new": {"result": facts}}
     assert [tuple(one) for one in choice.judged({"cases": cases})] == [

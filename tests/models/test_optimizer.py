@@ -59,6 +59,13 @@ def test_complex_parameters_which_no_such_kernel_takes_are_left_to_the_loop():
     assert parameter[0].real.item() == pytest.approx(0.9)
 
 
+def test_an_optimiser_that_knows_no_foreach_can_be_fused():
+    built = Adam([nn.Parameter(torch.zeros(3))])
+    del built.param_groups[0]["foreach"]
+    fuse(built)
+    assert built.param_groups[0]["fused"] is True
+
+
 def test_an_optimiser_without_such_a_kernel_is_left_alone():
     built = RMSprop([nn.Parameter(torch.zeros(3))])
     fuse(built)

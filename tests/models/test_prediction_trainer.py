@@ -1,6 +1,8 @@
 """One trainer serves all forecasts that are made alike."""
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -55,6 +57,16 @@ def test_training_between_two_forecasts_is_seen():
     after = model.predict(3, DATA.series).values()
     assert not np.array_equal(before, after)
     np.testing.assert_array_equal(model.untrained_model().fit(DATA.series).predict(3, DATA.series).values(), before)
+
+
+def test_the_network_and_the_series_of_the_last_forecast_are_let_go_by_training():
+    model, series = trained(), DATA.series[:-1]
+    model.predict(3, series)
+    kept = [weakref.ref(model.model), weakref.ref(model.trainer)]
+    model.reset_model()
+    model.fit(DATA.series, verbose=False)
+    gc.collect()
+    assert [one() for one in kept] == [None, None]
 
 
 def test_a_trainer_of_the_user_is_used_and_not_kept():

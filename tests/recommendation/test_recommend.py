@@ -17,12 +17,12 @@ from tests.helpers import exactly
 
 FACTS = {
     "horizon": 48,
-    "n_series": 1,
+    "lookback": 96,
     "n_steps": 8640,
+    "n_windows": 8497,
     "n_components": 7,
     "season": 24,
     "seasonal_strength": 0.4,
-    "seasonal_skill": 0.2,
     "missing_share": 0.0,
     "has_future": False,
 }
@@ -88,7 +88,10 @@ def test_without_a_benchmark_like_it_all_count():
     known = evidence(weather_at_96="iTransformer")
     found = rank(facts(), known)
     assert found.best.model == "ITransformerModel"
-    assert found.rules == ("a season of 24 steps (strength 0.40), as in no benchmark so far",)
+    assert found.rules == (
+        "a season of 24 steps (strength 0.40), as in no benchmark that was run",
+        "all benchmarks count instead",
+    )
 
 
 def test_what_is_over_the_budget_goes_to_the_end():
@@ -110,18 +113,28 @@ def test_time_grows_with_windows_look_back_and_of_some_models_with_components():
     def seconds(**changes):
         return {one.model: one.seconds for one in rank(facts(**changes), known).ranking}
 
-    base, wide, far = seconds(), seconds(n_components=70), seconds(horizon=192)
-    assert base["ITransformerModel"] == pytest.approx(10 * 3.0 * (8640 - 96 - 47) / 8449)
-    assert wide["ITransformerModel"] == base["ITransformerModel"]
-    assert wide["PatchTSTModel"] == pytest.approx(10 * base["PatchTSTModel"])
-    assert far["InformerModel"] == pytest.approx(base["InformerModel"] * 2 * (8640 - 383) / (8640 - 143))
+    base = seconds()
+    assert base["ITransformerModel"] == pytest.approx(10 * 3.0 * 8497 / 8449)
+    assert seconds(n_components=70)["ITransformerModel"] == base["ITransformerModel"]
+    assert seconds(n_components=70)["PatchTSTModel"] == pytest.approx(10 * base["PatchTSTModel"])
+    assert seconds(lookback=192, n_windows=16994)["InformerModel"] == pytest.approx(4 * base["InformerModel"])
+    assert "less than a second" in str(rank(facts(n_windows=1), known))
 
 
 def test_something_simpler_that_did_better_is_named():
     found = rank(facts(), evidence(ETTh1_at_96="NLinear"))
     assert found.best.model == "PatchTSTModel"
     assert found.remarks == ("Darts' NLinearModel, one component at a time, had the lowest error there: try it too",)
-    assert str(found).endswith(found.remarks[0])
+    assert found.remarks[0] in str(found)
+
+
+def test_what_is_simpler_is_held_against_what_the_budget_allows():
+    known = evidence(ETTh1_at_96="TFT")
+    assert rank(facts(), known).remarks == ()
+    known.errors["ETTh1 96"]["DLinear"] = 0.15
+    assert rank(facts(), known).remarks == ()
+    (said,) = rank(facts(), known, budget_seconds=25).remarks
+    assert said.startswith("Darts' DLinearModel")
 
 
 def test_what_it_says():
@@ -148,22 +161,37 @@ def test_what_comes_first_can_be_made_and_several_series_count_together():
     assert found.to_frame().index.tolist() == [one.model for one in found.ranking]
 
 
+OTHER = TimeSeries.from_times_and_values(pd.date_range("2024-01-01", periods=103, freq="h"), np.ones((103, 3)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"horizon": 0}, "horizon=0 must be an integer of at least 1"),
-        ({"horizon": 7, "budget_seconds": 0}, "budget_seconds=0 must be above 0"),
-        ({"horizon": 7, "budget_seconds": math.nan}, "budget_seconds=nan must be above 0"),
-        ({"horizon": 7, "series": []}, "n_series=0 must be an integer of at least 1"),
+        ({"horizon": 103}, "series must be longer than horizon=103, the longest has 103 steps"),
+        ({"budget_seconds": 0}, "budget_seconds=0 must be a number above 0"),
+        ({"budget_seconds": math.nan}, "budget_seconds=nan must be a number above 0"),
+        ({"budget_seconds": "60"}, "budget_seconds='60' must be a number above 0"),
+        ({"series": []}, "series must be a TimeSeries or a sequence of them, not list"),
+        ({"series": None}, "series must be a TimeSeries or a sequence of them, not NoneType"),
+        ({"series": np.ones(50)}, "series must be a TimeSeries or a sequence of them, not float64"),
         (
-            {"horizon": 7, "series": [SERIES, SERIES.univariate_component(0)]},
+            {"series": [SERIES, SERIES.univariate_component(0)]},
             "series must all have the same number of components, not 1 and 3",
         ),
+        ({"series": [SERIES, OTHER]}, "series must all have the same frequency, not D and h"),
+        ({"series": OTHER * np.nan}, "series must have values that were observed"),
+        ({"series": OTHER * np.inf}, "series 0 has infinite values; what was not observed has to be NaN"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=exactly(message)):
-        recommend(**{"series": SERIES} | arguments)
+        recommend(**{"series": SERIES, "horizon": 7} | arguments)
+
+
+def test_an_empty_sequence_of_covariates_is_none():
+    assert not recommend(SERIES, 7, future_covariates=[]).facts.has_future
+    assert recommend([SERIES], 7, future_covariates=[SERIES]).facts.has_future
 
 
 def test_what_the_package_comes_with_has_every_candidate():

@@ -67,6 +67,7 @@ def test_the_settings_say_what_was_chosen(out, comparison):
     settings = json.loads((out / "settings.json").read_text())
     expected = {
         "model": "PatchTSTModel",
+        "recommended_for": None,
         "targets": ["sales", "returns"],
         "frequency": "D",
         "horizon": 5,
