@@ -101,9 +101,8 @@ def _said(results: Results) -> str:
     gpu = " No GPU was at hand: `python -m benchmarks run --device cuda` would measure there."
     return (
         f"Time on one thread, the geometric mean over {len(figures.get('points', []))} sizes; peers are those of "
-        f"{peers}. "
-        f"In the median over the models our training step is {number(median_speed_up(results), 2)} times as fast "
-        "as the fastest peer's. Growth is fitted from 2,048 steps on. MSE: all test windows, mean over the seeds."
+        f"{peers}. In the median over the models our training step is {number(median_speed_up(results), 2)} times as "
+        "fast as the fastest peer's. Growth is fitted from 2,048 steps on. MSE: all test windows, mean over the seeds."
         + (gpu if where.get("device") == "cpu" else "")
     )
 

@@ -43,7 +43,8 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
     wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
     n_observed = (~missing).sum(dim=1, keepdim=True).clamp_min(1)
     rounded = wide.nansum(dim=1, keepdim=True) / n_observed
-    mean = (rounded + (wide - rounded).nansum(dim=1, keepdim=True) / n_observed).to(x.dtype)
+    rest = (wide - rounded).nansum(dim=1, keepdim=True) / n_observed  # makes it exact for a constant window
+    mean = (rounded + rest).to(x.dtype)
     return Filled(torch.where(missing, mean, x), missing.to(x.dtype), mean)
 
 

@@ -9,6 +9,7 @@ from benchmarks.accuracy.published import SMAMBA, TABLES, Published
 from benchmarks.accuracy.summary import beside_published
 from benchmarks.core import data
 from benchmarks.core.figures import mean_of
+from benchmarks.core.tables import number
 from darts_tsformers.recommendation import ranking
 from darts_tsformers.recommendation.evidence import Evidence
 
@@ -77,3 +78,10 @@ def test_advice_is_judged_with_and_without_the_figures_of_the_data_set(monkeypat
     ]
     assert choice.share_near("excess")({"cases": cases}) == 1
     assert choice.share_near("held_out_excess")({"cases": cases}) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(float("nan"), "nan"), (float("inf"), "inf"), (None, "–"), (3e-7, "3.00e-07")]
+)
+def test_a_figure_that_is_no_number_does_not_lose_the_report(value, written):
+    assert number(value) == written

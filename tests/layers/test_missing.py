@@ -84,3 +84,12 @@ def test_windows_without_covariates_pass_unchanged():
     window = Window(target=torch.zeros(1, 3, 1))
     assert MissingCovariates(0, 0)(window) == window
     assert list(MissingCovariates(0, 0).parameters()) == []
+
+
+@pytest.mark.parametrize("level", [0.1, 123456.7, 1000000.3])
+def test_gaps_of_a_constant_window_are_filled_with_exactly_its_value(level):
+    gaps = holed(11, 97, 3, 0.3).isnan()
+    x = torch.full(gaps.shape, level).masked_fill(gaps, NAN)
+    filled = fill_gaps(x)
+    assert filled.missing.any()
+    assert (filled.values == torch.tensor(level)).all()
