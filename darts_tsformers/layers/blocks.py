@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 ROWS = 256
 """Rows of a block, over all samples. Measured: training takes 0.6 of the time of one large block, and 0.35 where the
-products are narrow; 128 to 512 rows are alike."""
+products are narrow; a forecast of 336 steps 0.6. 128 to 512 rows are alike."""
 
 
 def by_blocks(
@@ -28,9 +28,10 @@ def by_blocks(
 
     Notes
     -----
-    Without gradients, and off the processor, all steps are one block.
+    Off the processor all steps are one block, and so are those of a compiled or exported forecast, whose kernels are
+    fused without it.
     """
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() and torch.compiler.is_compiling():
         return function(*inputs)
     batch, length = inputs[0].shape[:2]
     steps = max(1, ROWS // batch) if inputs[0].device.type == "cpu" else length

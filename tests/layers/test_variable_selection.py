@@ -79,3 +79,18 @@ def test_embedded_numbers_are_never_laid_side_by_side():
         selection.weighing.completed(*(torch.nn.functional.linear(draw(1, n, m), *one) for one in
                                        selection._first_maps(embedding.lines())))  # fmt: skip
     assert 0 < max(seen) < n * m * k
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_forecast_holds_the_networks_of_a_block_at_a_time(recompute, monkeypatch):
+    n, m, d = 23, 5, 7
+    selection, embedding = layers(m, 3, d, recompute=recompute)
+    x = draw(2, n, m, dtype=torch.float64)
+    sizes = {}
+    for rows in (4, 10**6):
+        monkeypatch.setattr(blocks, "ROWS", rows)
+        with torch.inference_mode(), watch_sizes() as seen:
+            selection(x, embedding.lines())
+        sizes[rows] = max(seen)
+    assert sizes[10**6] == 2 * n * m * 2 * d
+    assert sizes[4] < sizes[10**6] / 5
