@@ -13,7 +13,7 @@ from typing import Any
 
 from darts import TimeSeries
 
-from benchmarks.accuracy.models import BY_COMPONENT, MODELS
+from benchmarks.accuracy.models import BY_COMPONENT, MODELS, READS_CALENDAR, encoders
 from benchmarks.accuracy.protocol import actual, forecasts, repeated, scores, train, with_gaps
 from benchmarks.accuracy.published import TABLES
 from benchmarks.accuracy.summary import beside_published
@@ -27,6 +27,10 @@ LONGER = ("PatchTST", "DLinear", "NLinear")
 MARKETS = ("epf_NP", "epf_PJM", "epf_BE")
 FEW_WINDOWS = {"batch_size": 16, "n_epochs": 40, "lr_scheduler_kwargs": {"gamma": 0.95}, "patience": 10}
 """An epoch of few windows is few steps: more epochs of smaller batches, as in the papers."""
+AT_PUBLISHED_RATE = (
+    "At the learning rate of its paper, a third of ours, it has 0.306; the validation part hardly tells them apart (0.222 "
+    "and 0.221), and on ETTh1 the paper's is worse (0.400)"
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,18 @@ class Task:
     """Steps between two windows of training."""
     patchtst_batch: int = 128
     """Batch that PatchTST is tested in, of which the last incomplete one is dropped; the others' is 32."""
+    calendar: tuple[str, ...] = ("hour", "dayofweek")
+    """What the models that read the calendar see of it."""
     training: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Arguments of the models that differ from those of :mod:`benchmarks.accuracy.models`."""
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    """Arguments of single models, by their name."""
     has_future: bool = False
     """Whether all columns but the last are known over the horizon, and only the last is forecast."""
     hidden: float = 0.0
     """Share of the values that count as not observed."""
+    why: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Why models are more than 5 % worse than published, by experiment."""
 
     @property
     def file(self) -> str:
@@ -65,12 +75,32 @@ class Task:
 
 
 TASKS = [
-    Task("ETTh1 96", "ETTh1", 96, 96, 336, 24),
-    Task("ETTh2 96", "ETTh2", 96, 96, 336, 24),
-    Task("ETTm1 96", "ETTm1", 96, 96, 336, 96, stride=3),
+    Task("ETTh1 96", "ETTh1", 96, 96, 336, 24, why={"FEDformer": "Without instance norm, as published, it has 0.390"}),
+    Task("ETTh2 96", "ETTh2", 96, 96, 336, 24, why={"iTransformer": AT_PUBLISHED_RATE}),
+    Task(
+        "ETTm1 96",
+        "ETTm1",
+        96,
+        96,
+        336,
+        96,
+        stride=3,
+        why={"iTransformer": "Trained on all windows, not on every third, it has 0.345"},
+    ),
     Task("weather 96", "weather", 96, 96, 336, 144, stride=8),
     Task("exchange_rate 96", "exchange_rate", 96, 96, 96, 5),
-    Task("national_illness 24", "national_illness", 24, 36, 104, 52, patchtst_batch=16, training=FEW_WINDOWS),
+    Task(
+        "national_illness 24",
+        "national_illness",
+        24,
+        36,
+        104,
+        52,
+        patchtst_batch=16,
+        calendar=("dayofyear",),
+        training=FEW_WINDOWS,
+        own={model: {"optimizer_kwargs": {"lr": 1e-2}} for model in BY_COMPONENT},
+    ),
     *(
         Task(f"{name} 24", name, 24, 168, 168, 24, stride=5, has_future=True)
         for name in ("epf_NP", "epf_PJM", "epf_BE")
@@ -84,7 +114,9 @@ def trial(task: Task, model: str, seed: int) -> dict[str, Any]:
     given, future = task.read()
     seen = with_gaps(given, task.hidden) if task.hidden else given
     lookback = task.longer if model in LONGER else task.lookback
-    made = MODELS[model](lookback, task.horizon, seed, **task.training)
+    calendar = encoders(*task.calendar) if model in READS_CALENDAR else {}
+    arguments = {**task.training, **calendar, **task.own.get(model, {})}
+    made = MODELS[model](lookback, task.horizon, seed, **arguments)
     by_component = model in BY_COMPONENT
     seconds = train(made, seen, task.stride, future, by_component=by_component)
     dropped = task.patchtst_batch if model == "PatchTST" else 32
@@ -105,7 +137,12 @@ def goals(task: Task, bounds: dict[str, float]) -> list[Goal]:
     """Return the goals that a model is at most 5 % worse than published on the same windows, and within its bound."""
     own = [Goal(f"{task.name}: {model}, MSE", mean_of(model), at_most=most) for model, most in bounds.items()]
     return own + [
-        Goal(f"{task.name}: {model} as published ({one.mse:g}), MSE", mean_of(model, one.what), at_most=1.05 * one.mse)
+        Goal(
+            f"{task.name}: {model} as published ({one.mse:g}), MSE",
+            mean_of(model, one.what),
+            at_most=1.05 * one.mse,
+            why=task.why.get(model, ""),
+        )
         for model, one in TABLES.get(task.name, {}).items()
         if model in MODELS
     ]

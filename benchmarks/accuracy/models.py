@@ -22,7 +22,10 @@ from darts_tsformers import (
 Build = Callable[..., TorchForecastingModel]
 """Of look-back, horizon and seed, and by name what a data set needs otherwise."""
 
-CLOCK = {"add_encoders": {"cyclic": {"future": ["hour", "dayofweek"]}}}
+
+def encoders(*parts: str) -> dict[str, Any]:
+    """Return arguments for parts of the calendar as angles, which are known of any future."""
+    return {"add_encoders": {"cyclic": {"future": list(parts)}}}
 
 
 def trained_by(rate: float, gamma: float = 0.5, *, batch: int = 32, epochs: int = 8) -> dict[str, Any]:
@@ -50,14 +53,15 @@ PATCHTST_42 = {"d_model": 16, "n_heads": 4, "d_ff": 128, "dropout": 0.3}
 MODELS: dict[str, Build] = {
     "PatchTST": of(PatchTSTModel, **PATCHTST_42, **trained_by(1e-3, 0.8, batch=128, epochs=12)),
     "iTransformer": of(ITransformerModel, d_model=128, d_ff=128, **trained_by(3e-4, 0.7)),
-    "Informer": of(InformerModel, d_ff=256, **CLOCK, **trained_by(1e-3)),
-    "Informer, instance norm": of(InformerModel, d_ff=256, use_instance_norm=True, **CLOCK, **trained_by(1e-3)),
-    "LogSparse": of(LogSparseTransformerModel, mode="direct", **CLOCK, **trained_by(1e-3)),
-    "Autoformer": of(AutoformerModel, attention=("auto_correlation", {"factor": 3}), **CLOCK, **trained_by(3e-4)),
-    "FEDformer": of(FEDformerModel, **CLOCK, **trained_by(3e-4)),
-    "TFT": of(TemporalFusionTransformerModel, d_model=32, d_variable=8, **CLOCK, **trained_by(1e-3, 0.6)),
+    "Informer": of(InformerModel, d_ff=256, **trained_by(1e-3)),
+    "Informer, instance norm": of(InformerModel, d_ff=256, use_instance_norm=True, **trained_by(1e-3)),
+    "LogSparse": of(LogSparseTransformerModel, mode="direct", **trained_by(1e-3)),
+    "Autoformer": of(AutoformerModel, attention=("auto_correlation", {"factor": 3}), **trained_by(3e-4)),
+    "FEDformer": of(FEDformerModel, **trained_by(3e-4)),
+    "TFT": of(TemporalFusionTransformerModel, d_model=32, d_variable=8, **trained_by(1e-3, 0.6)),
     "DLinear": of(DLinearModel, **trained_by(1e-3, batch=256)),
     "NLinear": of(NLinearModel, **trained_by(1e-3, batch=256)),
 }
+READS_CALENDAR = ("Informer", "Informer, instance norm", "LogSparse", "Autoformer", "FEDformer", "TFT")
 BY_COMPONENT = ("DLinear", "NLinear")
 """Darts lays them over all components at once, with a weight for each pair; their paper over one at a time."""

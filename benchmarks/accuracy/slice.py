@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.accuracy.models import CLOCK, Build, of, trained_by
+from benchmarks.accuracy.models import Build, encoders, of, trained_by
 from benchmarks.accuracy.protocol import actual, forecasts, repeated, scores, train, with_gaps
 from benchmarks.core.data import DataSet, shares, standardised
 from benchmarks.core.stored import Held
@@ -117,7 +117,7 @@ SLICE = Trials(
     }
     | {
         f"demand, {name}": partial(trial, build, DEMAND, gaps=False)
-        for name, build in models(**CLOCK, **trained_by(1e-2, 0.9, epochs=4)).items()
+        for name, build in models(**encoders("hour", "dayofweek"), **trained_by(1e-2, 0.9, epochs=4)).items()
     }
     | {
         f"furnace, {name}": partial(trial, build, FURNACE, gaps=True)
