@@ -28,8 +28,8 @@ MARKETS = ("epf_NP", "epf_PJM", "epf_BE")
 FEW_WINDOWS = {"batch_size": 16, "n_epochs": 40, "lr_scheduler_kwargs": {"gamma": 0.95}, "patience": 10}
 """An epoch of few windows is few steps: more epochs of smaller batches, as in the papers."""
 AT_PUBLISHED_RATE = (
-    "At the learning rate of its paper, a third of ours, it has 0.306; the validation part hardly tells them apart (0.222 "
-    "and 0.221), and on ETTh1 the paper's is worse (0.400)"
+    "At the learning rate of its paper, a third of ours, it has 0.306; the validation part hardly tells them apart "
+    "(0.222 and 0.221), and on ETTh1 the paper's is worse (0.400)"
 )
 
 
