@@ -1,5 +1,6 @@
 """The report: what was aimed at and what was reached, then every table, written from the stored results alone."""
 
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,14 @@ def write(
     rows += [(goal, reached(goal, figures)) for one, figures in found for goal in one.goals]
     measured = [(one, figures) for one, figures in found if figures]
     folder.mkdir(parents=True, exist_ok=True)
-    sections = ["# What was measured", headline(by_name) if headline else "", _goals(rows), _missed(rows)]
+    first = headline(by_name) if headline else ""
+    sections = [
+        "# What was measured",
+        first,
+        _contents([one.title for one, _ in measured]),
+        _goals(rows),
+        _missed(rows),
+    ]
     for benchmark, figures in measured:
         is_speed = isinstance(benchmark, Speed)
         sections += [f"## {benchmark.title}", benchmark.note]
@@ -62,6 +70,12 @@ def reached(goal: Goal, figures: Figures) -> list[str]:
     value = goal.figure(figures)
     verdict = OPEN if value is None else MET if goal.is_met(value) else MISSED
     return [goal.what, goal.bound, number(value), verdict]
+
+
+def _contents(titles: Iterable[str]) -> str:
+    """Link the sections, by the anchors that Markdown's readers make of titles."""
+    kept = str.maketrans("", "", ":,.'()")
+    return "Below: " + "; ".join(f"[{one}](#{one.lower().translate(kept).replace(' ', '-')})" for one in titles) + "."
 
 
 def _goals(rows: list[tuple[Goal, list[str]]]) -> str:
@@ -92,8 +106,8 @@ def _environment(measured: Iterable[tuple[Benchmark, Figures]]) -> str:
 
 def _of_speed(benchmark: Speed, figures: Figures, folder: Path) -> list[str]:
     points = figures["points"]
-    sections = [_spread_over(points, benchmark, what, unit) for what, unit in (("time", "ms"), ("memory", "MB"))]
-    reasons = _reasons(points)
+    sections = [_laid_out(points, benchmark, what, unit) for what, unit in (("time", "ms"), ("memory", "MB"))]
+    reasons = "\n\n".join(said for said in (_spread(points), _reasons(points)) if said)
     along = _varied(points)
     if along and len(points) > 2:
         plots.lines(points, list(benchmark.cases), along, folder / f"{benchmark.name}.png")
@@ -101,7 +115,7 @@ def _of_speed(benchmark: Speed, figures: Figures, folder: Path) -> list[str]:
     return [*sections, reasons]
 
 
-def _spread_over(points: list[dict[str, Any]], benchmark: Speed, what: str, unit: str) -> str:
+def _laid_out(points: list[dict[str, Any]], benchmark: Speed, what: str, unit: str) -> str:
     along = _varied(points)
     rows = []
     for name in benchmark.cases:
@@ -114,6 +128,23 @@ def _spread_over(points: list[dict[str, Any]], benchmark: Speed, what: str, unit
         return ""
     head = [f"{what}, {unit}", *(_named(point["size"], points) for point in points), *(["exponent"] if along else [])]
     return table(head, rows)
+
+
+def _spread(points: list[dict[str, Any]]) -> str:
+    """Say how far the turns of a case lie apart."""
+    found = {
+        f"{name} at {_named(point['size'], points)}": (turns["max"] - turns["min"]) / turns["median"]
+        for point in points
+        for name, outcome in point["cases"].items()
+        if "max" in (turns := outcome.get(point["clock"], {}))
+    }
+    if not found:
+        return ""
+    widest = max(found, key=found.__getitem__)
+    return (
+        f"From the fastest turn of a case to its slowest it is {statistics.median(found.values()):.0%} of the middle "
+        f"one in the median, at most {found[widest]:.0%} ({widest})."
+    )
 
 
 def _reasons(points: list[dict[str, Any]]) -> str:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.tables import table
 from benchmarks.core.trial import Trials
 from darts_tsformers.layers import multi_head
 from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
@@ -127,11 +128,28 @@ def cost_when_off(figures: Figures) -> float | None:
     return None if found is None else found["cost_when_off"]["median"]
 
 
+def laid_out(figures: Figures) -> str:
+    """Lay out a row for each thing compared."""
+    found = figures["cases"]["Informer"]["result"]
+    rows = {
+        "off, to a step without the lines that record": found["cost_when_off"],
+        "off, to the same again (noise)": found["noise"],
+        "attention recorded, to a step without": found["cost_when_on"],
+    }
+    percent = [[name, *(f"{100 * one[what]:.2f}" for what in ("median", "from", "to"))] for name, one in rows.items()]
+    calls = found["calls"]
+    return table(["recording, % of a training step", "more", "from", "to"], percent) + (
+        f"\n\nA step takes {found['ms_a_step']['off']:.1f} ms. The {calls['calls_a_step']} calls that are left when "
+        f"nothing is recorded take {calls['ns_a_call']:.0f} ns each: {calls['share_of_a_step']:.1g} of it."
+    )
+
+
 BENCHMARKS = [
     Trials(
         name="recording",
         title="Explanations: what recording costs",
         cases={"Informer": recording_costs},
+        summary=laid_out,
         seconds=600,
         goals=[Goal("Recording that is off, share of a training step", cost_when_off, at_most=0.01)],
     )

@@ -12,6 +12,7 @@ from benchmarks.core.figures import exponent, of_case, ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.report import write
 from benchmarks.core.speed import Speed
+from benchmarks.core.store import save
 from benchmarks.core.tables import number
 from benchmarks.core.trial import Trials
 
@@ -134,6 +135,20 @@ def test_the_report_says_what_was_missed_and_why(ceilings):
     assert "greedy at length 30: more than 2 GB" in text
     assert "KeyError: 'no such thing as 3'" in text
     assert "What to know." in text
+    assert "Below: [Ceilings](#ceilings)." in text
+
+
+def test_the_report_says_how_far_turns_lie_apart(tmp_path):
+    turns = {"narrow": (19.0, 20.0, 21.0), "wide": (9.0, 10.0, 14.0), "old": None}
+    cases = {
+        name: {"processor": dict(zip(("min", "median", "max"), each, strict=True)) if each else {"median": 3.0}}
+        for name, each in turns.items()
+    }
+    points = [{"size": {"length": 3}, "clock": "processor", "cases": cases | {"broken": {"over": "more than 5 s"}}}]
+    save(tmp_path / "spread.json", {"title": "Spread", "environment": {}, "points": points})
+    write([Speed("spread", "Spread", dict.fromkeys(turns), [])], tmp_path, tmp_path / "report")
+    text = (tmp_path / "report" / "README.md").read_text()
+    assert "slowest it is 30% of the middle one in the median, at most 50% (wide at length 3)." in text
 
 
 def test_nothing_is_timed_where_forms_disagree(tmp_path):
