@@ -136,7 +136,7 @@ def _spread(points: list[dict[str, Any]]) -> str:
         f"{name} at {_named(point['size'], points)}": (turns["max"] - turns["min"]) / turns["median"]
         for point in points
         for name, outcome in point["cases"].items()
-        if "max" in (turns := outcome.get(point["clock"], {}))
+        if (turns := outcome.get(point["clock"], {})).get("n", 1) > 1
     }
     if not found:
         return ""

@@ -294,7 +294,7 @@ NETWORKS = {
 BENCHMARKS = [
     Speed(
         name="decomposition_models",
-        title="Autoformer and FEDformer: training step",
+        title="Autoformer and FEDformer beside the published ways: training step",
         cases={
             label: partial(training_step, build)
             for name, (ours, published, _) in NETWORKS.items()

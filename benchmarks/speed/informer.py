@@ -190,7 +190,7 @@ PRODUCTS = (
 BENCHMARKS = [
     Speed(
         name="informer",
-        title="Informer: training step",
+        title="Informer beside the published way: training step",
         cases={
             "Informer": partial(training_step, ours),
             "Informer, full attention": partial(training_step, ours_full),

@@ -98,7 +98,7 @@ PRODUCTS = (
 BENCHMARKS = [
     Speed(
         name="tft",
-        title="Temporal Fusion Transformer: training step",
+        title="Temporal Fusion Transformer beside Darts': training step",
         cases=CASES,
         sizes=[
             {"batch": batch, "length": length, "width": width}

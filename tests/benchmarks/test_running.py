@@ -139,11 +139,13 @@ def test_the_report_says_what_was_missed_and_why(ceilings):
 
 
 def test_the_report_says_how_far_turns_lie_apart(tmp_path):
-    turns = {"narrow": (19.0, 20.0, 21.0), "wide": (9.0, 10.0, 14.0), "old": None}
-    cases = {
-        name: {"processor": dict(zip(("min", "median", "max"), each, strict=True)) if each else {"median": 3.0}}
-        for name, each in turns.items()
+    turns = {
+        "narrow": {"median": 20.0, "min": 19.0, "max": 21.0, "n": 5},
+        "wide": {"median": 10.0, "min": 9.0, "max": 14.0, "n": 5},
+        "once": {"median": 7.0, "min": 7.0, "max": 7.0, "n": 1},
+        "old": {"median": 3.0},
     }
+    cases = {name: {"processor": each} for name, each in turns.items()}
     points = [{"size": {"length": 3}, "clock": "processor", "cases": cases | {"broken": {"over": "more than 5 s"}}}]
     save(tmp_path / "spread.json", {"title": "Spread", "environment": {}, "points": points})
     write([Speed("spread", "Spread", dict.fromkeys(turns), [])], tmp_path, tmp_path / "report")
