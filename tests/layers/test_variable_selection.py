@@ -94,3 +94,23 @@ def test_a_forecast_holds_the_networks_of_a_block_at_a_time(recompute, monkeypat
         sizes[rows] = max(seen)
     assert sizes[10**6] == 2 * n * m * 2 * d
     assert sizes[4] < sizes[10**6] / 5
+
+
+def test_an_exported_forecast_is_one_block_for_any_batch(monkeypatch):
+    monkeypatch.setattr(blocks, "ROWS", 4)
+    selection, embedding = layers(5, 3, 7)
+
+    class Mixture(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.selection, self.embedding = selection, embedding
+
+        def forward(self, x):
+            return self.selection(x, self.embedding.lines())[0]
+
+    with torch.no_grad():
+        sizes = {"x": {0: torch.export.Dim("batch")}}
+        exported = torch.export.export(Mixture().eval(), (draw(2, 23, 5, dtype=torch.float64),), dynamic_shapes=sizes)
+        x = draw(11, 23, 5, dtype=torch.float64, seed=1)
+        torch.testing.assert_close(exported.module()(x), Mixture()(x))
+    assert not [node for node in exported.graph.nodes if "split" in str(node.target)]
