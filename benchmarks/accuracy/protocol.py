@@ -41,6 +41,11 @@ def with_gaps(given: DataSet, share: float) -> DataSet:
     return replace(given, frame=given.frame.mask(hidden))
 
 
+def without_gaps(given: DataSet) -> DataSet:
+    """Repeat the last value across gaps, which needs nothing that comes later; at the start the first."""
+    return replace(given, frame=given.frame.ffill().bfill())
+
+
 def series_of(given: DataSet, *, by_component: bool = False) -> list[TimeSeries]:
     """Return the table as one series, or each column as one, which a model then forecasts by the same weights."""
     whole = TimeSeries.from_dataframe(given.frame)

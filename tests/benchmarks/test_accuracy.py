@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.accuracy import choice, long_horizon
 from benchmarks.accuracy.long_horizon import Task
+from benchmarks.accuracy.protocol import without_gaps
 from benchmarks.accuracy.published import SMAMBA, TABLES, Published
 from benchmarks.accuracy.summary import beside_published
 from benchmarks.core import data
@@ -85,3 +86,11 @@ def test_advice_is_judged_with_and_without_the_figures_of_the_data_set(monkeypat
 )
 def test_a_figure_that_is_no_number_does_not_lose_the_report(value, written):
     assert number(value) == written
+
+
+def test_gaps_are_closed_by_what_came_before_them():
+    nan = float("nan")
+    frame = pd.DataFrame({"a": [nan, 2.0, nan, nan, 5.0], "b": [1.0, nan, 3.0, nan, nan]})
+    closed = without_gaps(data.DataSet(frame, train=3, validation=4)).frame
+    assert closed["a"].tolist() == [2, 2, 2, 2, 5]
+    assert closed["b"].tolist() == [1, 1, 3, 3, 3]
