@@ -63,5 +63,6 @@ MODELS: dict[str, Build] = {
     "NLinear": of(NLinearModel, **trained_by(1e-3, batch=256)),
 }
 READS_CALENDAR = ("Informer", "Informer, instance norm", "LogSparse", "Autoformer", "FEDformer", "TFT")
+"""Those whose papers show them the calendar; iTransformer's does too, ours does without."""
 BY_COMPONENT = ("DLinear", "NLinear")
 """Darts lays them over all components at once, with a weight for each pair; their paper over one at a time."""

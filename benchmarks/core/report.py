@@ -74,8 +74,10 @@ def reached(goal: Goal, figures: Figures) -> list[str]:
 
 def _contents(titles: Iterable[str]) -> str:
     """Link the sections, by the anchors that Markdown's readers make of titles."""
-    kept = str.maketrans("", "", ":,.'()")
-    return "Below: " + "; ".join(f"[{one}](#{one.lower().translate(kept).replace(' ', '-')})" for one in titles) + "."
+    dropped = str.maketrans("", "", ":,.'()")
+    return (
+        "Below: " + "; ".join(f"[{one}](#{one.lower().translate(dropped).replace(' ', '-')})" for one in titles) + "."
+    )
 
 
 def _goals(rows: list[tuple[Goal, list[str]]]) -> str:
