@@ -16,8 +16,10 @@ from typing import Any
 
 from benchmarks.core import race, trial
 from benchmarks.core.figures import of_case
+from benchmarks.core.process import MissingError
 from benchmarks.core.speed import Speed
 from benchmarks.core.store import RESULTS, load, save
+from benchmarks.core.trial import Trials
 from benchmarks.registry import BENCHMARKS
 
 REPORT = Path(__file__).parent / "report"
@@ -68,15 +70,22 @@ def run_all(arguments: argparse.Namespace) -> None:
     if not chosen:
         raise SystemExit(f"--only {' '.join(arguments.only)} must match one of {', '.join(BENCHMARKS)}")
     for benchmark in chosen:
-        path = arguments.results / arguments.device / f"{benchmark.name}.json"
-        if isinstance(benchmark, Speed):
-            for point in race.run(benchmark, path, device=arguments.device, repeats=arguments.repeats):
-                print(benchmark.name, *(f"{name} {value}" for name, value in point["size"].items()), flush=True)
-                for name in point["cases"]:
-                    print(f"    {name:40s}", _in_words(point, name), flush=True)
-        else:
-            for name, outcome in trial.run(benchmark, path, only=arguments.cases, device=arguments.device):
-                print(benchmark.name, name, outcome, flush=True)
+        try:
+            _run_one(benchmark, arguments)
+        except MissingError as error:
+            raise SystemExit(f"{benchmark.name}: {error}") from None
+
+
+def _run_one(benchmark: Speed | Trials, arguments: argparse.Namespace) -> None:
+    path = arguments.results / arguments.device / f"{benchmark.name}.json"
+    if isinstance(benchmark, Speed):
+        for point in race.run(benchmark, path, device=arguments.device, repeats=arguments.repeats):
+            print(benchmark.name, *(f"{name} {value}" for name, value in point["size"].items()), flush=True)
+            for name in point["cases"]:
+                print(f"    {name:40s}", _in_words(point, name), flush=True)
+    else:
+        for name, outcome in trial.run(benchmark, path, only=arguments.cases, device=arguments.device):
+            print(benchmark.name, name, outcome, flush=True)
 
 
 def _in_words(point: dict[str, Any], case: str) -> str:

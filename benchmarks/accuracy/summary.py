@@ -8,7 +8,7 @@ from benchmarks.core.figures import by_model
 from benchmarks.core.goals import Figures
 from benchmarks.core.tables import number, table
 
-HEAD = ["model", "seeds", "look-back", "MSE", "spread", "MAE", "MSE, published windows"]
+HEAD = ["model", "seeds", "look-back", "trained on windows", "MSE", "spread", "MAE", "MSE, published windows"]
 PUBLISHED = ["published MSE", "published MAE", "with look-back", "by"]
 
 
@@ -18,10 +18,16 @@ def beside_published(published: Mapping[str, Published], figures: Figures) -> st
     for model, results in by_model(figures).items():
         errors = [result["mse"] for result in results]
         means = [statistics.mean(result[what] for result in results) for what in ("mae", "mse, published windows")]
-        row = [model, str(len(results)), str(results[0]["lookback"]), number(statistics.mean(errors))]
+        row = [model, str(len(results)), str(results[0]["lookback"]), _share(results[0].get("stride"))]
+        row += [number(statistics.mean(errors))]
         row += [number(max(errors) - min(errors)) if len(errors) > 1 else "–", *map(number, means)]
         rows.append(row + _published(published.get(model)))
     return table([*HEAD, *PUBLISHED], rows)
+
+
+def _share(stride: int | None) -> str:
+    """Say which windows a model was trained on, if it was."""
+    return "–" if stride is None else "all" if stride == 1 else f"1 in {stride}"
 
 
 def _published(one: Published | None) -> list[str]:

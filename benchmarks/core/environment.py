@@ -17,8 +17,9 @@ def environment(device: str) -> dict[str, str | int]:
 
 
 def moment() -> dict[str, str | float]:
-    """Return the time, and how busy the machine is."""
-    return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "load": os.getloadavg()[0]}
+    """Return the time, how busy the machine is, and its processor: a run may go on at another."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"at": now, "load": os.getloadavg()[0], "processor": _processor()}
 
 
 def _version(package: str) -> str | None:

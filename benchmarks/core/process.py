@@ -26,6 +26,10 @@ class BrokenCaseError(Exception):
     """A case raised; holds the trace of it."""
 
 
+class MissingError(Exception):
+    """A file or a package that a case needs is not there; says which. That is no result of the case."""
+
+
 @dataclass(frozen=True)
 class Ceilings:
     """What a process may take."""
@@ -37,7 +41,7 @@ class Ceilings:
 class Process:
     """A fresh process, and the pipe to it.
 
-    Its answers are pairs of a kind and a value; ``"over"`` and ``"broken"`` come back as errors.
+    Its answers are pairs of a kind and a value; ``"over"``, ``"broken"`` and ``"missing"`` come back as errors.
     """
 
     def __init__(self, work: Callable[..., None], *args: Any, threads: int, device: str, ceilings: Ceilings) -> None:
@@ -65,6 +69,8 @@ class Process:
             If it does not come in time, or a ceiling is the answer.
         BrokenCaseError
             If the case raised.
+        MissingError
+            If it lacks a file or a package.
         """
         if not self._pipe.poll(seconds):
             raise OverCeilingError(f"more than {self.seconds:g} s")
@@ -76,6 +82,8 @@ class Process:
             raise OverCeilingError(value)
         if kind == "broken":
             raise BrokenCaseError(value)
+        if kind == "missing":
+            raise MissingError(value)
         return value
 
     def close(self) -> None:
@@ -111,6 +119,8 @@ class Worker(Process):
         If building breaks a ceiling; likewise each of the methods.
     BrokenCaseError
         If building raises; likewise each of the methods.
+    MissingError
+        If a file or a package is not there that it needs.
     """
 
     def __init__(self, build: Build, size: Mapping[str, int], *, threads: int, device: str, ceilings: Ceilings) -> None:
@@ -139,6 +149,8 @@ def once(case: Callable[[], Any], *, threads: int, device: str, ceilings: Ceilin
         If it breaks a ceiling.
     BrokenCaseError
         If it raises.
+    MissingError
+        If a file or a package is not there that it needs.
     """
     with Process(_return, case, threads=threads, device=device, ceilings=ceilings) as process:
         return process.answer(ceilings.seconds + IMPORTING)
@@ -177,6 +189,8 @@ def _answering(
         pass
     except MemoryError:
         pipe.send(too_much)
+    except (FileNotFoundError, ImportError) as error:
+        pipe.send(("missing", str(error)))
     except RuntimeError as error:
         wants_memory = "allocate memory" in str(error) or "out of memory" in str(error)
         pipe.send(too_much if wants_memory else ("broken", traceback.format_exc()))

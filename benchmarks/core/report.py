@@ -101,9 +101,16 @@ def _environment(measured: Iterable[tuple[Benchmark, Figures]]) -> str:
     """Say where the figures come from, and which from where."""
     machines: dict[str, list[str]] = {}
     for one, figures in measured:
-        machine = ", ".join(f"{name} {value}" for name, value in sorted(figures["environment"].items()))
+        machine = ", ".join(f"{name} {value}" for name, value in sorted(_machine(figures).items()))
         machines.setdefault(machine, []).append(one.name)
     return "\n".join(f"- {', '.join(names)}: {machine}." for machine, names in machines.items())
+
+
+def _machine(figures: Figures) -> dict[str, Any]:
+    """Describe where figures were measured, on one processor or on several."""
+    measured = [*figures.get("points", []), *figures.get("cases", {}).values()]
+    processors = {one["processor"]: None for one in measured if "processor" in one}
+    return figures["environment"] | ({"processor": " and ".join(processors)} if processors else {})
 
 
 def _of_speed(benchmark: Speed, figures: Figures, folder: Path) -> list[str]:
@@ -152,12 +159,16 @@ def _spread(points: list[dict[str, Any]]) -> str:
 def _reasons(points: list[dict[str, Any]]) -> str:
     """Say why figures are missing."""
     found = [
-        f"{name} at {_named(point['size'], points)}: {outcome.get('over') or outcome['broken'].splitlines()[-1]}"
+        f"{name} at {_named(point['size'], points)}: {_reason(outcome)}"
         for point in points
         for name, outcome in point["cases"].items()
         if "broken" in outcome or not outcome.get("over", "not tried").startswith("not tried")
     ]
     return "Not measured: " + "; ".join(found) + "." if found else ""
+
+
+def _reason(outcome: dict[str, Any]) -> str:
+    return outcome.get("over") or outcome["broken"].splitlines()[-1]
 
 
 def _varied(points: list[dict[str, Any]]) -> str | None:
@@ -173,7 +184,7 @@ def _named(size: dict[str, int], points: list[dict[str, Any]]) -> str:
 
 
 def _of_trials(benchmark: Trials, figures: Figures) -> list[str]:
-    missing = [f"{name}: {case['over']}" for name, case in figures["cases"].items() if "over" in case]
+    missing = [f"{name}: {_reason(case)}" for name, case in figures["cases"].items() if "result" not in case]
     laid_out = benchmark.summary(figures) if benchmark.summary else every_case(figures, benchmark.columns)
     return [laid_out, "Not measured: " + "; ".join(missing) + "." if missing else ""]
 

@@ -16,7 +16,7 @@ from darts_tsformers.recommendation.evidence import Evidence
 
 
 def figures(**mse):
-    result = {"lookback": 96, "mae": 0.5}
+    result = {"lookback": 96, "stride": 3, "mae": 0.5}
     cases = {
         f"{model}, seed {seed}": {"result": {"model": model, "mse": one, "mse, published windows": one / 2} | result}
         for model, errors in mse.items()
@@ -28,8 +28,8 @@ def figures(**mse):
 def test_the_mean_and_the_spread_stand_beside_what_was_published():
     found = beside_published({"A": Published(0.2, 0.3, 336, "Somebody 2020")}, figures(A=[0.3, 0.5, 0.4], B=[0.25]))
     assert found.splitlines()[2:] == [
-        "| A | 3 | 96 | 0.400 | 0.200 | 0.500 | 0.200 | 0.200 | 0.300 | 336 | Somebody 2020 |",
-        "| B | 1 | 96 | 0.250 | – | 0.500 | 0.125 | – | – | – | – |",
+        "| A | 3 | 96 | 1 in 3 | 0.400 | 0.200 | 0.500 | 0.200 | 0.200 | 0.300 | 336 | Somebody 2020 |",
+        "| B | 1 | 96 | 1 in 3 | 0.250 | – | 0.500 | 0.125 | – | – | – | – |",
     ]
 
 

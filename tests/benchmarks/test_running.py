@@ -10,6 +10,7 @@ import torch
 from benchmarks.core import race, trial
 from benchmarks.core.figures import exponent, of_case, ratio
 from benchmarks.core.goals import Goal
+from benchmarks.core.process import MissingError
 from benchmarks.core.report import write
 from benchmarks.core.speed import Speed
 from benchmarks.core.store import save
@@ -53,6 +54,14 @@ def found():
 
 def broken():
     raise ValueError("never right")
+
+
+def lacking():
+    raise FileNotFoundError("there is no folder of data")
+
+
+def lacking_to_build(*, length: int):
+    raise ImportError(f"no package for a length of {length}")
 
 
 def disagree():
@@ -167,6 +176,26 @@ def test_trials_are_run_once_and_broken_ones_again(tmp_path):
     assert good["result"] == {"model": "one", "mse": 0.25}
     assert bad["broken"].splitlines()[-1] == "ValueError: never right"
     assert [name for name, _ in trial.run(trials, path)] == ["broken"]
+
+
+def test_what_is_missing_stops_the_run_and_is_no_result(tmp_path):
+    with pytest.raises(MissingError, match="no folder of data"):
+        list(trial.run(Trials("trials", "Trials", {"lacking": lacking}), tmp_path / "trials.json"))
+    with pytest.raises(MissingError, match="no package for a length of 3"):
+        list(race.run(Speed("race", "Race", {"lacking": lacking_to_build}, [{"length": 3}]), tmp_path / "race.json"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_names_broken_trials_and_every_processor(tmp_path):
+    cases = {
+        "good": {"processor": "Old", "result": found()},
+        "bad": {"processor": "New", "broken": "Traceback\nValueError: never right"},
+    }
+    save(tmp_path / "trials.json", {"environment": {"cores": 2, "processor": "New"}, "cases": cases})
+    write([Trials("trials", "Trials", {})], tmp_path, tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert "Not measured: bad: ValueError: never right." in text
+    assert "- trials: cores 2, processor Old and New." in text
 
 
 def test_numbers_have_three_digits():
