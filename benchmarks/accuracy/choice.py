@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from darts import TimeSeries
 
-from benchmarks.accuracy.long_horizon import TASKS, Task
 from benchmarks.accuracy.protocol import with_gaps
+from benchmarks.accuracy.tasks import TASKS, Task
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.tables import number, table
 from benchmarks.core.trial import Trials

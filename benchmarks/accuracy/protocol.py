@@ -59,8 +59,8 @@ def train(
     future: TimeSeries | None = None,
     *,
     by_component: bool = False,
-) -> float:
-    """Train on the training part and stop by the validation part; return the seconds it took."""
+) -> dict[str, float]:
+    """Train on the training part and stop by the validation part; return its lowest loss, when, and the seconds."""
     series = series_of(given, by_component=by_component)
     known = None if future is None else [future] * len(series)
     start = time.perf_counter()
@@ -72,7 +72,8 @@ def train(
         stride=stride,
         verbose=False,
     )
-    return time.perf_counter() - start
+    (best,) = (one for one in model.trainer.callbacks if isinstance(one, BestWeights))
+    return {"validation loss": best.loss, "best epoch": best.epoch, "seconds": time.perf_counter() - start}
 
 
 def forecasts(

@@ -31,6 +31,11 @@ def of_case(point: dict[str, Any], what: str, case: str) -> float | None:
     return outcome.get("wall" if point.get("clock") == "wall" else "processor", {}).get("median")
 
 
+def environment_of(figures: Figures) -> dict[str, Any]:
+    """Return where results were measured."""
+    return figures.get("environment", {})
+
+
 def ratio(what: str, case: str, other: str, **size: int) -> Callable[[Figures], float | None]:
     """Return what reads how much of what another takes a case takes."""
 

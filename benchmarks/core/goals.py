@@ -17,12 +17,16 @@ class Goal:
     """None where it was not measured."""
     at_most: float | None = None
     at_least: float | None = None
-    why: str = ""
-    """Why it is missed, where it is: what was found out."""
+    why: str | Callable[[Figures], str] = ""
+    """Why it is missed, where it is: what was found out, in words or from the results."""
 
     def is_met(self, value: float) -> bool:
         """Whether a value is within both bounds."""
         return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
+
+    def reason(self, figures: Figures) -> str:
+        """Say why it is missed."""
+        return (self.why(figures) if callable(self.why) else self.why) or "The cause was not looked for."
 
     @property
     def bound(self) -> str:

@@ -45,8 +45,11 @@ def write(
     """
     found = [(one, load(results / f"{one.name}.json")) for one in benchmarks]
     by_name = {one.name: figures for one, figures in found}
-    rows = [(goal, reached(goal, by_name)) for goal in goals]
-    rows += [(goal, reached(goal, figures)) for one, figures in found for goal in one.goals]
+    aimed = [(goal, by_name) for goal in goals] + [(goal, figures) for one, figures in found for goal in one.goals]
+    rows = [reached(goal, figures) for goal, figures in aimed]
+    missed = [
+        (goal.what, goal.reason(figures)) for (goal, figures), row in zip(aimed, rows, strict=True) if row[-1] == MISSED
+    ]
     measured = [(one, figures) for one, figures in found if figures]
     folder.mkdir(parents=True, exist_ok=True)
     first = headline(by_name) if headline else ""
@@ -55,7 +58,7 @@ def write(
         first,
         _contents([one.title for one, _ in measured]),
         _goals(rows),
-        _missed(rows),
+        _missed(missed),
     ]
     for benchmark, figures in measured:
         is_speed = isinstance(benchmark, Speed)
@@ -80,20 +83,19 @@ def _contents(titles: Iterable[str]) -> str:
     )
 
 
-def _goals(rows: list[tuple[Goal, list[str]]]) -> str:
-    verdicts = [row[-1] for _, row in rows]
+def _goals(rows: list[list[str]]) -> str:
+    verdicts = [row[-1] for row in rows]
     said = f"{verdicts.count(MET)} of {len(rows)} goals are met, {verdicts.count(MISSED)} are missed, "
     said += f"{verdicts.count(OPEN)} were not measured."
-    return "\n\n".join(["## Goals", said, table(["goal", "bound", "figure", ""], [row for _, row in rows])])
+    return "\n\n".join(["## Goals", said, table(["goal", "bound", "figure", ""], rows)])
 
 
-def _missed(rows: list[tuple[Goal, list[str]]]) -> str:
+def _missed(missed: list[tuple[str, str]]) -> str:
     """Say why, goals of one reason together."""
-    missed: dict[str, list[str]] = {}
-    for goal, row in rows:
-        if row[-1] == MISSED:
-            missed.setdefault(goal.why or "The cause was not looked for.", []).append(goal.what)
-    lines = [f"- {'; '.join(goals)}. {why}" for why, goals in missed.items()]
+    by_reason: dict[str, list[str]] = {}
+    for what, why in missed:
+        by_reason.setdefault(why, []).append(what)
+    lines = [f"- {'; '.join(goals)}. {why}" for why, goals in by_reason.items()]
     return "\n\n".join(["### Why goals are missed", "\n".join(lines)]) if lines else ""
 
 

@@ -1,13 +1,18 @@
 """What is said of accuracy, from results of which it is known."""
 
+from dataclasses import replace
+from string import Formatter
+
 import pandas as pd
 import pytest
 
+from benchmarks import evidence
 from benchmarks.accuracy import choice, long_horizon
-from benchmarks.accuracy.long_horizon import Task
+from benchmarks.accuracy.models import MODELS
 from benchmarks.accuracy.protocol import without_gaps
 from benchmarks.accuracy.published import SMAMBA, TABLES, Published
 from benchmarks.accuracy.summary import beside_published
+from benchmarks.accuracy.tasks import TASKS, Task
 from benchmarks.core import data
 from benchmarks.core.figures import mean_of
 from benchmarks.core.tables import number
@@ -34,7 +39,7 @@ def test_the_mean_and_the_spread_stand_beside_what_was_published():
 
 
 def test_a_model_is_held_against_the_paper_on_the_windows_of_the_paper():
-    task = next(task for task in long_horizon.TASKS if task.name == "ETTh1 96")
+    task = next(task for task in TASKS if task.name == "ETTh1 96")
     goals = {goal.what: goal for goal in long_horizon.goals(task, {"PatchTST": 0.385})}
     found = figures(PatchTST=[0.4], iTransformer=[0.4])
     assert TABLES["ETTh1 96"]["iTransformer"].source == SMAMBA
@@ -48,10 +53,29 @@ def test_of_prices_the_last_column_is_forecast_and_the_others_are_known(monkeypa
     frame = pd.DataFrame({"load": [1.0, 2.0], "wind": [3.0, 4.0], "price": [5.0, 6.0]})
     frame.index = pd.date_range("2024-01-01", periods=2, freq="h")
     monkeypatch.setattr(data, "read", lambda name: data.DataSet(frame, 1, 1))
-    given, known = Task("prices 1", "prices", 1, 1, 1, 1, has_future=True).read()
+    task = Task(data="prices", horizon=1, lookback=1, longer=1, season=1, has_future=True)
+    given, known = task.read()
     assert given.frame.columns.tolist() == ["price"]
     assert known.components.tolist() == ["load", "wind"]
-    assert Task("prices 1", "prices", 1, 1, 1, 1).read()[1] is None
+    assert replace(task, has_future=False).read()[1] is None
+
+
+def test_a_reason_has_the_errors_of_what_was_tried_or_is_not_given():
+    why = "Without it the error is {A, without it}"
+    assert long_horizon.told(why, figures(**{"A, without it": [0.25, 0.35]})) == "Without it the error is 0.300"
+    assert long_horizon.told(why, figures(A=[0.25])) == ""
+
+
+def test_every_reason_names_what_is_tried():
+    for task in TASKS:
+        for why in task.why.values():
+            names = {name for _, name, _, _ in Formatter().parse(why) if name}
+            assert names
+            assert names <= {*task.variants, *MODELS}
+
+
+def test_what_is_tried_beside_the_models_is_no_evidence():
+    assert evidence.errors(figures(PatchTST=[0.5], **{"PatchTST, without it": [0.25]})) == {"PatchTST": 0.5}
 
 
 def test_mean_of_a_model_that_was_not_measured_is_none():

@@ -21,6 +21,23 @@ def test_the_fastest_peer_counts_at_each_size():
     assert headline.of_fastest_peer("TFT", "inference", results) is None
 
 
+def test_a_peer_with_our_optimiser_is_not_what_users_have():
+    results = {"tft_step": {"points": [point(96, ours=2) | {"cases": point(96, ours=2, a=4)["cases"] | {
+        "a, fused Adam": {"processor": {"median": 1}}}}]}}  # fmt: skip
+    assert headline.of_fastest_peer("TFT", "step", results) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [((1, 1), "one seed."), ((3, 3), "mean over 3 seeds."), ((1, 3), "mean over 1 to 3 seeds.")]
+)
+def test_the_headline_says_how_many_seeds_there_are(seeds, said):
+    results = [
+        {"model": name, "mse": 0.5} for name, n in zip(["TFT", "PatchTST"], seeds, strict=True) for _ in range(n)
+    ]
+    cases = {str(i): {"result": result} for i, result in enumerate(results)}
+    assert said in headline.headline({"accuracy_ETTh1_96": {"cases": cases}})
+
+
 def test_of_two_set_ups_the_worse_counts():
     results = {
         "patchtst_step": {"points": [point(96, ours=2, a=4), point(336, ours=9, a=10)]},
