@@ -128,6 +128,24 @@ def prices() -> str:
     return f"{table(head, rows)}\n\n{caption}"
 
 
+def compiled() -> str:
+    """Tabulate what compiling does to the time of a forecast and of a training step."""
+    inference, step = (next(iter(_points(f"compiled_{what}")), {"cases": {}}) for what in ("inference", "step"))
+    names = [name for name in inference["cases"] if not name.endswith(", compiled")]
+    rows = ([name, _compiled_share(inference, name), _compiled_share(step, name)] for name in names)
+    return table(["compiled / as it is", "inference", "training step"], rows)
+
+
+def _points(name: str) -> list[dict[str, Any]]:
+    """Return the points of results that may not be there."""
+    return read(name)["points"] if (RESULTS / f"{name}.json").exists() else []
+
+
+def _compiled_share(point: dict[str, Any], name: str) -> str:
+    times = [of_case(point, "time", case) for case in (f"{name}, compiled", name)]
+    return "–" if None in times else f"{times[0] / times[1]:.2f}"
+
+
 FUSED = "fused exact attention of PyTorch"
 TABLES: dict[str, Callable[[], str]] = {
     "patchtst_gaps": partial(gaps, "PatchTST"),
@@ -188,6 +206,7 @@ TABLES: dict[str, Callable[[], str]] = {
             "fused exact attention": FUSED,
         },
     ),
+    "compiled": compiled,
     "choice": lambda: choice.summary(read("recommend")),
     "tft": beside_darts,
     "tft_prices": prices,

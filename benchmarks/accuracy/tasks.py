@@ -27,8 +27,7 @@ ONE_TARGET_LINEAR = {"optimizer_kwargs": {"lr": 5e-3}, "lr_scheduler_kwargs": {"
 FEW_WINDOWS = {"batch_size": 16, "n_epochs": 40, "lr_scheduler_kwargs": {"gamma": 0.95}, "patience": 10}
 """An epoch of few windows is few steps: more epochs of smaller batches, as in the papers."""
 WIDER_PATCHTST = {"d_model": 64, "n_heads": 8, "d_ff": 128, "dropout": 0.2, **trained_by(5e-4, 0.7, batch=16)}
-"""Published with a width of 128 on weather, eight times that on ETTh1; the validation loss is 0.401 for 0.423."""
-PUBLISHED_RATE = {"optimizer_kwargs": {"lr": 1e-4}}
+"""Published with a width of 128 on weather, eight times that on ETTh1; the validation loss is 0.399 for 0.423."""
 NOT_NORMALISED = {"use_instance_norm": False}
 
 
@@ -106,8 +105,11 @@ TASKS = [
     replace(
         ETTH1,
         data="ETTh2",
-        own={"iTransformer": PUBLISHED_RATE},
-        variants={"iTransformer, at three times the rate": Variant("iTransformer", {"optimizer_kwargs": {"lr": 3e-4}})},
+        variants={"iTransformer, at its paper's rate": Variant("iTransformer", {"optimizer_kwargs": {"lr": 1e-4}})},
+        why={
+            "iTransformer": "At the learning rate of its paper, a third of ours, it has {iTransformer, at its paper's "
+            "rate}; the validation loss, by which we choose, is a little higher there"
+        },
     ),
     replace(
         ETTH1,
