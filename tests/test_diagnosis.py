@@ -4,18 +4,23 @@ import numpy as np
 import pytest
 import torch
 from darts import TimeSeries
-from darts.utils.likelihood_models.torch import QuantileRegression
+from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 
 from darts_tsformers import PatchTSTModel, diagnose
-from darts_tsformers.diagnosis import RULES, Figures
+from darts_tsformers.diagnosis import Figures
+from darts_tsformers.diagnosis.rules import RULES
 from tests.contracts.cases import CASES, Case, make_data
+from tests.helpers import exactly
 
+NAN, INF = float("nan"), float("inf")
 GOOD = Figures(
     n_windows=7,
     train_loss=0.5,
     train_loss_before=0.5,
     validation_loss=0.6,
     best_validation_loss=0.6,
+    is_log_likelihood=False,
+    lost_share=0.0,
     variance_ratio=0.8,
     mae=1.0,
     mae_last_value=3.0,
@@ -42,13 +47,16 @@ def test_good_figures_have_no_findings():
         ({"variance_ratio": 0.02}, ["forecast is flat: its variance is 2.0%", "two seasons (24 steps)"]),
         ({"mae": 3.0, "mae_seasonal": 9}, ["No better than repeating the last value (MAE 3 against 3)"]),
         ({"mae": 2.5}, ["No better than repeating the last season of 12 steps (MAE 2.5 against 2)"]),
-        ({"validation_loss": 0.9}, ["50% above its best: it overfits"]),
-        ({"train_loss": 0.4}, ["fell by 20% in the last epoch"]),
+        ({"validation_loss": 0.9}, ["rose from 0.6 at its best to 0.9 at the end: it overfits"]),
+        ({"train_loss": 0.4}, ["fell from 0.5 to 0.4 in the last epoch"]),
         ({"missing_share": 0.5}, ["50% of the input was not observed"]),
         ({"dead_share": 0.25}, ["25% of the windows are constant"]),
         ({"tiny_share": 0.5}, ["50% of the windows have a standard deviation below 0.01", "Scale the series"]),
-        ({"validation_loss": -0.6, "best_validation_loss": -1.2}, ["50% above its best"]),
-        ({"train_loss": -0.6, "train_loss_before": -0.5}, ["fell by 20% in the last epoch"]),
+        ({"validation_loss": -0.6, "best_validation_loss": -1.2}, ["rose from -1.2 at its best to -0.6"]),
+        ({"train_loss": -0.6, "train_loss_before": -0.5}, ["fell from -0.5 to -0.6 in the last epoch"]),
+        ({"lost_share": 0.25, "mae": NAN}, ["NaN or infinite: 25% of the forecast values. ", "lower learning rate"]),
+        ({"train_loss": NAN, "validation_loss": INF}, ["NaN or infinite: train_loss, validation_loss. "]),
+        ({"mae": NAN}, ["Nothing was observed where the 7 windows were forecast"]),
     ],
 )
 def test_each_flaw_has_its_words(changes, words):
@@ -58,6 +66,22 @@ def test_each_flaw_has_its_words(changes, words):
 
 def test_unknown_losses_say_nothing():
     assert findings(validation_loss=None, best_validation_loss=None, train_loss=None, train_loss_before=None) == []
+
+
+@pytest.mark.parametrize(
+    ("best", "last", "overfits", "overfits_as_likelihood"),
+    [(-0.001, 0.004, False, False), (0.001, 0.004, True, False), (-0.05, 0.06, True, True), (9.0, 9.2, False, True)],
+)
+def test_losses_are_compared_by_shares_only_where_a_share_means_something(best, last, overfits, overfits_as_likelihood):
+    losses = {"best_validation_loss": best, "validation_loss": last}
+    assert bool(findings(**losses)) == overfits
+    assert bool(findings(**losses, is_log_likelihood=True)) == overfits_as_likelihood
+
+
+def test_what_is_not_finite_is_named_first():
+    lost, *others = findings(lost_share=1.0, mae=NAN, variance_ratio=NAN, missing_share=0.5, dead_share=0.5)
+    assert lost.startswith("NaN or infinite: 100% of the forecast values.")
+    assert len(others) == 2
 
 
 def sine(n: int = 300) -> TimeSeries:
@@ -86,6 +110,70 @@ def test_a_model_that_says_nothing_is_called_flat(case: Case):
     diagnosis = diagnose(model, sine())
     assert "forecast is flat" in diagnosis.findings[0]
     assert "forecast is flat" in str(diagnosis)
+
+
+@pytest.mark.parametrize("likelihood", [None, QuantileRegression([0.1, 0.5, 0.9]), GaussianLikelihood()])
+def test_a_model_whose_weights_are_lost_is_not_called_healthy(likelihood):
+    model = CASES[0].model(likelihood=likelihood).fit(sine())
+    assert diagnose(model, sine()).figures.is_log_likelihood == isinstance(likelihood, GaussianLikelihood)
+    n_windows = diagnose(model, sine()).figures.n_windows
+    with torch.no_grad():
+        next(model.model.parameters()).fill_(NAN)
+    diagnosis = diagnose(model, sine())
+    assert diagnosis.findings[0].startswith("NaN or infinite: 100% of the forecast values.")
+    assert (diagnosis.figures.n_windows, diagnosis.figures.lost_share) == (n_windows, 1)
+
+
+def test_a_single_forecast_that_is_lost_is_counted(monkeypatch):
+    model = CASES[0].model().fit(sine())
+    found = model.historical_forecasts(sine(), forecast_horizon=5, retrain=False, last_points_only=False, stride=50)
+    spoilt = [found[0] * INF, *found[1:]]
+    monkeypatch.setattr(model, "historical_forecasts", lambda *_, **__: spoilt)
+    diagnosis = diagnose(model, sine())
+    assert diagnosis.figures.lost_share == pytest.approx(1 / len(found))
+    assert np.isnan(diagnosis.figures.mae)
+    assert len([finding for finding in diagnosis.findings if "NaN or infinite" in finding]) == 1
+
+
+def test_the_best_validation_loss_is_a_number_where_one_was():
+    model = CASES[0].model().fit(sine())
+    model.model.loss_history = [(0.3, NAN), (0.2, 0.5), (NAN, NAN)]
+    diagnosis = diagnose(model, sine())
+    assert diagnosis.figures.best_validation_loss == 0.5
+    assert diagnosis.findings[0].startswith("NaN or infinite: train_loss, validation_loss.")
+
+
+def test_a_future_of_which_nothing_was_observed_is_said():
+    values = sine().values(copy=True)
+    values[13:] = NAN
+    diagnosis = diagnose(CASES[0].model().fit(sine()), sine().with_values(values))
+    assert diagnosis.findings[0].startswith("Nothing was observed where the 21 windows were forecast")
+
+
+def test_a_flat_forecast_is_seen_where_every_window_has_a_gap():
+    model = CASES[0].model().fit(sine())
+    values = sine().values(copy=True)
+    values[::4] = NAN
+    series = sine().with_values(values)
+    whole, gappy = (diagnose(model, one).figures.variance_ratio for one in (sine(), series))
+    assert gappy == pytest.approx(whole, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"series": [sine(), sine()]}, "series must be one TimeSeries, not list: diagnose one after the other"),
+        ({"series": None}, "series must be one TimeSeries, not NoneType: diagnose one after the other"),
+        (
+            {"future_covariates": [sine()]},
+            "future_covariates must be one TimeSeries, not list: diagnose one after the other",
+        ),
+    ],
+)
+def test_several_series_are_refused(arguments, message):
+    model = CASES[0].model()
+    with pytest.raises(ValueError, match=exactly(message)):
+        diagnose(model, **{"series": sine()} | arguments)
 
 
 def test_covariates_gaps_and_constant_windows_are_counted():

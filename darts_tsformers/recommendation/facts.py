@@ -32,7 +32,7 @@ class Facts:
     n_steps
         How many steps all series have together.
     n_windows
-        How many windows of look-back and horizon they have together, at least 1.
+        How many windows of look-back and horizon they have together; 0 where each is too short for one.
     n_components
         Of each series.
     season
@@ -81,7 +81,7 @@ def measure(series: Sequence[TimeSeries], horizon: int, *, has_future: bool) -> 
         horizon=horizon,
         lookback=lookback,
         n_steps=sum(lengths),
-        n_windows=max(sum(max(length - lookback - horizon + 1, 0) for length in lengths), 1),
+        n_windows=sum(max(length - lookback - horizon + 1, 0) for length in lengths),
         n_components=series[0].n_components,
         season=season,
         seasonal_strength=float(np.average([seasonal_strength(values, season) for values in recent], weights=sizes)),

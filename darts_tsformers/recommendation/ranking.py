@@ -1,18 +1,16 @@
 """From facts and evidence to a ranking."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from darts_tsformers.layers.checks import require_at_least
-from darts_tsformers.models._series import check_finite
 from darts_tsformers.recommendation.evidence import COMPONENTS, LENGTH, WINDOWS, Evidence, measured
 from darts_tsformers.recommendation.facts import Facts, measure
+from darts_tsformers.recommendation.given import check_budget, check_covariates, checked_horizon, checked_series
 from darts_tsformers.recommendation.rules import RULES, Rule
 
 EPOCHS = 10
@@ -42,10 +40,21 @@ CANDIDATES = {
 SIMPLER = {
     "DLinear": "Darts' DLinearModel, one component at a time,",
     "NLinear": "Darts' NLinearModel, one component at a time,",
-    "last value": "repeating the last value",
-    "last season": "repeating the last season",
+    "last value": "Repeating the last value",
+    "last season": "Repeating the last season",
 }
 """What is measured beside them; said where it did better."""
+
+SEEN = "What counts of the series, and the benchmarks (data and horizon) that are like it:"
+RANKED = (
+    "Models by their mean squared error (MSE) there, as a multiple of the lowest that any forecaster had\n"
+    "(of several benchmarks, the geometric mean):"
+)
+LOOKBACKS = (
+    "Look-backs were those of the papers: on ETT, weather and illness longer for PatchTST, DLinear and NLinear than "
+    "for the others"
+)
+"""What is printed around any ranking."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,10 @@ class Choice:
         Its mean squared error as a multiple of the lowest, the geometric mean over the benchmarks that speak for the
         series.
     seconds
-        A rough estimate of ten epochs at width 64 on one core of the machine that was measured.
+        A rough estimate of ten epochs at width 64 on one core of the machine that was measured; 0 where there is no
+        window to train on.
     is_within_budget
-        Whether that is less than what was allowed.
+        Whether that is at most what was allowed.
     reasons
         The figures behind ``excess``, in words.
 
@@ -94,7 +104,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Models by how well they did where the series were alike; ``print`` shows the ranking and its reasons.
+    """Models by how well they did on data of the same kind; ``print`` shows the ranking and its reasons.
 
     Attributes
     ----------
@@ -103,9 +113,10 @@ class Recommendation:
     facts
         What was seen of the series.
     rules
-        Which rules hold, in words.
+        What of the series counts and which benchmarks are like it, in words.
     remarks
-        What did better and is simpler.
+        What to know before going by the ranking: whether no window fits, or no model the budget, and what is simpler
+        and did better.
 
     Examples
     --------
@@ -126,7 +137,7 @@ class Recommendation:
 
     @property
     def because(self) -> str:
-        """Which rules hold, and the figures behind the first choice, in a line."""
+        """What of the series counts, and the figures behind the first choice, in a line."""
         return f"{'; '.join(self.rules)} ({'; '.join(self.best.reasons)})"
 
     @property
@@ -143,15 +154,15 @@ class Recommendation:
         return pd.DataFrame(rows, index=pd.Index([one.model for one in self.ranking], name="model"))
 
     def __str__(self) -> str:
-        lines = [*self.rules, ""]
+        lines = [SEEN, *(f"- {rule}" for rule in self.rules), "", RANKED]
         for place, one in enumerate(self.ranking, start=1):
             arguments = ", ".join(f"{name}={value!r}" for name, value in one.arguments.items())
+            model = f"{one.model} with {arguments}" if arguments else one.model
             over = "" if one.is_within_budget else ", over the budget"
-            seconds = f"about {one.seconds:,.0f} s" if one.seconds >= 1 else "less than a second"
-            lines.append(f"{place}. {one.model}({arguments}): {_times(one.excess)}, {seconds}{over}")
+            lines.append(f"{place}. {model}: {_times(one.excess)}; {_training(one.seconds)}{over}")
             lines += [f"   {reason}" for reason in one.reasons]
-        estimated = f"Times are rough: {EPOCHS} epochs at width 64 on one core."
-        return "\n".join([*lines, "", *self.remarks, estimated])
+        times = f"Times are rough: {EPOCHS} epochs at width 64 and a look-back of {self.facts.lookback} on one core"
+        return "\n".join([*lines, "", *(f"- {remark}" for remark in (*self.remarks, LOOKBACKS, times))])
 
 
 def recommend(
@@ -165,7 +176,8 @@ def recommend(
 
     Nothing is trained. Rules say which benchmarks speak for the series: by its length, its number of components, the
     strength of its season, covariates that are known over the horizon, and the share of missing values. The models
-    are ranked by their errors there. How far to trust that is measured too, in the report of the benchmarks.
+    are ranked by their errors there, at the look-backs of their papers, which differ. How far to trust that is measured
+    too, in the report of the benchmarks.
 
     Parameters
     ----------
@@ -174,7 +186,7 @@ def recommend(
     horizon
         Steps to forecast, at least 1.
     future_covariates
-        What is known over the horizon, if anything.
+        What is known over the horizon, if anything: one for all series, or one for each.
     budget_seconds
         What a training may take, above 0; a model that is estimated to take longer goes to the end of the ranking.
 
@@ -187,7 +199,8 @@ def recommend(
     ------
     ValueError
         If ``series`` is anything else, or empty, infinite, shorter than horizon and a step, wholly unobserved, or of
-        different components or frequencies; if ``horizon`` is below 1, or ``budget_seconds`` is not above 0.
+        different components or frequencies; if ``horizon`` is below 1, ``future_covariates`` are anything else or not
+        as many as the series, or ``budget_seconds`` is not above 0.
 
     Examples
     --------
@@ -202,40 +215,11 @@ def recommend(
     'a season of 24 steps (strength 0.82)'
     >>> print(found)  # doctest: +SKIP
     """
-    require_at_least(1, horizon=horizon)
-    given = checked(series, horizon)
-    if budget_seconds is not None and not (isinstance(budget_seconds, int | float) and budget_seconds > 0):
-        raise ValueError(f"budget_seconds={budget_seconds!r} must be a number above 0")
-    has_future = isinstance(future_covariates, TimeSeries) or bool(future_covariates)
-    return rank(measure(given, horizon, has_future=has_future), measured(), budget_seconds)
-
-
-def checked(series: TimeSeries | Sequence[TimeSeries], horizon: int) -> list[TimeSeries]:
-    """Return series that can be looked at together.
-
-    Raises
-    ------
-    ValueError
-        If they cannot.
-    """
-    given = [series] if isinstance(series, TimeSeries) else list(series) if isinstance(series, Iterable) else [series]
-    strange = [one for one in given if not isinstance(one, TimeSeries)]
-    if strange or not given:
-        kind = type(strange[0] if strange else series).__name__
-        raise ValueError(f"series must be a TimeSeries or a sequence of them, not {kind}")
-    check_finite(series=given)
-    for what, found in {
-        "number of components": {one.n_components for one in given},
-        "frequency": {one.freq_str if one.has_datetime_index else one.freq for one in given},
-    }.items():
-        if len(found) > 1:
-            raise ValueError(f"series must all have the same {what}, not {' and '.join(sorted(map(str, found)))}")
-    longest = max(map(len, given))
-    if longest <= horizon:
-        raise ValueError(f"series must be longer than horizon={horizon}, the longest has {longest} steps")
-    if all(np.isnan(one.values(copy=False)).all() for one in given):
-        raise ValueError("series must have values that were observed")
-    return given
+    horizon = checked_horizon(horizon)
+    given = checked_series(series, horizon)
+    check_covariates(future_covariates, len(given))
+    check_budget(budget_seconds)
+    return rank(measure(given, horizon, has_future=future_covariates is not None), measured(), budget_seconds)
 
 
 def rank(facts: Facts, evidence: Evidence, budget_seconds: float | None = None) -> Recommendation:
@@ -249,14 +233,17 @@ def rank(facts: Facts, evidence: Evidence, budget_seconds: float | None = None) 
     return Recommendation(
         ranking=tuple(ranking),
         facts=facts,
-        rules=tuple(rules if speaking else [*rules, "all benchmarks count instead"]),
-        remarks=tuple(_remarks(excess, ranking[0].excess)),
+        rules=tuple(rules if speaking else [*rules, "so all benchmarks that were run count"]),
+        remarks=(*_obstacles(facts, ranking, budget_seconds), *_simpler(excess, ranking[0].excess)),
     )
 
 
 def _said(rule: Rule, facts: Facts, evidence: Evidence) -> str:
     measured_there = [name for name in rule.benchmarks if name in evidence.errors]
-    return f"{rule.words(facts)}, as in {' and '.join(measured_there) or 'no benchmark that was run'}"
+    like_it = (
+        f", as in {' and '.join(measured_there)}" if measured_there else "; no benchmark like that was run in full"
+    )
+    return f"{rule.words(facts)}{like_it}"
 
 
 def _choice(
@@ -287,13 +274,34 @@ def _seconds(name: str, facts: Facts, evidence: Evidence) -> float:
     return EPOCHS * evidence.seconds[name] * facts.n_windows / WINDOWS * facts.lookback / LENGTH * wider
 
 
-def _remarks(excess: Mapping[str, Mapping[str, float]], first: float) -> list[str]:
+def _obstacles(facts: Facts, ranking: Sequence[Choice], budget: float | None) -> Iterator[str]:
+    """Say what stands against training any of the models."""
+    if not facts.n_windows:
+        yield (
+            f"No series has the {facts.lookback + facts.horizon:,} steps of a look-back of {facts.lookback:,} and a "
+            f"horizon of {facts.horizon:,}, so there is no window to train on: shorten look-back or horizon"
+        )
+    if not any(one.is_within_budget for one in ranking):
+        quickest = min(ranking, key=lambda one: one.seconds)
+        yield (
+            f"Every model is over the budget of {budget:g} s; the quickest is {quickest.model}, "
+            f"{_training(quickest.seconds)}"
+        )
+
+
+def _simpler(excess: Mapping[str, Mapping[str, float]], first: float) -> list[str]:
     """Name what is simpler and did better than the first choice."""
     return [
-        f"{words} had {_times(_together(excess, name))} there: try it too"
+        f"{words} had {_times(_together(excess, name))} there and is simpler: try it too"
         for name, words in SIMPLER.items()
         if _together(excess, name) < first
     ]
+
+
+def _training(seconds: float) -> str:
+    if not seconds:
+        return "time not estimated"
+    return f"about {seconds:,.0f} s to train" if seconds >= 1 else "less than a second to train"
 
 
 def _times(excess: float) -> str:

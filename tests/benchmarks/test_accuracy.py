@@ -1,5 +1,6 @@
 """What is said of accuracy, from results of which it is known."""
 
+import json
 from dataclasses import replace
 from string import Formatter
 
@@ -82,27 +83,77 @@ def test_mean_of_a_model_that_was_not_measured_is_none():
     assert mean_of("C")(figures(A=[0.3])) is None
 
 
+NAMES = [*ranking.CANDIDATES, *ranking.SIMPLER]
+FACTS = {
+    "horizon": 96, "lookback": 96, "n_steps": 8640, "n_windows": 8449, "n_components": 7, "season": 24,
+    "seasonal_strength": 0.3, "missing_share": 0.0, "has_future": False,
+}  # fmt: skip
+CASES = {
+    "ETTh1 96": {"result": FACTS},
+    "weather 96": {"result": FACTS | {"season": 144}},
+    "ETTh2 96": {"broken": "it was killed"},
+    "new": {"result": FACTS},
+}
+
+
+def knows(monkeypatch, **errors):
+    """Make up evidence, all errors that are not given 0.4."""
+    found = {name.replace("_at_", " "): dict.fromkeys(NAMES, 0.4) | one for name, one in errors.items()}
+    monkeypatch.setattr(choice, "measured", lambda: Evidence(found, dict.fromkeys(NAMES, 1.0)))
+
+
 def test_advice_is_judged_with_and_without_the_figures_of_the_data_set(monkeypatch):
-    names = [*ranking.CANDIDATES, *ranking.SIMPLER]
-
-    def errors(**best):
-        return dict.fromkeys(names, 0.4) | best
-
-    known = Evidence(
-        {"ETTh1 96": errors(TFT=0.2), "weather 96": errors(TFT=0.3, PatchTST=0.2)}, dict.fromkeys(names, 1.0)
-    )
-    monkeypatch.setattr(choice, "measured", lambda: known)
-    facts = {
-        "horizon": 96, "lookback": 96, "n_steps": 8640, "n_windows": 8449, "n_components": 7, "season": 24,
-        "seasonal_strength": 0.3, "missing_share": 0.0, "has_future": False,
-    }  # fmt: skip
-    cases = {"ETTh1 96": {"result": facts}, "weather 96": {"result": facts | {"season": 144}}, "new": {"result": facts}}
-    assert [tuple(one) for one in choice.judged({"cases": cases})] == [
+    knows(monkeypatch, ETTh1_at_96={"TFT": 0.2}, weather_at_96={"TFT": 0.3, "PatchTST": 0.2}, ETTh2_at_96={})
+    assert [tuple(one) for one in choice.judged({"cases": CASES})] == [
         ("ETTh1 96", "TemporalFusionTransformerModel", 1.0, "PatchTSTModel", 2.0),
         ("weather 96", "PatchTSTModel", 1.0, "TemporalFusionTransformerModel", pytest.approx(1.5)),
     ]
-    assert choice.share_near("excess")({"cases": cases}) == 1
-    assert choice.share_near("held_out_excess")({"cases": cases}) == 0
+    assert choice.share_near("excess")({"cases": CASES}) == 1
+    assert choice.share_near("held_out_excess")({"cases": CASES}) == 0
+
+
+def test_advice_stands_beside_the_best_constant_answer(monkeypatch):
+    knows(monkeypatch, ETTh1_at_96={"TFT": 0.2}, weather_at_96={"TFT": 0.3, "PatchTST": 0.2})
+    lines = choice.summary({"cases": CASES}).splitlines()
+    first, held_out = "TemporalFusionTransformerModel", "PatchTSTModel"
+    assert lines[0].endswith(f"| always {first} |")
+    assert lines[2:7] == [
+        f"| ETTh1 96 | {first} | 1.00 | {held_out} | 2.00 | 1.00 |",
+        f"| weather 96 | {held_out} | 1.00 | {first} | 1.50 | 1.50 |",
+        "| geometric mean |  | 1.00 |  | 1.73 | 1.22 |",
+        "| at most 1.05 |  | 2 of 2 |  | 0 of 2 | 1 of 2 |",
+        "",
+    ]
+    assert "no better than" not in "".join(lines)
+
+
+def test_advice_that_is_always_the_same_is_called_no_better(monkeypatch):
+    knows(monkeypatch, ETTh1_at_96={"TFT": 0.2}, weather_at_96={"TFT": 0.2})
+    said = "So far the advice is TemporalFusionTransformerModel everywhere, no better than always naming it."
+    assert said in choice.summary({"cases": CASES})
+
+
+def test_data_sets_that_are_not_judged_are_named_with_what_they_lack(monkeypatch, tmp_path):
+    knows(monkeypatch, ETTh1_at_96={}, ETTh2_at_96={})
+    monkeypatch.setattr(choice, "RESULTS", tmp_path)
+    (tmp_path / "cpu").mkdir()
+    stored = {name: {"result": {"model": name, "mse": 0.4}} for name in NAMES if name not in ("TFT", "DLinear")}
+    (tmp_path / "cpu" / "accuracy_weather_96.json").write_text(json.dumps({"cases": stored}))
+    left_out = list(choice.left_out({"cases": CASES}))
+    assert left_out[:3] == [
+        "ETTh2 96: what the rules ask of it was not measured",
+        "ETTm1 96: no figure of any model",
+        "weather 96: no figure of TFT; DLinear",
+    ]
+    assert len(left_out) == len(long_horizon.TASKS) - 1
+    assert choice.summary({}).startswith("Not judged yet:\n\n- ETTh1 96: what")
+
+
+def test_the_note_of_the_advice_tells_the_look_backs():
+    differing = {(task.longer, task.lookback) for task in long_horizon.TASKS if task.longer != task.lookback}
+    assert differing == {(336, 96), (104, 36)}
+    (trials,) = choice.BENCHMARKS
+    assert "336 steps of ETT and weather and on 104 of illness, the others on 96 and 36" in trials.note
 
 
 @pytest.mark.parametrize(

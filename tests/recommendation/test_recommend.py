@@ -89,8 +89,8 @@ def test_without_a_benchmark_like_it_all_count():
     found = rank(facts(), known)
     assert found.best.model == "ITransformerModel"
     assert found.rules == (
-        "a season of 24 steps (strength 0.40), as in no benchmark that was run",
-        "all benchmarks count instead",
+        "a season of 24 steps (strength 0.40); no benchmark like that was run in full",
+        "so all benchmarks that were run count",
     )
 
 
@@ -104,7 +104,26 @@ def test_what_is_over_the_budget_goes_to_the_end():
     assert within == ["PatchTSTModel", "ITransformerModel"]
     assert [one.model for one in some.ranking[:2]] == within
     assert some.ranking[2].model == "TemporalFusionTransformerModel"
-    assert "about 50 s, over the budget" in str(rank(facts(), known, budget_seconds=1))
+    assert "about 50 s to train, over the budget" in str(some)
+    assert not any("budget" in remark for remark in some.remarks)
+
+
+def test_that_all_are_over_the_budget_is_said():
+    found = rank(facts(), evidence(ETTh1_at_96="TFT"), budget_seconds=1.5)
+    said = "Every model is over the budget of 1.5 s; the quickest is PatchTSTModel, about 20 s to train"
+    assert found.remarks == (said,)
+    assert f"- {said}" in str(found)
+
+
+def test_that_no_window_fits_is_said():
+    found = recommend(SERIES, np.int64(60))
+    assert (found.facts.lookback, found.facts.n_windows) == (60, 0)
+    assert found.remarks[0] == (
+        "No series has the 120 steps of a look-back of 60 and a horizon of 60, so there is no window to train on: "
+        "shorten look-back or horizon"
+    )
+    assert "time not estimated" in str(found)
+    assert not any("look-back" in remark for remark in recommend(SERIES, 51).remarks)
 
 
 def test_time_grows_with_windows_look_back_and_of_some_models_with_components():
@@ -118,13 +137,15 @@ def test_time_grows_with_windows_look_back_and_of_some_models_with_components():
     assert seconds(n_components=70)["ITransformerModel"] == base["ITransformerModel"]
     assert seconds(n_components=70)["PatchTSTModel"] == pytest.approx(10 * base["PatchTSTModel"])
     assert seconds(lookback=192, n_windows=16994)["InformerModel"] == pytest.approx(4 * base["InformerModel"])
-    assert "less than a second" in str(rank(facts(n_windows=1), known))
+    assert "less than a second to train" in str(rank(facts(n_windows=1), known))
 
 
 def test_something_simpler_that_did_better_is_named():
     found = rank(facts(), evidence(ETTh1_at_96="NLinear"))
     assert found.best.model == "PatchTSTModel"
-    assert found.remarks == ("Darts' NLinearModel, one component at a time, had the lowest error there: try it too",)
+    assert found.remarks == (
+        "Darts' NLinearModel, one component at a time, had the lowest error there and is simpler: try it too",
+    )
     assert found.remarks[0] in str(found)
 
 
@@ -139,13 +160,19 @@ def test_what_is_simpler_is_held_against_what_the_budget_allows():
 
 def test_what_it_says():
     lines = str(rank(facts(), evidence(ETTh1_at_96="TFT"))).splitlines()
-    assert lines[:4] == [
-        "a season of 24 steps (strength 0.40), as in ETTh1 96",
+    assert lines[:8] == [
+        "What counts of the series, and the benchmarks (data and horizon) that are like it:",
+        "- a season of 24 steps (strength 0.40), as in ETTh1 96",
         "",
-        "1. TemporalFusionTransformerModel(): the lowest error, about 80 s",
+        "Models by their mean squared error (MSE) there, as a multiple of the lowest that any forecaster had",
+        "(of several benchmarks, the geometric mean):",
+        "1. TemporalFusionTransformerModel: the lowest error; about 80 s to train",
         "   ETTh1 96: MSE 0.100, the lowest error",
+        "2. PatchTSTModel: 2.000 times the lowest error; about 20 s to train",
     ]
-    assert lines[4] == "2. PatchTSTModel(): 2.000 times the lowest error, about 20 s"
+    assert any(line.startswith("4. InformerModel with use_instance_norm=True: ") for line in lines)
+    assert lines[-2].startswith("- Look-backs were those of the papers")
+    assert lines[-1] == "- Times are rough: 10 epochs at width 64 and a look-back of 96 on one core"
 
 
 SERIES = TimeSeries.from_times_and_values(
@@ -162,6 +189,7 @@ def test_what_comes_first_can_be_made_and_several_series_count_together():
 
 
 OTHER = TimeSeries.from_times_and_values(pd.date_range("2024-01-01", periods=103, freq="h"), np.ones((103, 3)))
+COVARIATES = "None, a TimeSeries or a sequence of them"
 
 
 @pytest.mark.parametrize(
@@ -172,9 +200,24 @@ OTHER = TimeSeries.from_times_and_values(pd.date_range("2024-01-01", periods=103
         ({"budget_seconds": 0}, "budget_seconds=0 must be a number above 0"),
         ({"budget_seconds": math.nan}, "budget_seconds=nan must be a number above 0"),
         ({"budget_seconds": "60"}, "budget_seconds='60' must be a number above 0"),
-        ({"series": []}, "series must be a TimeSeries or a sequence of them, not list"),
+        ({"budget_seconds": True}, "budget_seconds=True must be a number above 0"),
+        ({"horizon": True}, "horizon=True must be an integer of at least 1"),
+        ({"horizon": 7.0}, "horizon=7.0 must be an integer of at least 1"),
+        ({"series": []}, "series is empty: it must be a TimeSeries or a sequence of at least one"),
         ({"series": None}, "series must be a TimeSeries or a sequence of them, not NoneType"),
-        ({"series": np.ones(50)}, "series must be a TimeSeries or a sequence of them, not float64"),
+        ({"series": np.ones(50)}, "series must be a TimeSeries or a sequence of them, not ndarray"),
+        ({"series": [SERIES, None]}, "series must be a TimeSeries or a sequence of them, but series[1] is NoneType"),
+        ({"future_covariates": 5}, f"future_covariates must be {COVARIATES}, not int"),
+        ({"future_covariates": "promo"}, f"future_covariates must be {COVARIATES}, not str"),
+        ({"future_covariates": True}, f"future_covariates must be {COVARIATES}, not bool"),
+        ({"future_covariates": np.ones(103)}, f"future_covariates must be {COVARIATES}, not ndarray"),
+        ({"future_covariates": SERIES.to_dataframe()}, f"future_covariates must be {COVARIATES}, not DataFrame"),
+        (
+            {"future_covariates": [None]},
+            f"future_covariates must be {COVARIATES}, but future_covariates[0] is NoneType",
+        ),
+        ({"future_covariates": []}, "future_covariates must be one for each series, not 0 for 1"),
+        ({"future_covariates": [SERIES] * 3}, "future_covariates must be one for each series, not 3 for 1"),
         (
             {"series": [SERIES, SERIES.univariate_component(0)]},
             "series must all have the same number of components, not 1 and 3",
@@ -189,9 +232,17 @@ def test_bad_arguments_are_named(arguments, message):
         recommend(**{"series": SERIES, "horizon": 7} | arguments)
 
 
-def test_an_empty_sequence_of_covariates_is_none():
-    assert not recommend(SERIES, 7, future_covariates=[]).facts.has_future
-    assert recommend([SERIES], 7, future_covariates=[SERIES]).facts.has_future
+def test_covariates_are_one_for_all_series_or_one_for_each():
+    assert not recommend(SERIES, 7).facts.has_future
+    for known in (SERIES, (SERIES, SERIES)):
+        assert recommend([SERIES, SERIES], 7, future_covariates=known).facts.has_future
+
+
+@pytest.mark.parametrize("budget", [np.int64(20), np.float32(20), 20])
+def test_numbers_of_numpy_are_numbers(budget):
+    found = recommend(SERIES, np.int32(7), budget_seconds=budget)
+    assert found == recommend(SERIES, 7, budget_seconds=20)
+    assert type(found.facts.horizon) is int
 
 
 def test_what_the_package_comes_with_has_every_candidate():
