@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import resource
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +20,11 @@ IMPORTING = 60.0
 
 
 class OverCeilingError(Exception):
-    """A case took more than it may, or its process died; says what of."""
+    """A case took more than it may; says what of."""
 
 
 class BrokenCaseError(Exception):
-    """A case raised; holds the trace of it."""
+    """A case raised, and this is the trace of it, or its process died."""
 
 
 class MissingError(Exception):
@@ -48,7 +49,8 @@ class Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self.seconds = ceilings.seconds
-        with _environment(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), KINETO_LOG_LEVEL="99"):
+        variables = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "KINETO_LOG_LEVEL": "99"}
+        with _environment(**variables), _without_interrupts():
             self._process = context.Process(
                 target=_answering, args=(theirs, work, args, threads, device, ceilings.gigabytes), daemon=True
             )
@@ -56,8 +58,11 @@ class Process:
         theirs.close()
 
     def ask(self, what: str) -> Any:
-        """Send a word and wait for the answer."""
-        self._pipe.send(what)
+        """Send a word and wait for the answer; raises what :meth:`answer` does."""
+        try:
+            self._pipe.send(what)
+        except OSError:
+            raise self._death() from None
         return self.answer(self.seconds)
 
     def answer(self, seconds: float) -> Any:
@@ -66,18 +71,19 @@ class Process:
         Raises
         ------
         OverCeilingError
-            If it does not come in time, or a ceiling is the answer.
+            If it does not come in time, a ceiling is the answer, or the process was killed, as a system does to one
+            that takes its last memory.
         BrokenCaseError
-            If the case raised.
+            If the case raised, or the process died of something else.
         MissingError
             If it lacks a file or a package.
         """
-        if not self._pipe.poll(seconds):
-            raise OverCeilingError(f"more than {self.seconds:g} s")
         try:
+            if not self._pipe.poll(seconds):
+                raise OverCeilingError(f"more than {self.seconds:g} s")
             kind, value = self._pipe.recv()
-        except EOFError:
-            raise OverCeilingError("the process died, most likely for want of memory") from None
+        except (EOFError, OSError):
+            raise self._death() from None
         if kind == "over":
             raise OverCeilingError(value)
         if kind == "broken":
@@ -91,6 +97,10 @@ class Process:
         self._process.kill()
         self._process.join()
         self._pipe.close()
+
+    def _death(self) -> OverCeilingError | BrokenCaseError:
+        self._process.join()
+        return death(self._process.exitcode or 0)
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +137,7 @@ class Worker(Process):
         super().__init__(_take_turns, build, dict(size), device, threads=threads, device=device, ceilings=ceilings)
         try:
             self.answer(ceilings.seconds + IMPORTING)
-        except Exception:
+        except BaseException:
             self.close()
             raise
 
@@ -138,6 +148,14 @@ class Worker(Process):
     def memory(self) -> dict[str, float]:
         """Take a turn; return the megabytes it holds at most, of tensors and of the process."""
         return self.ask("memory")
+
+
+def death(code: int) -> OverCeilingError | BrokenCaseError:
+    """Return what to raise of a process that ended without an answer, by its exit code; a signal's is negative."""
+    if code == -signal.SIGKILL:
+        return OverCeilingError("the process was killed (SIGKILL), most likely for want of memory")
+    said = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return BrokenCaseError(f"the process died: {said}")
 
 
 def once(case: Callable[[], Any], *, threads: int, device: str, ceilings: Ceilings) -> Any:
@@ -169,6 +187,16 @@ def _environment(**variables: str) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let processes to come leave it to us what Ctrl-C does."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _answering(
