@@ -10,9 +10,24 @@ import numpy as np
 from benchmarks.core.goals import Figures
 
 FROM = 2048
-"""Exponents are fitted from this length on: below, the cost of each call shows."""
+"""Exponents over lengths are fitted from this one on: below, the cost of each call shows."""
 
-WHAT = {"time": "milliseconds", "memory": "megabytes"}
+BUSY = 1.2
+"""More than this share of its processor time a thread takes by the clock where it had to wait for the processor."""
+
+
+def measured(figures: Figures) -> list[dict[str, Any]]:
+    """Return what was measured at one time and place each: points, or cases."""
+    return [*figures.get("points", []), *figures.get("cases", {}).values()]
+
+
+def environment_of(figures: Figures) -> dict[str, str]:
+    """Return where figures were measured, by what is said of it; what differs among them is joined."""
+    said: dict[str, dict[str, None]] = {}
+    for one in measured(figures):
+        for name, found in one.get("environment", {}).items():
+            said.setdefault(name, {})[str(found)] = None
+    return {name: " and ".join(each) for name, each in said.items()}
 
 
 def value(figures: Figures, what: str, case: str, **size: int) -> float | None:
@@ -31,11 +46,6 @@ def of_case(point: dict[str, Any], what: str, case: str) -> float | None:
     return outcome.get("wall" if point.get("clock") == "wall" else "processor", {}).get("median")
 
 
-def environment_of(figures: Figures) -> dict[str, Any]:
-    """Return where results were measured."""
-    return figures.get("environment", {})
-
-
 def ratio(what: str, case: str, other: str, **size: int) -> Callable[[Figures], float | None]:
     """Return what reads how much of what another takes a case takes."""
 
@@ -47,15 +57,16 @@ def ratio(what: str, case: str, other: str, **size: int) -> Callable[[Figures], 
 
 
 def exponent(
-    what: str, case: str, along: str = "length", start: int = FROM, end: int | None = None
+    what: str, case: str, along: str = "length", start: int | None = None, end: int | None = None
 ) -> Callable[[Figures], float | None]:
-    """Return what fits the slope of the logarithms along a size, between two values of it."""
+    """Return what fits the slope of the logarithms along a size, between two values of it; lengths from ``FROM`` on."""
+    first = start or (FROM if along == "length" else 1)
 
     def read(figures: Figures) -> float | None:
         found = {
             point["size"][along]: figure
             for point in figures.get("points", [])
-            if start <= point["size"].get(along, 0) <= (end or math.inf)
+            if first <= point["size"].get(along, 0) <= (end or math.inf)
             and (figure := of_case(point, what, case)) is not None
         }
         if len(found) < 2:

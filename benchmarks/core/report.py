@@ -1,19 +1,16 @@
 """The report: what was aimed at and what was reached, then every table, written from the stored results alone."""
 
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.core import plots
-from benchmarks.core.figures import exponent, of_case
 from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.registered import Benchmark, finished, lacking, stored
 from benchmarks.core.speed import Speed
-from benchmarks.core.store import load
+from benchmarks.core.speed_section import MARKED, reason, section, was_busy
 from benchmarks.core.tables import number, table
 from benchmarks.core.trial import Trials
+from benchmarks.core.where import where
 
-Benchmark = Speed | Trials
 Results = Mapping[str, Figures]
 """By the name of the benchmark."""
 
@@ -21,7 +18,7 @@ MET, MISSED, OPEN = "met", "**missed**", "not measured"
 
 
 def write(
-    benchmarks: Iterable[Benchmark],
+    benchmarks: Collection[Benchmark],
     results: Path,
     folder: Path,
     *,
@@ -43,29 +40,29 @@ def write(
     goals
         Those that several benchmarks have together.
     """
-    found = [(one, load(results / f"{one.name}.json")) for one in benchmarks]
-    by_name = {one.name: figures for one, figures in found}
-    aimed = [(goal, by_name) for goal in goals] + [(goal, figures) for one, figures in found for goal in one.goals]
+    by_name = stored(benchmarks, results)
+    known = {name: finished(figures) for name, figures in by_name.items()}
+    aimed = [(goal, known) for goal in goals] + [(goal, known[one.name]) for one in benchmarks for goal in one.goals]
     rows = [reached(goal, figures) for goal, figures in aimed]
     missed = [
         (goal.what, goal.reason(figures)) for (goal, figures), row in zip(aimed, rows, strict=True) if row[-1] == MISSED
     ]
-    measured = [(one, figures) for one, figures in found if figures]
+    measured = [one for one in benchmarks if by_name[one.name]]
     folder.mkdir(parents=True, exist_ok=True)
-    first = headline(by_name) if headline else ""
+    first = headline(known) if headline else ""
     sections = [
         "# What was measured",
         first,
-        _contents([one.title for one, _ in measured]),
+        _contents([one.title for one in measured]),
         _goals(rows),
         _missed(missed),
+        _not_run(benchmarks, by_name),
+        _busy(by_name.values()),
     ]
-    for benchmark, figures in measured:
-        is_speed = isinstance(benchmark, Speed)
-        sections += [f"## {benchmark.title}", benchmark.note]
-        sections += _of_speed(benchmark, figures, folder) if is_speed else _of_trials(benchmark, figures)
-    sections += ["## Where", _environment(measured)]
-    (folder / "README.md").write_text("\n\n".join(section for section in sections if section) + "\n")
+    for benchmark in measured:
+        sections += [f"## {benchmark.title}", benchmark.note, *_section(benchmark, by_name[benchmark.name], folder)]
+    sections += ["## Where", where({one.name: by_name[one.name] for one in measured})]
+    (folder / "README.md").write_text("\n\n".join(part for part in sections if part) + "\n")
 
 
 def reached(goal: Goal, figures: Figures) -> list[str]:
@@ -99,102 +96,43 @@ def _missed(missed: list[tuple[str, str]]) -> str:
     return "\n\n".join(["### Why goals are missed", "\n".join(lines)]) if lines else ""
 
 
-def _environment(measured: Iterable[tuple[Benchmark, Figures]]) -> str:
-    """Say where the figures come from, and which from where."""
-    machines: dict[str, list[str]] = {}
-    for one, figures in measured:
-        machine = ", ".join(f"{name} {value}" for name, value in sorted(_machine(figures).items()))
-        machines.setdefault(machine, []).append(one.name)
-    return "\n".join(f"- {', '.join(names)}: {machine}." for machine, names in machines.items())
-
-
-def _machine(figures: Figures) -> dict[str, Any]:
-    """Describe where figures were measured, on one processor or on several."""
-    measured = [*figures.get("points", []), *figures.get("cases", {}).values()]
-    processors = {one["processor"]: None for one in measured if "processor" in one}
-    return figures["environment"] | ({"processor": " and ".join(processors)} if processors else {})
-
-
-def _of_speed(benchmark: Speed, figures: Figures, folder: Path) -> list[str]:
-    points = figures["points"]
-    sections = [_laid_out(points, benchmark, what, unit) for what, unit in (("time", "ms"), ("memory", "MB"))]
-    reasons = "\n\n".join(said for said in (_spread(points), _reasons(points)) if said)
-    along = _varied(points)
-    if along and len(points) > 2:
-        plots.lines(points, list(benchmark.cases), along, folder / f"{benchmark.name}.png")
-        sections.append(f"![{benchmark.title}]({benchmark.name}.png)")
-    return [*sections, reasons]
-
-
-def _laid_out(points: list[dict[str, Any]], benchmark: Speed, what: str, unit: str) -> str:
-    along = _varied(points)
-    rows = []
-    for name in benchmark.cases:
-        values = [of_case(point, what, name) for point in points]
-        if all(value is None for value in values):
-            continue
-        slope = exponent(what, name, along=along)({"points": points}) if along else None
-        rows.append([name, *map(number, values), *([number(slope)] if along else [])])
-    if not rows:
-        return ""
-    head = [f"{what}, {unit}", *(_named(point["size"], points) for point in points), *(["exponent"] if along else [])]
-    return table(head, rows)
-
-
-def _spread(points: list[dict[str, Any]]) -> str:
-    """Say how far the turns of a case lie apart."""
-    found = {
-        f"{name} at {_named(point['size'], points)}": (turns["max"] - turns["min"]) / turns["median"]
-        for point in points
-        for name, outcome in point["cases"].items()
-        if (turns := outcome.get(point["clock"], {})).get("n", 1) > 1
-    }
-    if not found:
-        return ""
-    widest = max(found, key=found.__getitem__)
-    return (
-        f"From the fastest turn of a case to its slowest it is {statistics.median(found.values()):.0%} of the middle "
-        f"one in the median, at most {found[widest]:.0%} ({widest})."
-    )
-
-
-def _reasons(points: list[dict[str, Any]]) -> str:
-    """Say why figures are missing."""
-    found = [
-        f"{name} at {_named(point['size'], points)}: {_reason(outcome)}"
-        for point in points
-        for name, outcome in point["cases"].items()
-        if "broken" in outcome or not outcome.get("over", "not tried").startswith("not tried")
+def _not_run(benchmarks: Collection[Benchmark], found: Results) -> str:
+    """Name what was never run: benchmarks of which there is nothing together, of the others what they lack."""
+    nothing = [one.name for one in benchmarks if not found[one.name]]
+    lines = [f"- {', '.join(nothing)}: nothing was."] if nothing else []
+    lines += [
+        f"- {one.name}: {left}." for one in benchmarks if found[one.name] and (left := lacking(one, found[one.name]))
     ]
-    return "Not measured: " + "; ".join(found) + "." if found else ""
+    return "\n\n".join(["### Not run yet", "\n".join(lines)]) if lines else ""
 
 
-def _reason(outcome: dict[str, Any]) -> str:
-    return outcome.get("over") or outcome["broken"].splitlines()[-1]
+def _busy(found: Iterable[Figures]) -> str:
+    points = [point for figures in found for point in figures.get("points", [])]
+    return MARKED if any(map(was_busy, points)) else ""
 
 
-def _varied(points: list[dict[str, Any]]) -> str | None:
-    """Return the only entry of the size that differs from point to point."""
-    names = [name for name in points[0]["size"] if len({point["size"].get(name) for point in points}) > 1]
-    return names[0] if len(names) == 1 else None
-
-
-def _named(size: dict[str, int], points: list[dict[str, Any]]) -> str:
-    """Name a size by what differs."""
-    differing = [name for name in size if len({point["size"].get(name) for point in points}) > 1]
-    return ", ".join(f"{name} {size[name]:,}" for name in differing or size)
+def _section(benchmark: Benchmark, figures: Figures, folder: Path) -> list[str]:
+    if isinstance(benchmark, Speed):
+        return section(benchmark, figures["points"], folder)
+    return _of_trials(benchmark, figures)
 
 
 def _of_trials(benchmark: Trials, figures: Figures) -> list[str]:
-    missing = [f"{name}: {_reason(case)}" for name, case in figures["cases"].items() if "result" not in case]
-    laid_out = benchmark.summary(figures) if benchmark.summary else every_case(figures, benchmark.columns)
-    return [laid_out, "Not measured: " + "; ".join(missing) + "." if missing else ""]
+    missing = [f"{name}: {reason(case)}" for name, case in figures["cases"].items() if "result" not in case]
+    return [_results(benchmark, finished(figures)), "Not measured: " + "; ".join(missing) + "." if missing else ""]
+
+
+def _results(benchmark: Trials, figures: Figures) -> str:
+    """Lay out results, if there are any."""
+    if not figures["cases"]:
+        return ""
+    return benchmark.summary(figures) if benchmark.summary else every_case(figures, benchmark.columns)
 
 
 def every_case(figures: Figures, columns: Sequence[str] = ()) -> str:
     """Lay out each case in a row: the columns asked for, or all numbers."""
-    results = {name: case["result"] for name, case in figures["cases"].items() if "result" in case}
-    first = next(iter(results.values()), {})
+    results = {name: case["result"] for name, case in figures["cases"].items()}
+    first = next(iter(results.values()))
     shown = columns or [key for key, value in first.items() if isinstance(value, int | float)]
     rows = [[name, *(_entry(result.get(column)) for column in shown)] for name, result in results.items()]
     return table(["case", *shown], rows)
