@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import choice
-from benchmarks.core.figures import by_model, exponent, of_case
+from benchmarks.core.figures import by_model, environment_of, exponent, of_case
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results" / "cpu"
@@ -63,7 +63,7 @@ def _by_length(name: str, cases: Mapping[str, str], setting: str) -> str:
 
     header = ["steps looked back on", *(f"{length:,}" for length in LENGTHS), "time grows as"]
     rows = [row(case, label) for case, label in cases.items()]
-    return f"{table(header, rows)}\n\n{setting}; one CPU thread, torch {results['environment']['torch']}."
+    return f"{table(header, rows)}\n\n{setting}; one CPU thread, torch {environment_of(results)['torch']}."
 
 
 def _cell(point: Mapping[str, Any] | None, case: str) -> str:
@@ -107,7 +107,7 @@ def beside_darts() -> str:
     size = "L {length}, batch {batch}, variables of width {width}"
     rows = ([size.format(**p["size"]), *(_cell(p, case) for case in p["cases"])] for p in points)
     caption = (
-        f"A training step at hidden size 160; one CPU thread, torch {results['environment']['torch']}, `L` steps "
+        f"A training step at hidden size 160; one CPU thread, torch {environment_of(results)['torch']}, `L` steps "
         "looked back on."
     )
     return f"{table(['', *points[0]['cases']], rows)}\n\n{caption}"

@@ -1,108 +1,177 @@
-"""Running a benchmark of speed: the check, then size by size, case by case in turns."""
+"""Running a benchmark of speed: the checks, then size by size, case by case in turns."""
 
 import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core.environment import environment, moment
-from benchmarks.core.process import BrokenCaseError, Ceilings, OverCeilingError, Worker
+from benchmarks.core.environment import circumstances
+from benchmarks.core.process import BrokenCaseError, Ceilings, OverCeilingError, Worker, once
 from benchmarks.core.speed import Size, Speed
-from benchmarks.core.store import load, save
+from benchmarks.core.store import load, update
 
 Outcome = dict[str, Any]
+Outcomes = Mapping[str, Outcome]
+"""By the name of the case."""
 
 
 def run(benchmark: Speed, path: Path, *, device: str = "cpu", repeats: int | None = None) -> Iterator[Outcome]:
     """Measure what the file does not hold yet, and keep it there; yield each point.
 
-    A point is a size with all cases, so that what is compared was measured in the same minutes. One that lacks a case
-    is measured again.
-
-    Raises
-    ------
-    AssertionError
-        If the forms to be measured disagree.
+    A point is a size with all cases, so that what is compared was measured in the same minutes. One in which a case
+    lacks turns or is broken is measured again; the old one stays until then.
     """
-    known = load(path)
-    points = {_key(point["size"]): point for point in known.get("points", [])}
-    missing = [size for size in benchmark.sizes if not _is_complete(points.get(_key(size)), benchmark)]
-    if not missing:
-        return
-    benchmark.check()
-    dropped = {name: reason for point in points.values() for name, reason in _over(point).items()}
-    for size in missing:
-        points[_key(size)] = measure(benchmark, size, dropped, device=device, repeats=repeats or benchmark.repeats)
-        dropped |= _over(points[_key(size)])
-        ordered = [points[_key(one)] for one in benchmark.sizes if _key(one) in points]
-        save(path, {"title": benchmark.title, "environment": environment(device), "points": ordered})
-        yield points[_key(size)]
+    refused = cache(partial(_refused, benchmark, device))
+    dropped: Outcomes = {}
+    for size in benchmark.sizes:
+        point = _points(load(path)).get(_key(size), {})
+        if not _is_complete(point, benchmark, dropped):
+            left_out = dropped | refused()
+            if not _is_complete(point, benchmark, left_out):
+                found = measure(benchmark, size, left_out, device=device, repeats=repeats or benchmark.repeats)
+                point = _keep(path, benchmark, found, left_out)
+                yield point
+        dropped |= _to_drop(point)
 
 
-def measure(benchmark: Speed, size: Size, dropped: Mapping[str, str], *, device: str, repeats: int) -> Outcome:
+def measure(benchmark: Speed, size: Size, left_out: Outcomes, *, device: str, repeats: int) -> Outcome:
     """Measure all cases at a size: a turn to warm up, one for memory, then turns in rounds, each in another order."""
-    outcomes: dict[str, Outcome] = {name: {"over": f"not tried: {reason}"} for name, reason in dropped.items()}
-    began = moment()
+    began = circumstances(device)
+    racers = {name: _Racer() for name in benchmark.cases if name not in left_out}
     with ExitStack() as stack:
-        workers: dict[str, Worker] = {}
-        for name in benchmark.cases:
-            if name in outcomes:
-                continue
-            try:
-                worker = stack.enter_context(_worker(benchmark, name, size, device))
-                outcomes[name] = _warmed_up(worker) if benchmark.warm_up else {}
-                workers[name] = worker
-            except (OverCeilingError, BrokenCaseError) as error:
-                outcomes[name] = _why(error)
-        turns: dict[str, list[tuple[float, float]]] = {name: [] for name in workers}
+        for name, racer in racers.items():
+            stack.callback(racer.end)
+            racer.start(benchmark, name, size, device)
         for i in range(repeats):
-            for name in _rotated(list(workers), i):
-                if name in turns:
-                    try:
-                        turns[name].append(workers[name].turn())
-                    except (OverCeilingError, BrokenCaseError) as error:
-                        outcomes[name] |= _why(error)
-                        del turns[name]
-    for name, each in turns.items():
-        outcomes[name] |= {"wall": _spread([w for w, _ in each]), "processor": _spread([p for _, p in each])}
+            for racer in _rotated(list(racers.values()), i):
+                racer.turn()
+    outcomes = left_out | {name: racer.outcome() for name, racer in racers.items()}
     clock = "processor" if device == "cpu" and benchmark.threads == 1 else "wall"
     return {"size": dict(size), "clock": clock, **began, "cases": {name: outcomes[name] for name in benchmark.cases}}
 
 
-def _warmed_up(worker: Worker) -> Outcome:
-    worker.turn()
-    return {"megabytes": worker.memory()}
+class _Racer:
+    """A case at a size: its process, which ends where the case gives up, and what came of it."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+        self._found: Outcome = {}
+        self._turns: list[tuple[float, float]] = []
+
+    def start(self, benchmark: Speed, name: str, size: Size, device: str) -> None:
+        """Make the case ready."""
+        try:
+            self._worker = Worker(
+                benchmark.cases[name], size, threads=benchmark.threads, device=device, ceilings=_ceilings(benchmark)
+            )
+            if benchmark.warm_up:
+                self._worker.turn()
+                self._found["megabytes"] = self._worker.memory()
+        except (OverCeilingError, BrokenCaseError) as error:
+            self._give_up(error)
+
+    def turn(self) -> None:
+        """Take a turn, unless the case gave up."""
+        if self._worker is not None:
+            try:
+                self._turns.append(self._worker.turn())
+            except (OverCeilingError, BrokenCaseError) as error:
+                self._give_up(error)
+
+    def end(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def outcome(self) -> Outcome:
+        """Return the times of all turns, or why there are none."""
+        if _gave_up(self._found):
+            return self._found
+        wall, processor = zip(*self._turns, strict=True)
+        return self._found | {"wall": _spread(wall), "processor": _spread(processor)}
+
+    def _give_up(self, error: OverCeilingError | BrokenCaseError) -> None:
+        self._found["over" if isinstance(error, OverCeilingError) else "broken"] = str(error)
+        self.end()
 
 
-def _worker(benchmark: Speed, case: str, size: Size, device: str) -> Worker:
-    ceilings = Ceilings(benchmark.seconds, benchmark.gigabytes)
-    return Worker(benchmark.cases[case], size, threads=benchmark.threads, device=device, ceilings=ceilings)
+def _refused(benchmark: Speed, device: str) -> Outcomes:
+    """Run every check once, in a fresh process; return what is said of the cases that do not pass theirs."""
+    failed = {}
+    for check in dict.fromkeys(benchmark.checks.values()):
+        try:
+            once(check, threads=benchmark.threads, device=device, ceilings=_ceilings(benchmark))
+        except (OverCeilingError, BrokenCaseError) as error:
+            failed[check] = {"broken": f"check: {str(error).splitlines()[-1]}"}
+    return {name: failed[check] for name, check in benchmark.checks.items() if check in failed}
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def _keep(path: Path, benchmark: Speed, point: Outcome, left_out: Outcomes) -> Outcome:
+    """Put a point into the file, unless another run completed it there meanwhile; return the one that is there."""
+    key = _key(point["size"])
+
+    def change(results: dict[str, Any]) -> dict[str, Any]:
+        points = _points(results)
+        if not _is_complete(points.get(key, {}), benchmark, left_out):
+            points[key] = point
+        order = dict.fromkeys([*map(_key, benchmark.sizes), *points])
+        return results | {"title": benchmark.title, "points": [points[one] for one in order if one in points]}
+
+    return _points(update(path, change))[key]
+
+
+def _is_complete(point: Outcome, benchmark: Speed, left_out: Outcomes) -> bool:
+    """Whether each case has its turns, is over a ceiling, or would be left out with the same words."""
+    outcomes = point.get("cases", {})
+    return all(
+        name in outcomes
+        and (
+            _turns(outcomes[name]) >= benchmark.repeats
+            or _is_over(outcomes[name])
+            or outcomes[name] == left_out.get(name)
+        )
+        for name in benchmark.cases
+    )
+
+
+def _to_drop(point: Outcome) -> Outcomes:
+    """Return what is said of cases at the sizes that follow one at which they broke a ceiling."""
+    return {name: {"over": f"not tried: {one['over']}"} for name, one in point["cases"].items() if _is_over(one)}
+
+
+def _turns(outcome: Outcome) -> int:
+    return outcome.get("wall", {}).get("n", 0)
+
+
+def _is_over(outcome: Outcome) -> bool:
+    return not outcome.get("over", "not tried").startswith("not tried")
+
+
+def _gave_up(outcome: Outcome) -> bool:
+    return "over" in outcome or "broken" in outcome
+
+
+def _ceilings(benchmark: Speed) -> Ceilings:
+    return Ceilings(benchmark.seconds, benchmark.gigabytes)
+
+
+def _spread(seconds: tuple[float, ...]) -> dict[str, float]:
     """Summarise seconds as milliseconds."""
-    low, middle, high = (1e3 * of(values) for of in (min, statistics.median, max))
-    return {"median": middle, "min": low, "max": high, "n": len(values)}
+    low, middle, high = (1e3 * of(seconds) for of in (min, statistics.median, max))
+    return {"median": middle, "min": low, "max": high, "n": len(seconds)}
 
 
-def _why(error: OverCeilingError | BrokenCaseError) -> Outcome:
-    return {"over" if isinstance(error, OverCeilingError) else "broken": str(error)}
-
-
-def _over(point: Outcome) -> dict[str, str]:
-    found = {name: case.get("over") for name, case in point["cases"].items()}
-    return {name: why.removeprefix("not tried: ") for name, why in found.items() if why}
-
-
-def _is_complete(point: Outcome | None, benchmark: Speed) -> bool:
-    return point is not None and set(point["cases"]) >= set(benchmark.cases)
+def _points(results: dict[str, Any]) -> dict[tuple[tuple[str, int], ...], Outcome]:
+    return {_key(point["size"]): point for point in results.get("points", [])}
 
 
 def _key(size: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple(size.items())
 
 
-def _rotated(names: list[str], by: int) -> list[str]:
-    start = by % len(names) if names else 0
-    return names[start:] + names[:start]
+def _rotated(racers: list[_Racer], by: int) -> list[_Racer]:
+    start = by % len(racers) if racers else 0
+    return racers[start:] + racers[:start]

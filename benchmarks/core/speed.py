@@ -14,10 +14,6 @@ Build = Callable[..., Step]
 Size = Mapping[str, int]
 
 
-def _nothing_to_compare() -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Speed:
     """Cases that take turns at each of some sizes, every one in a process of its own.
@@ -30,8 +26,8 @@ class Speed:
     cases: Mapping[str, Build] = field(hash=False)
     """By name; functions of a module, or partials of them: a fresh process has to find them."""
     sizes: Sequence[Size] = field(hash=False)
-    check: Callable[[], None] = _nothing_to_compare
-    """Compares the forms that are measured; raises where they disagree, and nothing is timed then."""
+    checks: Mapping[str, Callable[[], None]] = field(default_factory=dict, hash=False)
+    """By case: compares it with what it has to equal. A case whose check raises is not timed; functions as above."""
     goals: Sequence[Goal] = ()
     repeats: int = 7
     warm_up: bool = True

@@ -6,10 +6,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core.environment import environment, moment
+from benchmarks.core.environment import circumstances
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.process import BrokenCaseError, Ceilings, OverCeilingError, once
-from benchmarks.core.store import load, save
+from benchmarks.core.store import load, update
 
 Result = dict[str, Any]
 
@@ -34,12 +34,14 @@ class Trials:
 
 
 def run(trials: Trials, path: Path, *, only: str = "*", device: str = "cpu") -> Iterator[tuple[str, Result]]:
-    """Run the cases named so that the file does not hold yet, and keep each there; yield name and outcome."""
-    known = load(path).get("cases", {})
+    """Run the cases named so that the file does not hold yet, and keep each there; yield name and outcome.
+
+    What broke a ceiling is not tried again, what raised is.
+    """
     for name, case in trials.cases.items():
-        if "result" in known.get(name, {}) or not fnmatch(name, only):
+        if not fnmatch(name, only) or load(path).get("cases", {}).get(name, {}).keys() & {"result", "over"}:
             continue
-        began = moment()
+        began = circumstances(device)
         try:
             ceilings = Ceilings(trials.seconds, trials.gigabytes)
             outcome: Result = {"result": once(case, threads=trials.threads, device=device, ceilings=ceilings)}
@@ -47,7 +49,17 @@ def run(trials: Trials, path: Path, *, only: str = "*", device: str = "cpu") -> 
             outcome = {"over": str(error)}
         except BrokenCaseError as error:
             outcome = {"broken": str(error)}
-        known[name] = began | outcome
+        yield name, _keep(path, trials, name, began | outcome)
+
+
+def _keep(path: Path, trials: Trials, name: str, outcome: Result) -> Result:
+    """Put an outcome into the file, unless another run put a result there meanwhile; return the one that is there."""
+
+    def change(results: dict[str, Any]) -> dict[str, Any]:
+        known = dict(results.get("cases", {}))
+        if "result" not in known.get(name, {}):
+            known[name] = outcome
         ordered = {one: known[one] for one in [*trials.cases, *known] if one in known}
-        save(path, {"title": trials.title, "environment": environment(device), "cases": ordered})
-        yield name, known[name]
+        return results | {"title": trials.title, "cases": ordered}
+
+    return update(path, change)["cases"][name]

@@ -107,7 +107,7 @@ BENCHMARKS = [
         title="Auto-Correlation: forward and backward",
         cases=CASES,
         sizes=[{"length": length} for length in (512, 1024, 2048, 4096, 8192, 16384, 32768)],
-        check=check,
+        checks=dict.fromkeys(CASES, check),
         seconds=20,
         goals=[*goals(), Goal("Auto-Correlation, exponent of time", exponent("time", "ours"), at_most=1.2)],
         note=NOTE,

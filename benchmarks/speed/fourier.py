@@ -155,7 +155,7 @@ BENCHMARKS = [
         title="Fourier block at the published size: forward and backward",
         cases=BLOCKS,
         sizes=[{"batch": 32, "length": 96, "heads": 8, "width": 64}],
-        check=check,
+        checks=dict.fromkeys(BLOCKS, check),
         repeats=21,
         goals=[
             Goal("Fourier block / loop with complex weights, time",
@@ -173,7 +173,7 @@ BENCHMARKS = [
             {"batch": 4, "length": length, "heads": 4, "width": 16}
             for length in (512, 1024, 2048, 4096, 8192, 16384, 32768)
         ],
-        check=check,
+        checks=dict.fromkeys(BLOCKS, check),
         seconds=20,
         goals=[Goal("Fourier block, exponent of time", exponent("time", "Fourier block"), at_most=1.15)],
     ),

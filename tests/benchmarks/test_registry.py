@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from benchmarks.core.speed import Speed
 from benchmarks.registry import BENCHMARKS, MODULES
 
 
@@ -15,6 +16,13 @@ def test_names_are_unique():
 def test_a_fresh_process_finds_the_cases(name):
     for case in BENCHMARKS[name].cases.values():
         pickle.dumps(case)
+
+
+@pytest.mark.parametrize("name", [name for name, one in BENCHMARKS.items() if isinstance(one, Speed)])
+def test_a_fresh_process_finds_the_checks_and_each_is_of_a_case(name):
+    for case, check in BENCHMARKS[name].checks.items():
+        assert case in BENCHMARKS[name].cases
+        pickle.dumps(check)
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

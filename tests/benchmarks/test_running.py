@@ -1,6 +1,8 @@
 """Benchmarks run in processes of their own: in turns, under ceilings, and on from where they stopped."""
 
 import json
+import os
+import signal
 import time
 from functools import partial
 
@@ -9,12 +11,8 @@ import torch
 
 from benchmarks.core import race, trial
 from benchmarks.core.figures import exponent, of_case, ratio
-from benchmarks.core.goals import Goal
-from benchmarks.core.process import MissingError
-from benchmarks.core.report import write
+from benchmarks.core.process import BrokenCaseError, Ceilings, MissingError, OverCeilingError, Worker, death, once
 from benchmarks.core.speed import Speed
-from benchmarks.core.store import save
-from benchmarks.core.tables import number
 from benchmarks.core.trial import Trials
 
 
@@ -64,10 +62,6 @@ def lacking_to_build(*, length: int):
     raise ImportError(f"no package for a length of {length}")
 
 
-def disagree():
-    raise AssertionError("the forms disagree")
-
-
 CASES = {"linear": linear, "slower": slower}
 CEILINGS = {"greedy": greedy, "wrong": wrong}
 
@@ -87,7 +81,7 @@ def test_cases_are_timed_at_each_size(measured):
     assert ratio("time", "slower", "linear", length=40)(figures) == pytest.approx(3, rel=0.2)
     assert exponent("time", "linear", start=10)(figures) == pytest.approx(1, abs=0.2)
     assert points[0]["cases"]["linear"]["processor"]["n"] == 3
-    assert figures["environment"]["torch"] == torch.__version__
+    assert all(point["environment"]["torch"] == torch.__version__ for point in points)
 
 
 def test_a_second_run_measures_nothing_again_but_what_is_missing(measured):
@@ -129,46 +123,6 @@ def test_a_case_that_raises_is_recorded_with_its_trace(ceilings):
     assert small["cases"]["wrong"]["broken"].splitlines()[-1] == "KeyError: 'no such thing as 3'"
 
 
-def test_the_report_says_what_was_missed_and_why(ceilings):
-    _, _, path = ceilings
-    goals = [
-        Goal("greedy, MB", lambda figures: of_case(figures["points"][0], "memory", "greedy"), at_most=1),
-        Goal("greedy, MB at all", lambda figures: of_case(figures["points"][0], "memory", "greedy"), at_least=1),
-        Goal("greedy at 30", ratio("time", "greedy", "wrong", length=30), at_most=1),
-    ]
-    benchmark = Speed("ceilings", "Ceilings", CEILINGS, [], goals=goals, note="What to know.")
-    write([benchmark], path.parent, path.parent / "report")
-    text = (path.parent / "report" / "README.md").read_text()
-    assert "1 of 3 goals are met, 1 are missed, 1 were not measured." in text
-    assert "| greedy, MB | at most 1 | 300 | **missed** |" in text
-    assert "greedy at length 30: more than 2 GB" in text
-    assert "KeyError: 'no such thing as 3'" in text
-    assert "What to know." in text
-    assert "Below: [Ceilings](#ceilings)." in text
-
-
-def test_the_report_says_how_far_turns_lie_apart(tmp_path):
-    turns = {
-        "narrow": {"median": 20.0, "min": 19.0, "max": 21.0, "n": 5},
-        "wide": {"median": 10.0, "min": 9.0, "max": 14.0, "n": 5},
-        "once": {"median": 7.0, "min": 7.0, "max": 7.0, "n": 1},
-        "old": {"median": 3.0},
-    }
-    cases = {name: {"processor": each} for name, each in turns.items()}
-    points = [{"size": {"length": 3}, "clock": "processor", "cases": cases | {"broken": {"over": "more than 5 s"}}}]
-    save(tmp_path / "spread.json", {"title": "Spread", "environment": {}, "points": points})
-    write([Speed("spread", "Spread", dict.fromkeys(turns), [])], tmp_path, tmp_path / "report")
-    text = (tmp_path / "report" / "README.md").read_text()
-    assert "slowest it is 30% of the middle one in the median, at most 50% (wide at length 3)." in text
-
-
-def test_nothing_is_timed_where_forms_disagree(tmp_path):
-    benchmark = Speed("check", "Check", CASES, [{"length": 3}], check=disagree)
-    with pytest.raises(AssertionError, match="the forms disagree"):
-        list(race.run(benchmark, tmp_path / "check.json"))
-    assert not (tmp_path / "check.json").exists()
-
-
 def test_trials_are_run_once_and_broken_ones_again(tmp_path):
     path = tmp_path / "trials.json"
     trials = Trials("trials", "Trials", {"found": found, "broken": broken})
@@ -186,41 +140,34 @@ def test_what_is_missing_stops_the_run_and_is_no_result(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_report_names_broken_trials_and_every_processor(tmp_path):
-    cases = {
-        "good": {"processor": "Old", "result": found()},
-        "bad": {"processor": "New", "broken": "Traceback\nValueError: never right"},
-    }
-    save(tmp_path / "trials.json", {"environment": {"cores": 2, "processor": "New"}, "cases": cases})
-    write([Trials("trials", "Trials", {})], tmp_path, tmp_path)
-    text = (tmp_path / "README.md").read_text()
-    assert "Not measured: bad: ValueError: never right." in text
-    assert "- trials: cores 2, processor Old and New." in text
-
-
-def test_numbers_have_three_digits():
-    written = {12345.6: "12,346", 123.4: "123", 1.234: "1.23", 0.01234: "0.0123", 0.0: "0", None: "–"}
-    assert {value: number(value) for value in written} == written
-    assert [number(value, 4) for value in (1.234e-7, -9.9e-5, 1e-4)] == ["1.234e-07", "-9.900e-05", "0.0001000"]
-
-
 def test_of_trials_only_the_cases_asked_for_are_run(tmp_path):
     trials = Trials("trials", "Trials", {"Model, seed 1": found, "Model, seed 2": found})
     assert [name for name, _ in trial.run(trials, tmp_path / "trials.json", only="*seed 2")] == ["Model, seed 2"]
 
 
-def test_a_benchmark_of_its_own_summary_has_that_in_the_report(tmp_path):
-    trials = Trials("trials", "Trials", {"found": found}, summary=lambda figures: f"{len(figures['cases'])} case")
-    list(trial.run(trials, tmp_path / "trials.json"))
-    write([trials], tmp_path, tmp_path / "report")
-    assert "## Trials\n\n1 case\n" in (tmp_path / "report" / "README.md").read_text()
+def test_a_process_killed_between_turns_is_a_broken_case():
+    with Worker(linear, {"length": 1}, threads=1, device="cpu", ceilings=Ceilings(60, 8)) as worker:
+        worker.turn()
+        os.kill(worker._process.pid, signal.SIGTERM)
+        worker._process.join()
+        with pytest.raises(BrokenCaseError, match="signal SIGTERM"):
+            worker.turn()
 
 
-def test_of_trials_the_report_shows_the_columns_asked_for(tmp_path):
-    trials = Trials("trials", "Trials", {"found": found}, columns=["mse", "model"])
-    figures = {"environment": {}, "cases": {"found": {"result": found()}}}
-    (tmp_path / "trials.json").write_text(json.dumps(figures))
-    write([trials], tmp_path, tmp_path)
-    assert (
-        "| case | mse | model |\n| --- | --: | --: |\n| found | 0.2500 | one |" in (tmp_path / "README.md").read_text()
-    )
+def test_a_process_leaves_interrupts_to_the_one_that_started_it():
+    handler = once(partial(signal.getsignal, signal.SIGINT), threads=1, device="cpu", ceilings=Ceilings(60, 8))
+    assert handler == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        (-signal.SIGKILL, OverCeilingError, "the process was killed (SIGKILL), most likely for want of memory"),
+        (-signal.SIGSEGV, BrokenCaseError, "the process died: signal SIGSEGV"),
+        (3, BrokenCaseError, "the process died: exit code 3"),
+    ],
+)
+def test_only_a_kill_is_want_of_memory(code, kind, words):
+    error = death(code)
+    assert (type(error), str(error)) == (kind, words)
