@@ -1,6 +1,6 @@
 """What the mechanisms cost: forward and backward, against fused exact attention and the way the published code does it.
 
-A further mechanism is a function ``case_*`` of (q, k, v) and an entry in ``MECHANISMS``.
+A further mechanism is a function ``case_*`` of (q, k, v), an entry in ``MECHANISMS`` and one in ``CHECKS``.
 """
 
 import functools
@@ -15,9 +15,10 @@ from torch import Tensor
 from benchmarks.core.figures import exponent, ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed, Step
-from darts_tsformers.attention._naive import log_sparse_pattern
+from benchmarks.speed._gates import Gate, agree, same
+from darts_tsformers.attention._naive import full_attention, log_sparse_pattern
 from darts_tsformers.attention.log_sparse import LogSparseAttention
-from darts_tsformers.attention.prob_sparse import ProbSparseAttention
+from darts_tsformers.attention.prob_sparse import ProbSparseAttention, measure
 
 BATCH, HEADS, WIDTH, FACTOR = 4, 4, 16, 5
 
@@ -42,18 +43,28 @@ def case_prob_sparse_per_query(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return ProbSparseAttention(FACTOR, sampling="per_query")(q, k, v)[0]
 
 
-def case_prob_sparse_gather(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """ProbSparse as published: all queries' sampled keys side by side, selected rows by a materialised map."""
+def case_prob_sparse_gather(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
+    """ProbSparse as published: all queries' sampled keys side by side, selected rows by a materialised map.
+
+    When causal, lazy rows take sums of the past, and selected rows see no later key.
+    """
     b, h, n, e = q.shape
-    kept = min(FACTOR * math.ceil(math.log(n)), n)
-    sample = torch.randint(n, (n, kept))
+    sample = sampled_keys(n)
     keys = k[:, :, None].expand(b, h, n, n, e)[:, :, torch.arange(n)[:, None], sample]
     scores = (q[:, :, :, None] @ keys.mT)[:, :, :, 0]
-    selected = (scores.amax(-1) - scores.sum(-1) / n).topk(kept, sorted=False).indices
+    selected = (scores.amax(-1) - scores.sum(-1) / n).topk(sample.shape[-1], sorted=False).indices
     at = torch.arange(b)[:, None, None], torch.arange(h)[:, None], selected
-    out = v.mean(-2, keepdim=True).expand_as(v).clone()
-    out[at] = (q[at] @ k.mT / math.sqrt(e)).softmax(-1) @ v
+    rows = q[at] @ k.mT / math.sqrt(e)
+    if causal:
+        rows = rows.masked_fill(torch.ones(n, n, dtype=torch.bool).triu(1)[selected], -math.inf)
+    out = v.cumsum(-2) if causal else v.mean(-2, keepdim=True).expand_as(v).clone()
+    out[at] = rows.softmax(-1) @ v
     return out
+
+
+def sampled_keys(length: int) -> Tensor:
+    """Draw keys for each query."""
+    return torch.randint(length, (length, min(FACTOR * math.ceil(math.log(length)), length)))
 
 
 def case_log_sparse(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -103,19 +114,42 @@ MECHANISMS: dict[str, Mechanism] = {
 }
 
 
-def check() -> None:
-    """Compare LogSparse with its dense form. (ProbSparse draws its keys, and equals its naive twin in the tests.)"""
-    qkv = inputs(512)
-    torch.testing.assert_close(case_log_sparse(*qkv), case_log_sparse_masked(*qkv), rtol=1e-4, atol=1e-5)
+def check_log_sparse() -> None:
+    """Compare LogSparse with its dense form."""
+    qkv = inputs(128)
+    same(case_log_sparse(*qkv), case_log_sparse_masked(*qkv), qkv)
 
 
+def check_gather(*, causal: bool) -> None:
+    """Compare the published ProbSparse with exact attention where a query is selected, and an average elsewhere."""
+    n = 64
+    q, k, v = qkv = inputs(n)
+    torch.manual_seed(0)
+    sample = sampled_keys(n)
+    kept = measure(q, k, sample, causal=False, divisor=n).topk(sample.shape[-1]).indices
+    is_selected = torch.zeros(q.shape[:-1], dtype=torch.bool).scatter(-1, kept, True)[..., None]
+    lazy = v.cumsum(-2) if causal else v.mean(-2, keepdim=True)
+    torch.manual_seed(0)
+    found = case_prob_sparse_gather(q, k, v, causal=causal)
+    same(found, torch.where(is_selected, full_attention(q, k, v, causal=causal)[0], lazy), qkv)
+
+
+CHECKS: dict[str, Gate] = {
+    "prob_sparse": partial(agree, "ProbSparse"),
+    "prob_sparse, causal": partial(agree, "ProbSparse, causal"),
+    "prob_sparse, per query": partial(agree, "ProbSparse, keys of each query"),
+    "prob_sparse, gather as published": partial(check_gather, causal=False),
+    "log_sparse, causal": check_log_sparse,
+    "log_sparse, local+restart, causal": partial(agree, "LogSparse, causal, restarts"),
+    "log_sparse, masked as published": check_log_sparse,
+}
 BENCHMARKS = [
     Speed(
         name="attention",
         title="Mechanisms: forward and backward",
         cases={name: partial(forward_and_backward, mechanism) for name, mechanism in MECHANISMS.items()},
         sizes=[{"length": length} for length in (512, 1024, 2048, 4096, 8192, 16384, 32768)],
-        checks=dict.fromkeys(MECHANISMS, check),
+        checks=CHECKS,
         seconds=20,
         goals=[
             Goal("ProbSparse / gather as published, time at 4,096",

@@ -12,6 +12,7 @@ from torch import nn
 from benchmarks.core.figures import ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed
+from benchmarks.speed._gates import by_model
 from benchmarks.speed.peers import Build, Sizes, inference, training_step
 from benchmarks.speed.profiles import MODELS, SIZE
 
@@ -33,6 +34,7 @@ BENCHMARKS = [
         title=f"torch.compile: {what}",
         cases=cases(step),
         sizes=[SIZE],
+        checks=by_model(cases(step)),
         repeats=9,
         seconds=600,
         gigabytes=14,

@@ -1,14 +1,14 @@
 """What a training step of Autoformer and of FEDformer costs: ours, and the architectures as published.
 
-Delays are ``FACTOR ln L``, as in the published scripts. FEDformer has its
-Fourier blocks, once with a single moving average, as in the published settings, and once with a mixture. Both of ours
-still train at 32,768; the tables say with how much memory.
+Delays are ``FACTOR ln L``, as in the published scripts. FEDformer has its Fourier blocks, once with a single moving
+average, as in the published settings, and once with a mixture. Both of ours still train at 32,768; the tables say with
+how much memory.
 
 The published forms are written from the papers the way public codes are: one layer for each of queries, keys and
 values, also where a block looks at queries alone; correlations of every channel brought back to the time domain, delays
 shared by the batch, a roll for each; whole spectra and a loop over modes with complex weights; averages pooled in
-another layout from a padded copy; pointwise convolutions that change the layout there and back. Before anything is
-timed, their decompositions and their attention between modes must give what ours give.
+another layout from a padded copy; pointwise convolutions that change the layout there and back. Before they are timed,
+their decompositions and what attends in them must give what ours give.
 """
 
 import math
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from benchmarks.core.figures import exponent
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed
+from benchmarks.speed._gates import MODELS, each, same
 from benchmarks.speed._steps import (
     DECODER_LAYERS,
     DROPOUT,
@@ -38,10 +39,12 @@ from benchmarks.speed._steps import (
     training_step,
 )
 from benchmarks.speed.auto_correlation import mean_correlation
-from benchmarks.speed.fourier import LoopComplex
+from benchmarks.speed.fourier import LoopComplex, compare
 from benchmarks.speed.informer import PublishedAttention, PublishedFeedForward
-from darts_tsformers.layers.decomposition import MixtureDecomposition
+from darts_tsformers.attention.auto_correlation import AutoCorrelation
+from darts_tsformers.layers.decomposition import MixtureDecomposition, SeriesDecomposition
 from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
+from darts_tsformers.layers.seasonal_norm import SeasonalNorm
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Autoformer, FEDformer
 
@@ -274,16 +277,36 @@ def mixture(length: int) -> nn.Module:
     return fedformer(length, MIXTURE)
 
 
-def check() -> None:
-    """Refuse to measure forms that disagree."""
-    x = torch.randn(2, 101, WIDTH)
-    mixture, published = MixtureDecomposition(MIXTURE, dim=-2), PublishedMixture(MIXTURE)
-    assert mixture.mix is not None
-    published.mix.load_state_dict(mixture.mix.state_dict())
-    torch.testing.assert_close(published(x), mixture(x), rtol=1e-4, atol=1e-5)
+def check_decomposition(kernel_size: int) -> None:
+    """Compare moving average and norm of the published way with ours."""
+    x = torch.randn(2, 101, WIDTH).requires_grad_()
+    forms = PublishedDecomposition(kernel_size), SeriesDecomposition(kernel_size, dim=-2)
+    same(*(torch.stack(form(x)) for form in forms), [x])
+    same(PublishedNorm()(x), SeasonalNorm(WIDTH)(x), [x])
+
+
+def check_autoformer() -> None:
+    check_decomposition(AVERAGE)
+    ours = AutoCorrelation(FACTOR, truncate="first", shared_delays=True)
+    for length in (101, 203):
+        qkv = [torch.randn(2, HEADS, n, WIDTH // HEADS).requires_grad_() for n in (101, length, length)]
+        same(rolled_auto_correlation(*qkv), ours(*qkv)[0], qkv)
+
+
+def check_fedformer() -> None:
+    check_decomposition(AVERAGE - 1)
+    compare(LoopComplex)
     q, k, v = (0.1 * torch.randn(2, HEADS, n, WIDTH // HEADS) for n in (101, 203, 203))
     attention = fourier_attention(101, 203)
     torch.testing.assert_close(LoopAttention(attention)(q, k, v), attention(q, k, v), rtol=1e-3, atol=1e-6)
+
+
+def check_mixture() -> None:
+    x = torch.randn(2, 101, WIDTH).requires_grad_()
+    mixture, published = MixtureDecomposition(MIXTURE, dim=-2), PublishedMixture(MIXTURE)
+    assert mixture.mix is not None
+    published.mix.load_state_dict(mixture.mix.state_dict())
+    same(*(torch.stack(form(x)) for form in (published, mixture)), [x])
 
 
 NETWORKS = {
@@ -301,7 +324,14 @@ BENCHMARKS = [
             for label, build in {name: ours, f"{name}, reference way": published}.items()
         },
         sizes=LENGTHS,
-        checks={name: check for ours in NETWORKS for name in (ours, f"{ours}, reference way")},
+        checks={
+            "Autoformer": MODELS["Autoformer"],
+            "Autoformer, reference way": check_autoformer,
+            "FEDformer": MODELS["FEDformer"],
+            "FEDformer, reference way": check_fedformer,
+            "FEDformer mixture": partial(each, MODELS["FEDformer"], check_mixture),
+            "FEDformer mixture, reference way": partial(each, check_fedformer, check_mixture),
+        },
         seconds=40,
         goals=[
             *(

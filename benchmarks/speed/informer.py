@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from benchmarks.core.figures import exponent
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed
+from benchmarks.speed._gates import MODELS, agree, each, same
 from benchmarks.speed._steps import (
     DECODER_LAYERS,
     DROPOUT,
@@ -31,7 +32,8 @@ from benchmarks.speed._steps import (
     at_4096,
     training_step,
 )
-from benchmarks.speed.attention import case_prob_sparse_gather
+from benchmarks.speed.attention import case_prob_sparse_gather, check_gather, inputs
+from darts_tsformers.attention._naive import full_attention
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Informer
 
@@ -79,21 +81,6 @@ class PublishedAttention(nn.Module):
         projected = self.queries(x), self.keys(memory), self.values(memory)
         q, k, v = (t.view(*t.shape[:2], HEADS, -1).transpose(1, 2) for t in projected)
         return self.out(self.mechanism(q, k, v).transpose(1, 2).reshape(x.shape))
-
-
-def gathered_causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """``case_prob_sparse_gather`` where lazy rows take sums of the past and selected rows see no later key."""
-    b, h, n, e = q.shape
-    kept = min(FACTOR * math.ceil(math.log(n)), n)
-    sample = torch.randint(n, (n, kept))
-    keys = k[:, :, None].expand(b, h, n, n, e)[:, :, torch.arange(n)[:, None], sample]
-    scores = (q[:, :, :, None] @ keys.mT)[:, :, :, 0]
-    selected = (scores.amax(-1) - scores.sum(-1) / n).topk(kept, sorted=False).indices
-    at = torch.arange(b)[:, None, None], torch.arange(h)[:, None], selected
-    future = torch.ones(n, n, dtype=torch.bool).triu(1)[selected]
-    out = v.cumsum(-2)
-    out[at] = (q[at] @ k.mT / math.sqrt(e)).masked_fill(future, -math.inf).softmax(-1) @ v
-    return out
 
 
 class MaterialisedAttention(nn.Module):
@@ -144,7 +131,7 @@ class PublishedDistilling(nn.Module):
 class PublishedDecoderLayer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.self_attention = PublishedAttention(gathered_causal)
+        self.self_attention = PublishedAttention(partial(case_prob_sparse_gather, causal=True))
         self.cross_attention = PublishedAttention(MaterialisedAttention())
         self.feed_forward = PublishedFeedForward()
         self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) for _ in range(3))
@@ -183,6 +170,14 @@ def ours_full(length: int) -> nn.Module:
     return Ours(length, "full")
 
 
+def check_published() -> None:
+    """Compare what attends in the published way with definitions."""
+    check_gather(causal=False)
+    check_gather(causal=True)
+    qkv = inputs(64)
+    same(MaterialisedAttention().eval()(*qkv), full_attention(*qkv)[0], qkv)
+
+
 PRODUCTS = (
     "The matrix products of Informer's step, of which hardly any are attention's, take 0.105 of the time of the step "
     "with full attention: embeddings, convolutions and feed-forward layers have both"
@@ -197,6 +192,11 @@ BENCHMARKS = [
             "Informer, reference way": partial(training_step, Published),
         },
         sizes=LENGTHS,
+        checks={
+            "Informer": MODELS["Informer"],
+            "Informer, full attention": partial(each, MODELS["Informer"], partial(agree, "full", "full, causal")),
+            "Informer, reference way": check_published,
+        },
         seconds=40,
         goals=[
             *at_4096("Informer", "Informer, reference way", time=0.5, memory=0.6),

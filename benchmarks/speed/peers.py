@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from benchmarks.core.figures import ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Size, Speed, Step
+from benchmarks.speed._gates import MODELS, Gate
 from darts_tsformers import (
     AutoformerModel,
     FEDformerModel,
@@ -325,6 +326,14 @@ WHY = {
 }
 
 
+def checks(family: str) -> dict[str, Gate]:
+    """Return the gates of our cases."""
+    models = (
+        {"our PatchTST": "PatchTST", "our iTransformer": "iTransformer"} if family == "others" else {"ours": family}
+    )
+    return {case: MODELS[model.split(",")[0]] for case, model in models.items()}
+
+
 def goals(family: str, what: str) -> list[Goal]:
     """Return the goal against each peer and size."""
     return [
@@ -343,6 +352,7 @@ BENCHMARKS = [
         title=f"{family if family != 'others' else 'Other models'}: {what}",
         cases={peer: partial(step, build) for peer, build in builds.items()},
         sizes=SIZES,
+        checks=checks(family),
         repeats=5,
         seconds=600,
         gigabytes=14,

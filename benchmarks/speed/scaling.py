@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from benchmarks.core.figures import exponent
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Size, Speed, Step
+from benchmarks.speed._gates import MODELS, agree, by_model, each
 from benchmarks.speed.peers import DROPOUT, HEADS, HORIZON, TARGETS, TRAINED, DartsModule, quiet
 from darts_tsformers import (
     AutoformerModel,
@@ -78,12 +79,16 @@ ALLOCATOR = (
     "16,384 steps take 2.00 (Informer), 2.03 (FEDformer) and 2.14 times as long (LogSparse): exponents of 1.0 to 1.1"
 )
 CASES = {name: partial(training_step, build) for name, build in BUILDS.items()}
+CHECKS = by_model(CASES) | {
+    "PatchTST, ProbSparse over patches": partial(each, MODELS["PatchTST"], partial(agree, "ProbSparse")),
+}
 SUBQUADRATIC = ["iTransformer", "Informer", "LogSparse, direct", "Autoformer", "FEDformer"]
 BENCHMARKS = [
     Speed(
         name="scaling_length",
         title="Training step over look-backs",
         cases=CASES,
+        checks=CHECKS,
         sizes=over_lengths(4, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536),
         repeats=3,
         seconds=60,
@@ -108,6 +113,7 @@ BENCHMARKS = [
         name="scaling_batch",
         title="Training step over batches at a look-back of 4,096",
         cases=CASES,
+        checks=CHECKS,
         sizes=[{"batch": batch, "length": 4096} for batch in (4, 16, 64, 256)],
         repeats=2,
         seconds=120,
@@ -120,6 +126,7 @@ BENCHMARKS = [
             "iTransformer": partial(training_step, BUILDS["iTransformer"]),
             "PatchTST": partial(training_step, partial(model, PatchTSTModel)),
         },
+        checks=by_model(["iTransformer", "PatchTST"]),
         sizes=[{"batch": 4, "length": 96, "targets": targets} for targets in (7, 100, 321, 862)],
         repeats=3,
         seconds=60,

@@ -22,8 +22,11 @@ from torch import nn
 from benchmarks.core.figures import ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed, Step
+from benchmarks.speed._gates import MODELS, each, same
 from darts_tsformers import TemporalFusionTransformerModel
+from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models import TSFormerModel
+from darts_tsformers.networks import TemporalFusionTransformer
 
 HORIZON, HIDDEN, HEADS, DROPOUT = 24, 160, 4, 0.1
 TARGETS, PAST, FUTURE, STATIC = 7, 3, 3, 2
@@ -86,6 +89,16 @@ def training_step(build: Callable[[int, int], Model], *, batch: int, length: int
     return step
 
 
+def check_recompute() -> None:
+    """Compare a network that computes again for the backward pass with one that does not."""
+    sizes = Sizes(12, 5, n_targets=2, n_past=1, n_future=1, n_static=1)
+    networks = [TemporalFusionTransformer(sizes, d_model=8, dropout=0.0, recompute=again) for again in (False, True)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    past = torch.randn(3, 12, 2).requires_grad_()
+    given = [torch.randn(3, *shape) for shape in [(12, 1), (12, 1), (5, 1), (1, 1)]]
+    same(*(network(Window(past, *given)) for network in networks), [past])
+
+
 CASES = {
     "Darts": partial(training_step, theirs),
     "TFT": partial(training_step, ours),
@@ -105,6 +118,10 @@ BENCHMARKS = [
             for batch, length in [(32, 168), (4, 2048)]
             for width in (8, 160)
         ],
+        checks={
+            "TFT": MODELS["TFT"],
+            "TFT, recompute": partial(each, MODELS["TFT"], check_recompute),
+        },
         goals=[
             Goal(f"TFT / Darts, time at {length}, variables of width {width}",
                  ratio("time", "TFT", "Darts", length=length, width=width), at_most=bound, why=PRODUCTS)

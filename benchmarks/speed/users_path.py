@@ -18,6 +18,7 @@ from benchmarks.core import data
 from benchmarks.core.figures import ratio, value
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.speed import Speed, Step
+from benchmarks.speed._gates import by_model
 from benchmarks.speed.peers import HEADS, QUIET, quiet
 from darts_tsformers import (
     AutoformerModel,
@@ -138,11 +139,13 @@ OF_DARTS = "Most of it is Darts' work on series and batches, the same for both: 
 
 NAMES = [name.split(",")[0] for name in PEERS]
 ALL = MODELS | PEERS
+CHECKS = by_model(MODELS)
 BENCHMARKS = [
     Speed(
         name="fit_epoch",
         title="One epoch of ETTh1 by fit",
         cases={name: partial(one_epoch, build) for name, build in ALL.items()},
+        checks=CHECKS,
         sizes=[{"windows": 8449}],
         repeats=1,
         warm_up=False,
@@ -154,6 +157,7 @@ BENCHMARKS = [
         name="backtest",
         title="Backtest over the test part of ETTh1, every window",
         cases={name: partial(backtest, build) for name, build in ALL.items()},
+        checks=CHECKS,
         sizes=[{"windows": 2785}],
         repeats=3,
         warm_up=False,
@@ -166,6 +170,7 @@ BENCHMARKS = [
         title="Forecast of one series by predict",
         cases={name: partial(latency, build) for name, build in ALL.items()}
         | {f"{name}, bare network": partial(bare_network, build) for name, build in MODELS.items()},
+        checks=CHECKS | by_model(f"{name}, bare network" for name in MODELS),
         sizes=[{"steps": HORIZON}],
         repeats=31,
         goals=[
