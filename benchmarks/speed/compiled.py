@@ -7,17 +7,15 @@ does it. Compiling is part of the turn that warms up, and not of the figures.
 from collections.abc import Callable
 from functools import partial
 
-from torch import nn
-
 from benchmarks.core.figures import ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed
 from benchmarks.speed._gates import by_model
-from benchmarks.speed.peers import Build, Sizes, inference, training_step
+from benchmarks.speed.peers import Build, Sizes, Trainable, inference, training_step
 from benchmarks.speed.profiles import MODELS, SIZE
 
 
-def compiled(build: Build, sizes: Sizes) -> nn.Module:
+def compiled(build: Build, sizes: Sizes) -> Trainable:
     module = build(sizes)
     module.module.forecaster.compile()
     return module

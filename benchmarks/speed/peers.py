@@ -12,8 +12,6 @@ Student's t and forecast step by step, with a single path here; their layers may
 Informer decodes the horizon alone: there ours starts from a single step.
 """
 
-import logging
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,11 +25,14 @@ from darts.models import NeuralForecastModel, TFTModel, TiDEModel, TransformerMo
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from benchmarks.core.figures import ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Size, Speed, Step
+from benchmarks.speed._darts import quiet, trained_briefly
 from benchmarks.speed._gates import MODELS, Gate
+from benchmarks.speed._steps import forecast, placed, train
 from darts_tsformers import (
     AutoformerModel,
     FEDformerModel,
@@ -40,10 +41,9 @@ from darts_tsformers import (
     PatchTSTModel,
     TemporalFusionTransformerModel,
 )
+from darts_tsformers.models._optimizer import fuse
 
 TARGETS, HORIZON, HEADS, DROPOUT, FACTOR, MODES = 7, 96, 4, 0.05, 3, 32
-QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-TRAINED = {"n_epochs": 1, "batch_size": 1, "pl_trainer_kwargs": QUIET}
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,20 @@ class Sizes:
         return 4 * self.d_model
 
 
-Build = Callable[[Sizes], nn.Module]
-"""Makes a module that maps the past ``(B, L, C)`` to the future ``(B, H, C)``, or has a ``loss`` of both."""
+class Trainable(nn.Module):
+    """A module that maps the past ``(B, L, C)`` to the future ``(B, H, C)``, with its loss and optimiser."""
+
+    def loss(self, past: Tensor, future: Tensor) -> Tensor:
+        return F.mse_loss(self(past), future)
+
+    def optimizer(self) -> Optimizer:
+        return torch.optim.Adam(self.parameters())
 
 
-class DartsModule(nn.Module):
+Build = Callable[[Sizes], Trainable]
+
+
+class DartsModule(Trainable):
     """The Lightning module of a Darts model, built by fitting it to a single window."""
 
     def __init__(self, model: TorchForecastingModel, targets: int = TARGETS) -> None:
@@ -72,16 +81,24 @@ class DartsModule(nn.Module):
         model.fit(TimeSeries.from_values(values), verbose=False)
         self.module = model.model
 
-    def optimizer(self) -> torch.optim.Optimizer:
+    def to(self, device: torch.device) -> "DartsModule":
+        """Move by the Lightning module's own way, which remembers where it is."""
+        self.module.to(device)
+        return self
+
+    def optimizer(self) -> Optimizer:
         """Return what ``fit`` trains it with: Adam, unless a model says otherwise."""
         return self.module.configure_optimizers()
+
+    def loss(self, past: Tensor, future: Tensor) -> Tensor:
+        return F.mse_loss(self(past, future), future)
 
     def forward(self, past: Tensor, future: Tensor | None = None) -> Tensor:
         stage = ModuleStage.PREDICT if future is None else ModuleStage.TRAIN
         return self.module(PLModuleInput(past_target=past, future_target=future, stage=stage)).prediction[..., 0]
 
 
-class HuggingFace(nn.Module):
+class HuggingFace(Trainable):
     """A probabilistic encoder-decoder of transformers, whose loss is its own and which forecasts step by step."""
 
     def __init__(self, model: nn.Module, lags: int) -> None:
@@ -106,9 +123,9 @@ class HuggingFace(nn.Module):
         return self.model.generate(**self.given(past)).sequences[:, 0]
 
 
-def ours(model: type, sizes: Sizes, **arguments: Any) -> nn.Module:
+def ours(model: type, sizes: Sizes, **arguments: Any) -> Trainable:
     named = {"d_model": sizes.d_model, "n_heads": HEADS, "dropout": DROPOUT} | arguments
-    return DartsModule(model(sizes.length, HORIZON, **named, **TRAINED))
+    return DartsModule(model(sizes.length, HORIZON, **named, **trained_briefly()))
 
 
 def with_layers(sizes: Sizes) -> dict[str, Any]:
@@ -119,9 +136,9 @@ def with_decoder(sizes: Sizes) -> dict[str, Any]:
     return with_layers(sizes) | {"n_decoder_layers": 1, "label_length": sizes.length // 2}
 
 
-def wrapped(name: str, sizes: Sizes, **arguments: Any) -> nn.Module:
+def wrapped(name: str, sizes: Sizes, **arguments: Any) -> Trainable:
     named = {"hidden_size": sizes.d_model, "dropout": DROPOUT} | arguments
-    return DartsModule(NeuralForecastModel(sizes.length, HORIZON, model=name, model_kwargs=named, **TRAINED))
+    return DartsModule(NeuralForecastModel(sizes.length, HORIZON, model=name, model_kwargs=named, **trained_briefly()))
 
 
 def nf_decoder(sizes: Sizes) -> dict[str, Any]:
@@ -138,72 +155,72 @@ def hf_decoder(sizes: Sizes) -> dict[str, Any]:
     return lengths | width | heads | all_layers | dropouts | once | {"d_model": sizes.d_model}
 
 
-def our_informer(sizes: Sizes, **arguments: Any) -> nn.Module:
+def our_informer(sizes: Sizes, **arguments: Any) -> Trainable:
     attention = ("prob_sparse", {"factor": FACTOR})
     return ours(InformerModel, sizes, attention=attention, **with_decoder(sizes) | arguments)
 
 
-def our_informer_from_one_step(sizes: Sizes) -> nn.Module:
+def our_informer_from_one_step(sizes: Sizes) -> Trainable:
     """As transformers has it, whose decoder starts from nothing."""
     return our_informer(sizes, label_length=1)
 
 
-def nf_informer(sizes: Sizes) -> nn.Module:
+def nf_informer(sizes: Sizes) -> Trainable:
     return wrapped("Informer", sizes, factor=FACTOR, **nf_decoder(sizes))
 
 
-def hf_informer(sizes: Sizes) -> nn.Module:
+def hf_informer(sizes: Sizes) -> Trainable:
     from transformers import InformerConfig, InformerForPrediction
 
     return HuggingFace(InformerForPrediction(InformerConfig(sampling_factor=FACTOR, **hf_decoder(sizes))), lags=1)
 
 
-def our_autoformer(sizes: Sizes) -> nn.Module:
+def our_autoformer(sizes: Sizes) -> Trainable:
     attention = ("auto_correlation", {"factor": FACTOR})
     return ours(AutoformerModel, sizes, attention=attention, **with_decoder(sizes))
 
 
-def nf_autoformer(sizes: Sizes) -> nn.Module:
+def nf_autoformer(sizes: Sizes) -> Trainable:
     return wrapped("Autoformer", sizes, factor=FACTOR, **nf_decoder(sizes))
 
 
-def hf_autoformer(sizes: Sizes) -> nn.Module:
+def hf_autoformer(sizes: Sizes) -> Trainable:
     from transformers import AutoformerConfig, AutoformerForPrediction
 
     named = {"autocorrelation_factor": FACTOR, "label_length": sizes.length // 2}
     return HuggingFace(AutoformerForPrediction(AutoformerConfig(**named, **hf_decoder(sizes))), lags=1)
 
 
-def our_fedformer(sizes: Sizes) -> nn.Module:
+def our_fedformer(sizes: Sizes) -> Trainable:
     return ours(FEDformerModel, sizes, modes=MODES, **with_decoder(sizes))
 
 
-def nf_fedformer(sizes: Sizes) -> nn.Module:
+def nf_fedformer(sizes: Sizes) -> Trainable:
     return wrapped("FEDformer", sizes, modes=MODES, **(nf_decoder(sizes) | {"n_head": 8}))
 
 
-def our_patchtst(sizes: Sizes) -> nn.Module:
+def our_patchtst(sizes: Sizes) -> Trainable:
     return ours(PatchTSTModel, sizes, **with_layers(sizes))
 
 
-def our_plain_patchtst(sizes: Sizes) -> nn.Module:
+def our_plain_patchtst(sizes: Sizes) -> Trainable:
     """As transformers has it: scores do not go from layer to layer, and the end is not padded."""
     return ours(PatchTSTModel, sizes, residual_attention=False, pad_end=False, **with_layers(sizes))
 
 
-def nf_patchtst(sizes: Sizes) -> nn.Module:
+def nf_patchtst(sizes: Sizes) -> Trainable:
     named = {"n_heads": HEADS, "linear_hidden_size": sizes.d_ff, "encoder_layers": 2, "batch_normalization": True}
     return wrapped("PatchTST", sizes, **named, fc_dropout=DROPOUT)
 
 
-def hf_patchtst(sizes: Sizes) -> nn.Module:
+def hf_patchtst(sizes: Sizes) -> Trainable:
     from transformers import PatchTSTConfig, PatchTSTForPrediction
 
     lengths = {"context_length": sizes.length, "prediction_length": HORIZON, "num_input_channels": TARGETS}
     width = {"d_model": sizes.d_model, "ffn_dim": sizes.d_ff, "num_attention_heads": HEADS, "num_hidden_layers": 2}
     patches = {"patch_length": 16, "patch_stride": 8, "pre_norm": False, "pooling_type": None, "ff_dropout": DROPOUT}
 
-    class Forecaster(nn.Module):
+    class Forecaster(Trainable):
         def __init__(self) -> None:
             super().__init__()
             self.model = PatchTSTForPrediction(PatchTSTConfig(**lengths, **width, **patches))
@@ -214,40 +231,42 @@ def hf_patchtst(sizes: Sizes) -> nn.Module:
     return Forecaster()
 
 
-def our_itransformer(sizes: Sizes) -> nn.Module:
+def our_itransformer(sizes: Sizes) -> Trainable:
     return ours(ITransformerModel, sizes, **with_layers(sizes))
 
 
-def nf_itransformer(sizes: Sizes) -> nn.Module:
+def nf_itransformer(sizes: Sizes) -> Trainable:
     named = {"n_heads": HEADS, "d_ff": sizes.d_ff, "e_layers": 2}
     return wrapped("iTransformer", sizes, **named)
 
 
-def our_tft(sizes: Sizes) -> nn.Module:
+def our_tft(sizes: Sizes) -> Trainable:
     return ours(TemporalFusionTransformerModel, sizes, d_variable=8)
 
 
-def darts_tft(sizes: Sizes) -> nn.Module:
+def darts_tft(sizes: Sizes) -> Trainable:
     named = {"hidden_size": sizes.d_model, "num_attention_heads": HEADS, "dropout": DROPOUT, "add_relative_index": True}
-    return DartsModule(TFTModel(sizes.length, HORIZON, likelihood=None, loss_fn=nn.MSELoss(), **named, **TRAINED))
+    return DartsModule(
+        TFTModel(sizes.length, HORIZON, likelihood=None, loss_fn=nn.MSELoss(), **named, **trained_briefly())
+    )
 
 
-def nf_tft(sizes: Sizes) -> nn.Module:
+def nf_tft(sizes: Sizes) -> Trainable:
     return wrapped("TFT", sizes, n_head=HEADS)
 
 
-def darts_transformer(sizes: Sizes) -> nn.Module:
+def darts_transformer(sizes: Sizes) -> Trainable:
     layers = {"num_encoder_layers": 2, "num_decoder_layers": 1, "dim_feedforward": sizes.d_ff}
     named = {"d_model": sizes.d_model, "nhead": HEADS, "dropout": DROPOUT} | layers
-    return DartsModule(TransformerModel(sizes.length, HORIZON, **named, **TRAINED))
+    return DartsModule(TransformerModel(sizes.length, HORIZON, **named, **trained_briefly()))
 
 
-def darts_tsmixer(sizes: Sizes) -> nn.Module:
-    return DartsModule(TSMixerModel(sizes.length, HORIZON, hidden_size=sizes.d_model, **TRAINED))
+def darts_tsmixer(sizes: Sizes) -> Trainable:
+    return DartsModule(TSMixerModel(sizes.length, HORIZON, hidden_size=sizes.d_model, **trained_briefly()))
 
 
-def darts_tide(sizes: Sizes) -> nn.Module:
-    return DartsModule(TiDEModel(sizes.length, HORIZON, hidden_size=sizes.d_model, **TRAINED))
+def darts_tide(sizes: Sizes) -> Trainable:
+    return DartsModule(TiDEModel(sizes.length, HORIZON, hidden_size=sizes.d_model, **trained_briefly()))
 
 
 FAMILIES: dict[str, dict[str, Build]] = {
@@ -269,40 +288,21 @@ FAMILIES: dict[str, dict[str, Build]] = {
 }
 
 
-def quiet() -> None:
-    """Turn the noise of training off, in a process that does nothing else."""
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-
-
-def training_step(build: Build, *, batch: int, length: int, d_model: int) -> Step:
+def training_step(build: Build, *, batch: int, length: int, d_model: int, fused: bool = False) -> Step:
+    """Train as the module says, or with its optimiser fused, as ours is on a processor."""
     quiet()
-    module = build(Sizes(length, d_model)).train()
-    optimizer = module.optimizer() if isinstance(module, DartsModule) else torch.optim.Adam(module.parameters())
+    module = placed(build, Sizes(length, d_model)).train()
+    optimizer = module.optimizer()
+    if fused:
+        fuse(optimizer)
     past, future = (torch.randn(batch, n, TARGETS) for n in (length, HORIZON))
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss = module.loss(past, future) if hasattr(module, "loss") else F.mse_loss(predicted(), future)
-        loss.backward()
-        optimizer.step()
-
-    def predicted() -> Tensor:
-        return module(past, future) if isinstance(module, DartsModule) else module(past)
-
-    return step
+    return train(lambda: module.loss(past, future), optimizer)
 
 
 def inference(build: Build, *, batch: int, length: int, d_model: int) -> Step:
     quiet()
-    module = build(Sizes(length, d_model)).eval()
-    past = torch.randn(batch, length, TARGETS)
-
-    @torch.no_grad()
-    def step() -> Tensor:
-        return module(past)
-
-    return step
+    module = placed(build, Sizes(length, d_model)).eval()
+    return forecast(module, torch.randn(batch, length, TARGETS))
 
 
 SIZES: list[Size] = [

@@ -11,21 +11,19 @@ import statistics
 from functools import partial
 from typing import Any
 
-from torch import nn
-
 from benchmarks.core.costs import shares
 from benchmarks.core.process import timed
 from benchmarks.core.products import all_of, floor
 from benchmarks.core.speed import Size
 from benchmarks.core.trial import Trials
 from benchmarks.speed import peers
-from benchmarks.speed.peers import Build, Sizes, training_step
+from benchmarks.speed.peers import Build, Sizes, Trainable, training_step
 from darts_tsformers import LogSparseTransformerModel
 
 SIZE: Size = {"batch": 32, "length": 96, "d_model": 64}
 
 
-def our_log_sparse(sizes: Sizes) -> nn.Module:
+def our_log_sparse(sizes: Sizes) -> Trainable:
     return peers.ours(LogSparseTransformerModel, sizes, mode="direct", d_ff=sizes.d_ff)
 
 

@@ -10,7 +10,7 @@ counted: their share of a step is what they can cost at most.
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +18,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.speed import Step
 from benchmarks.core.tables import table
 from benchmarks.core.trial import Trials
+from benchmarks.speed._steps import train
 from darts_tsformers.layers import multi_head
 from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
 from darts_tsformers.layers.recording import is_recording, recording
@@ -51,21 +53,16 @@ def no_recording() -> Iterator[None]:
         MultiHeadAttention._attended = original  # type: ignore[method-assign]
 
 
-def training_step() -> Callable[[], None]:
+def training_step() -> Step:
     torch.manual_seed(0)
     model = Forecaster(Informer(SIZES, d_model=64, n_heads=4))
     optimizer = torch.optim.Adam(model.parameters())
     window, truth = Window(torch.randn(BATCH, 96, 7)), torch.randn(BATCH, 24, 7, 1)
 
-    def step() -> None:
-        optimizer.zero_grad()
-        (model(window) - truth).square().mean().backward()
-        optimizer.step()
-
-    return step
+    return train(lambda: (model(window) - truth).square().mean(), optimizer)
 
 
-def timed(step: Callable[[], None]) -> float:
+def timed(step: Step) -> float:
     start = time.process_time()
     step()
     return time.process_time() - start

@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from benchmarks.core.figures import exponent
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Size, Speed, Step
+from benchmarks.speed._darts import quiet, trained_briefly
 from benchmarks.speed._gates import MODELS, agree, by_model, each
-from benchmarks.speed.peers import DROPOUT, HEADS, HORIZON, TARGETS, TRAINED, DartsModule, quiet
+from benchmarks.speed._steps import placed, train
+from benchmarks.speed.peers import DROPOUT, HEADS, HORIZON, TARGETS, DartsModule
 from darts_tsformers import (
     AutoformerModel,
     FEDformerModel,
@@ -32,7 +33,7 @@ Build = Callable[[int], TSFormerModel]
 
 
 def model(kind: type[TSFormerModel], length: int, **arguments: Any) -> TSFormerModel:
-    return kind(length, HORIZON, d_model=WIDTH, n_heads=HEADS, dropout=DROPOUT, **arguments, **TRAINED)
+    return kind(length, HORIZON, d_model=WIDTH, n_heads=HEADS, dropout=DROPOUT, **arguments, **trained_briefly())
 
 
 def patchtst_scaled(length: int) -> TSFormerModel:
@@ -57,16 +58,9 @@ BUILDS: dict[str, Build] = {
 
 def training_step(build: Build, *, batch: int, length: int, targets: int = TARGETS) -> Step:
     quiet()
-    network = DartsModule(build(length), targets).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+    network = placed(lambda: DartsModule(build(length), targets)).train()
     past, future = (torch.randn(batch, n, targets) for n in (length, HORIZON))
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        F.mse_loss(network(past, future), future).backward()
-        optimizer.step()
-
-    return step
+    return train(lambda: network.loss(past, future), torch.optim.Adam(network.parameters(), lr=1e-4))
 
 
 def over_lengths(batch: int, *lengths: int) -> list[Size]:

@@ -5,10 +5,9 @@ static covariates and a horizon of 24. Darts' model has a size of its own for si
 with 160 it is the paper's. So both models run with both, as equals.
 """
 
-import logging
-import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +16,14 @@ from darts import TimeSeries
 from darts.models import TFTModel
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 from darts.utils.likelihood_models.torch import QuantileRegression
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.core.figures import ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed, Step
+from benchmarks.speed._darts import quiet, trained_briefly
 from benchmarks.speed._gates import MODELS, each, same
+from benchmarks.speed._steps import placed, train
 from darts_tsformers import TemporalFusionTransformerModel
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models import TSFormerModel
@@ -31,62 +32,65 @@ from darts_tsformers.networks import TemporalFusionTransformer
 HORIZON, HIDDEN, HEADS, DROPOUT = 24, 160, 4, 0.1
 TARGETS, PAST, FUTURE, STATIC = 7, 3, 3, 2
 QUANTILES = [0.1, 0.5, 0.9]
-QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-
-SHARED = {"dropout": DROPOUT, "n_epochs": 1, "batch_size": 1, "pl_trainer_kwargs": QUIET}
-
 Model = TFTModel | TSFormerModel
 
 
+def shared() -> dict[str, Any]:
+    return {"dropout": DROPOUT, "likelihood": QuantileRegression(QUANTILES), **trained_briefly()}
+
+
 def theirs(length: int, width: int) -> Model:
-    sizes = {"hidden_size": HIDDEN, "num_attention_heads": HEADS, "hidden_continuous_size": width}
-    return TFTModel(length, HORIZON, likelihood=QuantileRegression(QUANTILES), **sizes, **SHARED)
+    return TFTModel(
+        length,
+        HORIZON,
+        hidden_size=HIDDEN,
+        num_attention_heads=HEADS,
+        hidden_continuous_size=width,
+        **shared(),
+    )
 
 
 def ours(length: int, width: int, *, recompute: bool = False) -> Model:
-    sizes = {"d_model": HIDDEN, "n_heads": HEADS, "d_variable": width, "recompute": recompute}
-    return TemporalFusionTransformerModel(length, HORIZON, likelihood=QuantileRegression(QUANTILES), **sizes, **SHARED)
+    return TemporalFusionTransformerModel(
+        length, HORIZON, d_model=HIDDEN, n_heads=HEADS, d_variable=width, recompute=recompute, **shared()
+    )
 
 
-def built(model: Model, length: int) -> nn.Module:
+def built(build: Callable[[int, int], Model], length: int, width: int) -> nn.Module:
     """Have Darts build the module, with a single window."""
+    model = build(length, width)
     rng = np.random.default_rng(0)
     n = length + HORIZON
 
-    def series(width: int) -> TimeSeries:
-        return TimeSeries.from_values(rng.normal(size=(n, width)).astype(np.float32))
+    def series(components: int) -> TimeSeries:
+        return TimeSeries.from_values(rng.normal(size=(n, components)).astype(np.float32))
 
     static = pd.DataFrame(rng.normal(size=(1, STATIC)).astype(np.float32), columns=["a", "b"])
     target = series(TARGETS).with_static_covariates(static)
     model.fit(target, past_covariates=series(PAST), future_covariates=series(FUTURE), verbose=False)
-    return model.model.train()
+    return model.model
 
 
 def window(batch: int, length: int) -> PLModuleInput:
-    draw = partial(torch.randn, generator=torch.Generator().manual_seed(0))
     return PLModuleInput(
-        past_target=draw(batch, length, TARGETS),
-        past_covariates=draw(batch, length, PAST),
-        historic_future_covariates=draw(batch, length, FUTURE),
-        future_covariates=draw(batch, HORIZON, FUTURE),
-        static_covariates=draw(batch, 1, STATIC),
-        future_target=draw(batch, HORIZON, TARGETS),
+        past_target=torch.randn(batch, length, TARGETS),
+        past_covariates=torch.randn(batch, length, PAST),
+        historic_future_covariates=torch.randn(batch, length, FUTURE),
+        future_covariates=torch.randn(batch, HORIZON, FUTURE),
+        static_covariates=torch.randn(batch, 1, STATIC),
+        future_target=torch.randn(batch, HORIZON, TARGETS),
         stage=ModuleStage.TRAIN,
     )
 
 
 def training_step(build: Callable[[int, int], Model], *, batch: int, length: int, width: int) -> Step:
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    module, given = built(build(length, width), length), window(batch, length)
-    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    quiet()
+    module, given = placed(built, build, length, width).train(), window(batch, length)
 
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        module.likelihood.compute_loss(module(given).prediction, given.future_target, None).backward()
-        optimizer.step()
+    def loss() -> Tensor:
+        return module.likelihood.compute_loss(module(given).prediction, given.future_target, None)
 
-    return step
+    return train(loss, torch.optim.Adam(module.parameters(), lr=1e-3))
 
 
 def check_recompute() -> None:

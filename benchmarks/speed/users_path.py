@@ -15,11 +15,14 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 
 from benchmarks.core import data
+from benchmarks.core.device import on_processor
 from benchmarks.core.figures import ratio, value
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.speed import Speed, Step
+from benchmarks.speed._darts import quiet, trainer
 from benchmarks.speed._gates import by_model
-from benchmarks.speed.peers import HEADS, QUIET, quiet
+from benchmarks.speed._steps import forecast
+from benchmarks.speed.peers import HEADS
 from darts_tsformers import (
     AutoformerModel,
     FEDformerModel,
@@ -32,18 +35,21 @@ from darts_tsformers import (
 from darts_tsformers.models import TSFormerModel
 
 LENGTH, HORIZON, WIDTH = 96, 96, 64
-SHARED: dict[str, Any] = {"n_epochs": 1, "batch_size": 32, "random_state": 0, "pl_trainer_kwargs": QUIET}
 
 Build = Callable[[], TorchForecastingModel]
 
 
+def shared() -> dict[str, Any]:
+    return {"n_epochs": 1, "batch_size": 32, "random_state": 0, **trainer()}
+
+
 def ours(model: type[TSFormerModel], **arguments: Any) -> TorchForecastingModel:
-    return model(LENGTH, HORIZON, d_model=WIDTH, n_heads=HEADS, **arguments, **SHARED)
+    return model(LENGTH, HORIZON, d_model=WIDTH, n_heads=HEADS, **arguments, **shared())
 
 
 def wrapped(name: str, **arguments: Any) -> TorchForecastingModel:
     named = {"hidden_size": WIDTH} | arguments
-    return NeuralForecastModel(LENGTH, HORIZON, model=name, model_kwargs=named, **SHARED)
+    return NeuralForecastModel(LENGTH, HORIZON, model=name, model_kwargs=named, **shared())
 
 
 MODELS: dict[str, Build] = {
@@ -77,41 +83,52 @@ def trained(build: Build) -> tuple[TorchForecastingModel, TimeSeries, data.DataS
     """Train on a few windows: how well does not matter for how long it takes."""
     quiet()
     series, given = etth1()
-    return build().fit(series[: LENGTH + HORIZON + 7], verbose=False), series, given
+    return fitted(build, series[: LENGTH + HORIZON + 7]), series, given
+
+
+def fitted(build: Build, series: TimeSeries) -> TorchForecastingModel:
+    model = build()
+    with on_processor():
+        return model.fit(series, verbose=False)
 
 
 def one_epoch(build: Build, *, windows: int) -> Step:
     quiet()
     series, _ = etth1()
     part = series[: LENGTH + HORIZON + windows - 1]
-    return lambda: build().fit(part, verbose=False)
+    return lambda: fitted(build, part)
 
 
 def backtest(build: Build, *, windows: int) -> Step:
     model, series, given = trained(build)
     start = given.validation - LENGTH
     part = series[start : given.validation + HORIZON + windows - 1]
-    return lambda: model.historical_forecasts(
-        part, forecast_horizon=HORIZON, stride=1, retrain=False, last_points_only=False, verbose=False
-    )
+
+    def step() -> object:
+        with on_processor():
+            return model.historical_forecasts(
+                part, forecast_horizon=HORIZON, stride=1, retrain=False, last_points_only=False, verbose=False
+            )
+
+    return step
 
 
 def latency(build: Build, *, steps: int) -> Step:
     model, series, _ = trained(build)
     part = series[:LENGTH]
-    return lambda: model.predict(steps, part, verbose=False)
+
+    def step() -> object:
+        with on_processor():
+            return model.predict(steps, part, verbose=False)
+
+    return step
 
 
 def bare_network(build: Build, *, steps: int) -> Step:  # noqa: ARG001
     model, series, _ = trained(build)
-    module = model.model.eval()
-    given = PLModuleInput(past_target=torch.from_numpy(series[:LENGTH].values())[None], stage=ModuleStage.PREDICT)
-
-    @torch.no_grad()
-    def step() -> object:
-        return module(given)
-
-    return step
+    device = torch.get_default_device()
+    past = torch.from_numpy(series[:LENGTH].values())[None].to(device)
+    return forecast(model.model.eval().to(device), PLModuleInput(past_target=past, stage=ModuleStage.PREDICT))
 
 
 def milliseconds_more(case: str, other: str) -> Callable[[Figures], float | None]:
