@@ -36,11 +36,12 @@ MODELS: dict[str, Build] = {
     "FEDformer": peers.our_fedformer,
     "TFT": peers.our_tft,
 }
+WIDE = ["PatchTST", "iTransformer"]
 
 
-def profile(build: Build, rounds: int = 31) -> dict[str, Any]:
+def profile(build: Build, rounds: int = 31, **size: int) -> dict[str, Any]:
     """Return the milliseconds of a step and of its products, and what share of a step each kind of cost takes."""
-    step = training_step(build, **SIZE)
+    step = training_step(build, **{**SIZE, **size})
     step()
     products = all_of(step)
     bare = floor(products)
@@ -58,12 +59,14 @@ BENCHMARKS = [
     Trials(
         name="profile",
         title="What a training step is spent on",
-        cases={name: partial(profile, build) for name, build in MODELS.items()},
+        cases={name: partial(profile, build) for name, build in MODELS.items()}
+        | {f"{name}, d_model 512": partial(profile, MODELS[name], 7, d_model=512) for name in WIDE},
         seconds=300,
         columns=["ms a step", "ms of its products", "step / products", "largest cost", "second", "third"],
         note=(
             f"{', '.join(f'{name} {value}' for name, value in SIZE.items())}, {peers.TARGETS} targets, horizon "
-            f"{peers.HORIZON}; processor time of one thread. The products are replayed alone, on fresh tensors."
+            f"{peers.HORIZON}, if not said otherwise; processor time of one thread. The products, those of attention "
+            "among them, are replayed alone, on fresh tensors."
         ),
     )
 ]
