@@ -16,6 +16,7 @@ from darts import TimeSeries
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
 from benchmarks.core.data import DataSet
+from benchmarks.core.device import accelerator, on_processor
 from darts_tsformers.workflow.training import BestWeights
 
 Scores = dict[str, float]
@@ -26,7 +27,8 @@ def trainer(patience: int = 3) -> dict[str, Any]:
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     return {
-        "accelerator": "cpu",
+        "accelerator": accelerator(),
+        "devices": 1,
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
@@ -64,14 +66,15 @@ def train(
     series = series_of(given, by_component=by_component)
     known = None if future is None else [future] * len(series)
     start = time.perf_counter()
-    model.fit(
-        [one[: given.train] for one in series],
-        val_series=[one[given.train - model.input_chunk_length : given.validation] for one in series],
-        future_covariates=known,
-        val_future_covariates=known,
-        stride=stride,
-        verbose=False,
-    )
+    with on_processor():
+        model.fit(
+            [one[: given.train] for one in series],
+            val_series=[one[given.train - model.input_chunk_length : given.validation] for one in series],
+            future_covariates=known,
+            val_future_covariates=known,
+            stride=stride,
+            verbose=False,
+        )
     (best,) = (one for one in model.trainer.callbacks if isinstance(one, BestWeights))
     return {"validation loss": best.loss, "best epoch": best.epoch, "seconds": time.perf_counter() - start}
 
@@ -81,15 +84,16 @@ def forecasts(
 ) -> np.ndarray:
     """Return the forecasts of all test windows, ``(windows, H, C)``."""
     series = series_of(given, by_component=by_component)
-    found = model.historical_forecasts(
-        [one[given.validation - model.input_chunk_length :] for one in series],
-        future_covariates=None if future is None else [future] * len(series),
-        forecast_horizon=model.output_chunk_length,
-        stride=1,
-        retrain=False,
-        last_points_only=False,
-        verbose=False,
-    )
+    with on_processor():
+        found = model.historical_forecasts(
+            [one[given.validation - model.input_chunk_length :] for one in series],
+            future_covariates=None if future is None else [future] * len(series),
+            forecast_horizon=model.output_chunk_length,
+            stride=1,
+            retrain=False,
+            last_points_only=False,
+            verbose=False,
+        )
     return np.concatenate([np.stack([forecast.values() for forecast in each]) for each in found], axis=-1)
 
 

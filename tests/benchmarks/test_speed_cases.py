@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks.accuracy import protocol
 from benchmarks.core.products import all_of
 from benchmarks.core.speed import Speed
 from benchmarks.registry import BENCHMARKS
@@ -124,7 +125,8 @@ def test_fit_loads_data_on_the_processor_and_trains_on_the_default_device():
     with torch.device("meta"):
         assert users_path.fitted(Model, None).loaded_on == "cpu"
         assert trainer()["pl_trainer_kwargs"]["accelerator"] == "gpu"
-    assert trainer()["pl_trainer_kwargs"]["accelerator"] == "cpu"
+        assert protocol.trainer()["accelerator"] == "gpu"
+    assert trainer()["pl_trainer_kwargs"]["accelerator"] == protocol.trainer()["accelerator"] == "cpu"
 
 
 def test_peers_are_trained_with_our_optimiser_too():
