@@ -136,6 +136,22 @@ def compiled() -> str:
     return table(["compiled / as it is", "inference", "training step"], rows)
 
 
+def allocator() -> str:
+    """Tabulate how steps grow where freed memory goes back to the system, and where it is kept."""
+    points = {point["size"]["length"]: point for point in _points("allocator")}
+    if not points:
+        return "Not measured so far."
+    names = [name for name in next(iter(points.values()))["cases"] if not name.endswith(", memory kept")]
+    head = ["training step, ms", *(f"{length:,}{kept}" for length in points for kept in ("", ", kept"))]
+    rows = ([name, *_beside_kept(points.values(), name)] for name in names)
+    return table(head, rows)
+
+
+def _beside_kept(points: Iterable[dict[str, Any]], name: str) -> list[str]:
+    times = [of_case(point, "time", case) for point in points for case in (name, f"{name}, memory kept")]
+    return ["–" if time is None else f"{time:,.0f}" for time in times]
+
+
 def _points(name: str) -> list[dict[str, Any]]:
     """Return the points of results that may not be there."""
     return read(name)["points"] if (RESULTS / f"{name}.json").exists() else []
@@ -207,6 +223,7 @@ TABLES: dict[str, Callable[[], str]] = {
         },
     ),
     "compiled": compiled,
+    "allocator": allocator,
     "choice": lambda: choice.summary(read("recommend")),
     "tft": beside_darts,
     "tft_prices": prices,
