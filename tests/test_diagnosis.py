@@ -214,6 +214,14 @@ def test_a_short_history_can_be_diagnosed():
     assert diagnose(model, sine(11)).figures.missing_share > 0.3
 
 
+def test_a_shifted_model_is_diagnosed_on_all_its_windows():
+    model = CASES[0].model(output_chunk_shift=3).fit(sine())
+    with pytest.raises(ValueError, match=r"series has 20 steps, .* need 21"):
+        diagnose(model, sine(20))
+    assert diagnose(model, sine(21)).figures.n_windows == 1
+    assert diagnose(model, sine(30), n_windows=100).figures.n_windows == 10
+
+
 def test_no_windows_are_refused():
     with pytest.raises(ValueError, match="n_windows=0 must be an integer of at least 1"):
         diagnose(CASES[0].model().fit(sine()), sine(), n_windows=0)

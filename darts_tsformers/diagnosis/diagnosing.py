@@ -123,7 +123,7 @@ def diagnose(
             series,
             past_covariates=past_covariates,
             future_covariates=future_covariates,
-            start=series.time_index[first],
+            start=series.time_index[lookback],
             forecast_horizon=horizon,
             stride=stride,
             retrain=False,

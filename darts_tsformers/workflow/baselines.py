@@ -29,7 +29,8 @@ def exponential_smoothing(season: int, first_history: TimeSeries) -> Baseline:
     """Smooth each component by Holt and Winters, with an additive trend, on its last 500 rows.
 
     Seasons are additive or multiplicative, whichever has the lower AIC on ``first_history``; multiplicative ones need
-    positive values. Seasons of more than 200 steps, which would take too long, are left out.
+    positive values, and are additive where a history has others. Seasons of more than 200 steps, which would take too
+    long, are left out.
 
     Parameters
     ----------
@@ -54,11 +55,17 @@ def _seasonality(history: TimeSeries, period: int | None) -> SeasonalityMode:
     if period is None:
         return SeasonalityMode.NONE
     modes = [SeasonalityMode.ADDITIVE]
-    if np.all(history.values(copy=False) > 0):
+    if _is_positive(history):
         modes.append(SeasonalityMode.MULTIPLICATIVE)
     return min(modes, key=lambda mode: _fitted(history, period, mode).model.aic)
 
 
 def _fitted(history: TimeSeries, period: int | None, seasonality: SeasonalityMode) -> ExponentialSmoothing:
-    model = ExponentialSmoothing(seasonal=seasonality, seasonal_periods=period)
-    return model.fit(history[-_MAX_HISTORY:])
+    recent = history[-_MAX_HISTORY:]
+    if seasonality is SeasonalityMode.MULTIPLICATIVE and not _is_positive(recent):
+        seasonality = SeasonalityMode.ADDITIVE
+    return ExponentialSmoothing(seasonal=seasonality, seasonal_periods=period).fit(recent)
+
+
+def _is_positive(history: TimeSeries) -> bool:
+    return bool(np.all(history.values(copy=False) > 0))

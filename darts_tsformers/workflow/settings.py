@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from darts import TimeSeries
 
 from darts_tsformers.recommendation import Recommendation, recommend
@@ -164,7 +165,7 @@ def choose_settings(
     arguments: dict[str, Any] = {"batch_size": _batch_size(n_windows, target.n_components)}
     recommendation = None
     if model == AUTO:
-        recommendation = recommend(target[: split.validation_start], horizon, future_covariates=future_covariates)
+        recommendation = _recommended(target[: split.validation_start], horizon, future_covariates)
         model = _BY_CLASS[recommendation.best.model]
         arguments |= recommendation.best.arguments
     arguments |= _sizes(model, lookback, season, n_windows) | dict(model_arguments or {})
@@ -184,6 +185,15 @@ def choose_settings(
         model_arguments=arguments,
         recommendation=recommendation,
     )
+
+
+def _recommended(history: TimeSeries, horizon: int, future_covariates: TimeSeries | None) -> Recommendation:
+    if np.isnan(history.values(copy=False)).all():
+        raise DataError(
+            f"no target has a value up to {history.end_time()}, where training ends: leave out what is empty or bring "
+            "a longer series"
+        )
+    return recommend(history, horizon, future_covariates=future_covariates)
 
 
 def _min_train_rows(lookback: int, horizon: int) -> int:

@@ -1,5 +1,6 @@
 """The time axis of a table: which column it is, what its cells mean, and how far apart they are."""
 
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _LARGEST_EXACT_FLOAT = 2**53
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[+-]\d{2}:?\d{2})?"
 _MONTH = r"[^\W\d]{3,}"
 _YEAR = rf"\d{{4}}|\d{{1,2}}[-/. ]+(?:\d{{1,2}}|{_MONTH})[-/., ]+\d{{2}}|{_MONTH}[-/. ]+\d{{1,2}}[-/., ]+\d{{2}}"
+_DAY_OR_MONTH = re.compile(r"\s*\d{1,2}[-/.]")
 _NUMBER_WITH_COMMA = r"[+-]?[\d.]*,[\d.,]*"
 
 
@@ -73,7 +75,8 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> T
     """Read a column as a regular time axis. Single rows may be missing, but fewer than are there.
 
     Whole numbers are steps (a RangeIndex), unless they are dates such as ``20240131``; all else is read as dates, month
-    first where ``1/2/2024`` leaves a choice. One UTC offset in all cells is dropped; several are turned into UTC.
+    first where ``1/2/2024`` leaves a choice, unless the axis is regular only with the day first. One UTC offset in all
+    cells is dropped; several are turned into UTC.
 
     Parameters
     ----------
@@ -144,15 +147,26 @@ def _has_year(column: pd.Series) -> NDArray[np.bool_]:
 
 
 def _dates(column: pd.Series) -> pd.DatetimeIndex | None:
-    """Read all cells as dates, or return None."""
-    for dayfirst, utc in ((False, False), (True, False), (False, True)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                return pd.DatetimeIndex(pd.to_datetime(column, dayfirst=dayfirst, utc=utc)).tz_localize(None)
-        except (ValueError, OverflowError):
-            continue
-    return None
+    """Read all cells as dates, or return None: month first, unless they are regular only with the day first."""
+    month_first = _read(column)
+    if month_first is None or (not _is_regular(month_first) and _DAY_OR_MONTH.match(column.iloc[0])):
+        day_first = _read(column, dayfirst=True)
+        if day_first is not None and (month_first is None or _is_regular(day_first)):
+            return day_first
+    return _read(column, utc=True) if month_first is None else month_first
+
+
+def _read(column: pd.Series, **how: bool) -> pd.DatetimeIndex | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return pd.DatetimeIndex(pd.to_datetime(column, **how)).tz_localize(None)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_regular(times: pd.DatetimeIndex) -> bool:
+    return len(times) >= 3 and pd.infer_freq(times) is not None
 
 
 def _parse(cells: pd.DataFrame, name: str) -> pd.DatetimeIndex | pd.Index:

@@ -12,6 +12,7 @@ import torch
 from darts import TimeSeries
 from darts.metrics import mae, mase, rmse
 from darts.models import ExponentialSmoothing, NaiveSeasonal
+from darts.utils.utils import SeasonalityMode
 
 from darts_tsformers.workflow import DataError, Table, compare, read_table
 from darts_tsformers.workflow.baselines import exponential_smoothing
@@ -139,6 +140,18 @@ def test_smoothing_takes_multiplicative_seasons_where_they_fit_better():
         additive = ExponentialSmoothing(seasonal_periods=12).fit(series["0"][:84]).predict(12)
     assert mae(series["0"], forecast["0"]) < 0.5 * mae(series["0"], additive)
     assert mae(series["1"], forecast["1"]) < 1e-4
+
+
+def test_smoothing_goes_on_where_a_later_value_is_not_positive():
+    step = np.arange(96)
+    values = np.exp(0.02 * step) * (1 + 0.3 * np.sin(2 * np.pi * step / 12))
+    values[90] = 0
+    series = TimeSeries.from_times_and_values(pd.date_range("2000", periods=96, freq="MS"), values.astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        forecast = exponential_smoothing(12, series[:84])(series, 12)
+        additive = ExponentialSmoothing(seasonal=SeasonalityMode.ADDITIVE, seasonal_periods=12).fit(series).predict(12)
+    np.testing.assert_allclose(forecast.values(), additive.values())
 
 
 def test_the_same_seed_gives_the_same_forecast_and_another_seed_another(table):

@@ -54,6 +54,14 @@ def test_a_season_needs_two_periods_to_train_on():
     assert choose_settings(series(150, "W"), 4).season == 1
 
 
+def test_a_target_without_a_value_to_train_on_is_refused_before_a_model_is_chosen():
+    target = series(60, "D")
+    values = target.values().copy()
+    values[:46] = np.nan
+    with pytest.raises(DataError, match=r"no target has a value up to .*, where training ends"):
+        choose_settings(target.with_values(values), 5)
+
+
 @pytest.mark.parametrize(
     ("n_rows", "horizon", "freq", "lookback"),
     [(17420, 24, "h", 168), (17420, 96, "h", 192), (144, 12, "MS", 36), (2284, 26, "W", 156), (40, 4, "YS", 10)],
