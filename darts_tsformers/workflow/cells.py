@@ -20,6 +20,7 @@ from darts_tsformers.workflow.errors import DataError
 FIRST_LINE = 2
 """Line of the file on which the first row of cells stands: the header is line 1."""
 
+_DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}"
 _LARGEST = 1e100
 """Squares of larger numbers, which scores and scales need, would overflow."""
 
@@ -53,7 +54,8 @@ def read_cells(path: Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there is no such file, it cannot be read, is not a CSV file, has two columns of one name, or no rows.
+        If there is no such file, it cannot be read, is not a CSV file, has a date for a name, two columns of one name,
+        or no rows.
     """
     _require_file(path)
     if path.is_file():
@@ -62,10 +64,17 @@ def read_cells(path: Path) -> pd.DataFrame:
     cells.columns = cells.columns.str.strip()
     if not all(name.isprintable() for name in cells.columns):
         raise DataError(f"{path} is not a CSV file: its header is not text")
+    _refuse_dates_as_names(path, cells.columns)
     filled = np.flatnonzero(cells.notna().any(axis=1).to_numpy())
     if not len(filled):
         raise DataError(f"{path} has a header but no rows")
     return cells.iloc[: filled[-1] + 1]
+
+
+def _refuse_dates_as_names(path: Path, names: pd.Index) -> None:
+    dates = names[names.str.match(_DATE)]
+    if len(dates):
+        raise DataError(f"{path} must begin with the names of its columns: '{dates[0]}' in the first line is a date")
 
 
 def _require_file(path: Path) -> None:

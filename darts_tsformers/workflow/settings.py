@@ -34,6 +34,14 @@ _MIN_BASELINE_ROWS = 16
 _MAX_BATCH_COMPONENTS = 256
 _MAX_STEPS_PER_EPOCH = 100
 _MAX_STEPS = 2000
+_GIVEN_BY = {
+    "input_chunk_length": "lookback",
+    "output_chunk_length": "horizon",
+    "n_epochs": "epochs",
+    "likelihood": "quantiles",
+    "random_state": "seed",
+}
+_SET_HERE = ("output_chunk_shift", "pl_trainer_kwargs")
 
 
 @dataclass(frozen=True)
@@ -147,6 +155,7 @@ def choose_settings(
             raise DataError(f"{name} {value} must be at least 1")
     if not 0 <= seed < 2**31:
         raise DataError(f"seed {seed} must be at least 0 and below 2^31")
+    _check_model_arguments(model_arguments or {})
 
     n_rows = len(target)
     min_train_rows = _min_train_rows(_MIN_LOOKBACK if lookback is None else lookback, horizon)
@@ -185,6 +194,16 @@ def choose_settings(
         model_arguments=arguments,
         recommendation=recommendation,
     )
+
+
+def _check_model_arguments(given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name in _GIVEN_BY:
+            raise DataError(f"model_arguments must not hold '{name}': give {_GIVEN_BY[name]} instead")
+        if name in _SET_HERE:
+            raise DataError(f"model_arguments must not hold '{name}', which is set by the workflow")
+    if given.get("batch_size", 1) < 1:
+        raise DataError(f"batch_size {given['batch_size']} must be at least 1")
 
 
 def _recommended(history: TimeSeries, horizon: int, future_covariates: TimeSeries | None) -> Recommendation:

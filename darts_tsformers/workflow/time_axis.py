@@ -156,11 +156,11 @@ def _dates(column: pd.Series) -> pd.DatetimeIndex | None:
     return _read(column, utc=True) if month_first is None else month_first
 
 
-def _read(column: pd.Series, **how: bool) -> pd.DatetimeIndex | None:
+def _read(column: pd.Series, *, dayfirst: bool = False, utc: bool = False) -> pd.DatetimeIndex | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            return pd.DatetimeIndex(pd.to_datetime(column, **how)).tz_localize(None)
+            return pd.DatetimeIndex(pd.to_datetime(column, dayfirst=dayfirst, utc=utc)).tz_localize(None)
     except (ValueError, OverflowError):
         return None
 

@@ -63,6 +63,19 @@ def test_a_target_without_a_value_to_train_on_is_refused_before_a_model_is_chose
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_epochs": 3}, "model_arguments must not hold 'n_epochs': give epochs instead"),
+        ({"output_chunk_shift": 1}, "model_arguments must not hold 'output_chunk_shift', which is set by the workflow"),
+        ({"batch_size": 0}, "batch_size 0 must be at least 1"),
+    ],
+)
+def test_arguments_that_the_workflow_sets_are_refused(arguments, message):
+    with pytest.raises(DataError, match=message):
+        choose_settings(series(60, "D"), 5, "patchtst", model_arguments=arguments)
+
+
+@pytest.mark.parametrize(
     ("n_rows", "horizon", "freq", "lookback"),
     [(17420, 24, "h", 168), (17420, 96, "h", 192), (144, 12, "MS", 36), (2284, 26, "W", 156), (40, 4, "YS", 10)],
 )
