@@ -131,7 +131,7 @@ TASKS = [
         data="weather",
         season=144,
         stride=8,
-        whole=QUICK,
+        whole=("iTransformer",),
         own={"PatchTST": WIDER_PATCHTST},
     ),
     replace(ETTH1, data="exchange_rate", longer=96, season=5),
