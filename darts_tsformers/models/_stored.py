@@ -23,10 +23,10 @@ class StoredModel(MixedCovariatesTorchModel):
     def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
         """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
 
-        Unlike in Darts, any path-like is taken, and a model that was loaded and has not run since keeps its weights. Of
+        Unlike in Darts, any path-like is taken, and weights that were loaded and have not run since are kept. Of
         several processes that train together all have to call this, and the first writes.
         """
-        if self.trainer is None and self.model is not None:
+        if self.model is not None and (self.trainer is None or self.trainer.lightning_module is not self.model):
             trainer = self._init_trainer(self.trainer_params)
             trainer.strategy.connect(self.model)
             self.trainer = trainer

@@ -338,3 +338,19 @@ def test_a_model_saved_again_right_after_loading_keeps_its_weights(tmp_path: Pat
     case.model_class.load(tmp_path / "a.pt").save(tmp_path / "b.pt")
     again: TimeSeries = case.model_class.load(tmp_path / "b.pt").predict(H, data.series)
     np.testing.assert_array_equal(again.values(), model.predict(H).values())
+
+
+def test_a_fitted_model_is_saved_with_the_weights_it_took_over(run: Path, tmp_path: Path):
+    case, series = ITRANSFORMER, make_data(1, ()).series
+    other = case.model(random_state=8).fit(series)
+    other.save(tmp_path / "other.pt")
+    expected = other.predict(H).values()
+    model = case.model().fit(series)
+    assert np.abs(model.predict(H).values() - expected).max() > 1e-3
+    model.load_weights(tmp_path / "other.pt")
+    model.save(tmp_path / "a.pt")
+    np.testing.assert_array_equal(case.model_class.load(tmp_path / "a.pt").predict(H, series).values(), expected)
+    model.load_weights_from_checkpoint("run", work_dir=str(run), best=False)
+    model.save(tmp_path / "b.pt")
+    of_run = case.model_class.load_from_checkpoint("run", work_dir=run, best=False).predict(H, series).values()
+    np.testing.assert_array_equal(case.model_class.load(tmp_path / "b.pt").predict(H, series).values(), of_run)
