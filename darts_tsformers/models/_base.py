@@ -252,10 +252,13 @@ class TSFormerModel(StoredModel, ABC):
     def _setup_for_train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Let go of the last forecast, with the network that made it and its series."""
         self.__dict__.pop("_prediction_trainer", None)
+        if self.model is None:
+            self._fit_called = False
         return super()._setup_for_train(*args, **kwargs)
 
     def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Forecast in this process alone: of a forecast made by several, each would have a part only."""
+        self._require_weights()
         of_training = self.trainer_params
         self.trainer_params = in_one_process(of_training)
         try:

@@ -24,16 +24,40 @@ class StoredModel(MixedCovariatesTorchModel):
         """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
 
         Unlike in Darts, any path-like is taken, and weights that were loaded and have not run since are kept. Of
-        several processes that train together all have to call this, and the first writes.
+        several processes that train together all have to call this, and the first writes. A model without weights
+        leaves none beside its file.
+
+        Raises
+        ------
+        ValueError
+            If the model is a copy, or was pickled, and so has lost the weights it was fitted with.
         """
+        self._require_weights()
+        path = self._default_save_path() + ".pt" if path is None else os.fspath(path)
         if self.model is not None and (self.trainer is None or self.trainer.lightning_module is not self.model):
             trainer = self._init_trainer(self.trainer_params)
             trainer.strategy.connect(self.model)
             self.trainer = trainer
         if self._writes_files():
-            super().save(None if path is None else os.fspath(path), clean, **kwargs)
+            super().save(path, clean, **kwargs)
+            if self.model is None:
+                Path(path + ".ckpt").unlink(missing_ok=True)
         elif self.trainer is not None and self.trainer.world_size > 1:
             self.trainer.save_checkpoint(f"{path}.ckpt", weights_only=clean)  # gathers what the first process writes
+
+    def reset_model(self) -> None:
+        """Make the model as it was before it was fitted; see Darts' documentation."""
+        super().reset_model()
+        self.trainer = None
+        self.load_ckpt_path = None
+        self._fit_called = False
+
+    def _require_weights(self) -> None:
+        if self._fit_called and self.model is None:
+            raise ValueError(
+                f"{type(self).__name__} was fitted, but has no weights: copy and pickle leave them behind; "
+                "use save and load instead, or fit it anew"
+            )
 
     def _create_save_dirs(self) -> None:
         if self._writes_files():

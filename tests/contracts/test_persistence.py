@@ -1,5 +1,6 @@
 """A saved model forecasts what it forecast before, also in another process and by every way Darts has to load it."""
 
+import copy
 import io
 import os
 import pickle
@@ -354,3 +355,42 @@ def test_a_fitted_model_is_saved_with_the_weights_it_took_over(run: Path, tmp_pa
     model.save(tmp_path / "b.pt")
     of_run = case.model_class.load_from_checkpoint("run", work_dir=run, best=False).predict(H, series).values()
     np.testing.assert_array_equal(case.model_class.load(tmp_path / "b.pt").predict(H, series).values(), of_run)
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+@pytest.mark.parametrize(
+    "how", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copy", "pickle"]
+)
+def test_a_copy_has_lost_its_weights_and_says_so(how: Callable[[TSFormerModel], TSFormerModel], tmp_path: Path):
+    series = make_data(1, ()).series
+    model = CASES[0].model(save_checkpoints=True, work_dir=str(tmp_path)).fit(series, val_series=series)
+    without = how(model)
+    for use in (
+        lambda: without.predict(H),
+        lambda: without.historical_forecasts(series, retrain=False, forecast_horizon=2),
+        lambda: without.save(tmp_path / "copy.pt"),
+    ):
+        with pytest.raises(
+            ValueError, match="PatchTSTModel was fitted, but has no weights: copy and pickle leave them"
+        ):
+            use()
+    assert not (tmp_path / "copy.pt").exists()
+    assert np.isfinite(without.fit(series, val_series=series).predict(H).values()).all()
+
+
+def test_a_model_that_was_reset_is_an_unfitted_one(tmp_path: Path):
+    series = make_data(1, ()).series
+    model = CASES[0].model().fit(series)
+    model.save(tmp_path / "a.pt")
+    model.reset_model()
+    with pytest.raises(ValueError, match="must be fit before calling"):
+        model.predict(H, series)
+    model.save(tmp_path / "a.pt")
+    assert PatchTSTModel.load(tmp_path / "a.pt").model is None
+
+
+def test_an_unfitted_model_leaves_no_weights_of_what_it_is_saved_over(saved: Path, tmp_path: Path):
+    for suffix in ("", ".ckpt"):
+        shutil.copy(f"{saved}{suffix}", tmp_path / f"a.pt{suffix}")
+    ITRANSFORMER.model().save(tmp_path / "a.pt")
+    assert ITRANSFORMER.model_class.load(tmp_path / "a.pt").model is None
