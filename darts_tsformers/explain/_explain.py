@@ -17,6 +17,7 @@ from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.recording import KINDS
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.models._likelihoods import n_levels
+from darts_tsformers.models._windows import given_or_kept
 
 _SERIES = ("series", "past_covariates", "future_covariates")
 
@@ -71,7 +72,8 @@ def explain(
     TypeError
         If ``model`` is not a model of this package.
     ValueError
-        If it is not fitted, if a number is out of range or a kind not known, or if nothing of the kinds was recorded.
+        If it is not fitted, if it keeps no series and none is given, if a number is out of range or a kind not known,
+        or if nothing of the kinds was recorded.
 
     Notes
     -----
@@ -103,7 +105,7 @@ def explain(
     if start is None and stride is None:
         forecast = partial(model.predict, n, **given, batch_size=batch_size, random_state=0)
     else:
-        given["series"] = model.training_series if series is None else series
+        given["series"] = given_or_kept(model, series)
         given |= {name: [given[name]] for name in _SERIES if isinstance(given[name], TimeSeries)}
         forecast = partial(
             model.historical_forecasts,

@@ -41,13 +41,7 @@ def forecast_windows(
     ValueError
         If there is no series, no window, or ``start`` is not within a series.
     """
-    given = model.training_series if series is None else series
-    if given is None:
-        raise ValueError(
-            "series=None must be one or several series: the model keeps none when it is trained on several or saved "
-            "with clean=True"
-        )
-    horizon, several = model.output_chunk_length, series2seq(given)
+    horizon, several = model.output_chunk_length, series2seq(given_or_kept(model, series))
     at = {"start": start, "start_format": "value", "stride": stride, "forecast_horizon": horizon, "overlap_end": True}
     _general_checks_start(model, several, SimpleNamespace(**at), is_conformal=False)
     found = _process_historical_forecast_input(
@@ -57,3 +51,20 @@ def forecast_windows(
     data = dict(zip(names, found, strict=True))
     bounds, _ = _create_dataset_bounds(model, **data, **at, show_warnings=False)
     return model._build_inference_dataset(n=horizon, **data, stride=stride, bounds=bounds)
+
+
+def given_or_kept(model: TSFormerModel, series: Given) -> TimeSeries | Sequence[TimeSeries]:
+    """Return the series, or where none is given the one the model was trained on.
+
+    Raises
+    ------
+    ValueError
+        If the model keeps none.
+    """
+    given = model.training_series if series is None else series
+    if given is None:
+        raise ValueError(
+            "series=None must be one or several series: the model keeps none when it is trained on several or saved "
+            "with clean=True"
+        )
+    return given

@@ -365,6 +365,14 @@ def test_only_fitted_models_of_this_package_can_be_explained():
         explain(CASES[0].model())
 
 
+@pytest.mark.parametrize("arguments", [{"stride": 3}, {"start": 20}], ids=str)
+def test_a_model_that_keeps_no_series_is_given_one(arguments):
+    series = make_data(1, ()).series
+    model = CASES[0].model().fit([series, series])
+    with pytest.raises(ValueError, match="series=None must be one or several series: the model keeps none"):
+        explain(model, **arguments)
+
+
 def test_series_of_other_names_share_none():
     data = make_data(3, ())
     model = fitted(CASES[1], 3, ())
