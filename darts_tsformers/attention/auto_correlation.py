@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -87,7 +88,7 @@ class AutoCorrelation(Attention):
         normalize: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(factor, int | float) or isinstance(factor, bool) or not 0 < factor < math.inf:
+        if not isinstance(factor, int | float | np.integer) or isinstance(factor, bool) or not 0 < factor < math.inf:
             raise ValueError(f"factor={factor!r} must be a positive number")
         if truncate not in ("first", "last"):
             raise ValueError(f"truncate={truncate!r} must be one of ['first', 'last']")

@@ -94,7 +94,7 @@ class ProbSparseAttention(Attention):
 
     def __init__(self, factor: int = 5, *, sampling: str = "shared", lazy_context: str = "cummean") -> None:
         super().__init__()
-        if not isinstance(factor, int) or isinstance(factor, bool) or factor < 1:
+        if not isinstance(factor, int | np.integer) or isinstance(factor, bool) or factor < 1:
             raise ValueError(f"factor={factor!r} must be an integer of at least 1")
         if sampling not in ("per_query", "shared"):
             raise ValueError(f"sampling={sampling!r} must be one of ['per_query', 'shared']")

@@ -1,19 +1,20 @@
 """Errors for hyper-parameters: each names the argument, its value and the rule."""
 
 from collections.abc import Collection
+from numbers import Integral, Real
 
 
 def require_at_least(least: int, **values: object) -> None:
     """Raise ``ValueError`` if any value is no integer or below ``least``."""
     for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}")
 
 
 def require_probability(**values: object) -> None:
     """Raise ``ValueError`` if any value is no number in [0, 1)."""
     for name, value in values.items():
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
             raise ValueError(f"{name}={value!r} must be in [0, 1)")
 
 

@@ -262,6 +262,7 @@ class TSFormerModel(StoredModel, ABC):
         of_training = self.trainer_params
         self.trainer_params = in_one_process(of_training)
         try:
+            kwargs = _python_values(kwargs)
             if kwargs.get("trainer") is not None:
                 return super()._setup_for_predict(*args, **kwargs)
             made_with = self.trainer_params | {"verbose": kwargs.get("verbose")}

@@ -12,9 +12,8 @@ from darts_tsformers.models._series import check_finite
 
 def checked_horizon(horizon: int) -> int:
     """Return steps as an integer of Python."""
-    steps = int(horizon) if isinstance(horizon, np.integer) else horizon
-    require_at_least(1, horizon=steps)
-    return steps
+    require_at_least(1, horizon=horizon)
+    return int(horizon)
 
 
 def checked_series(series: TimeSeries | Sequence[TimeSeries], horizon: int) -> list[TimeSeries]:

@@ -1,6 +1,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -372,3 +373,8 @@ def test_an_exported_program_takes_other_batch_sizes_and_draws_nothing(causal):
 def test_plain_numbers_for_export_are_those_of_the_generator(n: int, shape: tuple[int, int]):
     generator = torch.Generator().manual_seed(prob_sparse.EVALUATION_SEED)
     assert prob_sparse._evaluation_draws(n, shape) == torch.randint(n, shape, generator=generator).tolist()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_an_integer_of_numpy_is_a_factor():
+    assert ProbSparseAttention(np.int64(3)).factor == 3

@@ -365,6 +365,13 @@ def test_only_fitted_models_of_this_package_can_be_explained():
         explain(CASES[0].model())
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_integers_of_numpy_are_integers():
+    model, series = fitted(CASES[0], 1, ()), make_data(1, ()).series
+    numbers = {"n": np.int64(H + 2), "stride": np.int32(9), "batch_size": np.int64(2), "max_windows": np.uint8(3)}
+    assert_same(explain(model, series, **numbers), explain(model, series, n=H + 2, stride=9, batch_size=2))
+
+
 @pytest.mark.parametrize("arguments", [{"stride": 3}, {"start": 20}], ids=str)
 def test_a_model_that_keeps_no_series_is_given_one(arguments):
     series = make_data(1, ()).series
