@@ -31,6 +31,7 @@ from darts_tsformers.models._series import (
     check_categories,
     check_embedding_sizes,
     check_finite,
+    check_statics,
     check_widths,
     resolve_categories,
     with_statics_in_order,
@@ -188,6 +189,8 @@ class TSFormerModel(StoredModel, ABC):
     def _checked(self, series: Sequence[TimeSeries]) -> Sequence[TimeSeries]:
         """Put static covariates in the order of training, and refuse what no batch can be made of."""
         check_widths(series)
+        if self.uses_static_covariates or (self.model is None and self.considers_static_covariates):
+            check_statics(series)
         if self.considers_static_covariates and self._static_names is not None:
             series = with_statics_in_order(series, self._static_names)
         check_categories(series, self._categories())

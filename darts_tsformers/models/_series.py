@@ -29,6 +29,19 @@ def check_finite(**given: Sequence[TimeSeries] | None) -> None:
                 raise ValueError(f"{name} {i} has infinite values; what was not observed has to be NaN")
 
 
+def check_statics(series: Sequence[TimeSeries]) -> None:
+    """Raise ``ValueError`` if some series have static covariates and others none or other rows, or one is infinite."""
+    n_rows = [0 if one.static_covariates is None else len(one.static_covariates) for one in series]
+    for i, (one, n) in enumerate(zip(series, n_rows, strict=True)):
+        if n != n_rows[0]:
+            raise ValueError(
+                f"series {i} has {n} rows of static covariates and series 0 has {n_rows[0]}: series given together "
+                "must all have none, one row for all components, or one for each"
+            )
+        if n > 0 and np.isinf(one.static_covariates.select_dtypes("number")).any(axis=None):
+            raise ValueError(f"series {i} has infinite static covariates; what is not known has to be NaN")
+
+
 def with_statics_in_order(series: Sequence[TimeSeries], names: Sequence[str]) -> list[TimeSeries]:
     """Put the static covariates of each series in the order of training.
 

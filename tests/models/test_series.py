@@ -1,6 +1,7 @@
 """Series that no model can make anything of are refused, by name."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from darts import TimeSeries
 
@@ -10,8 +11,8 @@ from tests.contracts.cases import TRAINER
 GIVEN = ["series", "past_covariates", "future_covariates"]
 
 
-def model():
-    return ITransformerModel(5, 3, d_model=8, n_heads=2, n_epochs=1, pl_trainer_kwargs=TRAINER)
+def model(**arguments: bool) -> ITransformerModel:
+    return ITransformerModel(5, 3, d_model=8, n_heads=2, n_epochs=1, pl_trainer_kwargs=TRAINER, **arguments)
 
 
 def data(infinite: str = "") -> dict[str, TimeSeries]:
@@ -34,3 +35,39 @@ def test_infinite_values_are_refused_in_forecasting(name):
     with pytest.raises(ValueError, match=f"{name} 0 has infinite values"):
         fitted.predict(3, **given)
     assert np.isfinite(fitted.predict(3, **(data() | {"series": data()["series"][:20]})).values()).all()
+
+
+def with_statics(*rows: float) -> TimeSeries:
+    values = np.sin(np.arange(46.0)).reshape(23, 2).astype("float32")
+    series = TimeSeries.from_values(values)
+    return series.with_static_covariates(pd.DataFrame({"size": rows})) if rows else series
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ((), (0.5,), "series 1 has 1 rows of static covariates and series 0 has 0"),
+        ((0.5, 1.5), (), "series 1 has 0 rows of static covariates and series 0 has 2"),
+        ((0.5, 1.5), (0.5,), "series 1 has 1 rows of static covariates and series 0 has 2"),
+    ],
+)
+def test_series_with_and_without_static_covariates_are_refused_together(first, second, found):
+    with pytest.raises(ValueError, match=f"{found}: series given together must all have none, one row for all"):
+        model().fit([with_statics(*first), with_statics(*second)])
+    fitted = model().fit(with_statics(0.5, 1.5))
+    with pytest.raises(ValueError, match="series 1 has 1 rows of static covariates and series 0 has 2"):
+        fitted.predict(3, [with_statics(0.5, 1.5), with_statics(0.5)])
+
+
+def test_infinite_static_covariates_are_refused():
+    infinite = with_statics(0.5, np.inf)
+    with pytest.raises(ValueError, match="series 0 has infinite static covariates; what is not known has to be NaN"):
+        model().fit(infinite)
+    with pytest.raises(ValueError, match="series 1 has infinite static covariates"):
+        model().fit(with_statics(0.5, 1.5)).predict(3, [with_statics(0.5, 1.5), infinite])
+
+
+def test_static_covariates_that_are_not_used_are_not_looked_at():
+    given = [with_statics(0.5, np.inf), with_statics()]
+    assert len(model().fit(with_statics()).predict(3, given)) == 2
+    assert len(model(use_static_covariates=False).fit(given).predict(3, given)) == 2
