@@ -31,6 +31,7 @@ from darts_tsformers.models._series import (
     check_categories,
     check_embedding_sizes,
     check_finite,
+    check_observed,
     check_statics,
     check_widths,
     resolve_categories,
@@ -208,6 +209,7 @@ class TSFormerModel(StoredModel, ABC):
         if self._static_names is None and series[0].static_covariates is not None:
             self._static_names = list(series[0].static_covariates.columns)
         series = self._checked(series)
+        check_observed(series)
         check_finite(series=series, past_covariates=past_covariates, future_covariates=future_covariates)
         needed = self.min_input_chunk_length + self.output_chunk_shift + self.output_chunk_length
         long_enough = [i for i, one in enumerate(series) if len(one) >= needed] or list(range(len(series)))

@@ -29,6 +29,12 @@ def check_finite(**given: Sequence[TimeSeries] | None) -> None:
                 raise ValueError(f"{name} {i} has infinite values; what was not observed has to be NaN")
 
 
+def check_observed(series: Sequence[TimeSeries]) -> None:
+    """Raise ``ValueError`` if nothing was observed in any series: there is nothing to learn from."""
+    if all(np.isnan(one.all_values(copy=False)).all() for one in series):
+        raise ValueError("series must have values that were observed, to train or to validate on")
+
+
 def check_statics(series: Sequence[TimeSeries]) -> None:
     """Raise ``ValueError`` if some series have static covariates and others none or other rows, or one is infinite."""
     n_rows = [0 if one.static_covariates is None else len(one.static_covariates) for one in series]

@@ -37,6 +37,15 @@ def test_infinite_values_are_refused_in_forecasting(name):
     assert np.isfinite(fitted.predict(3, **(data() | {"series": data()["series"][:20]})).values()).all()
 
 
+def test_series_without_any_observed_value_are_refused_in_training():
+    series = data()["series"]
+    nothing = series.with_values(np.full_like(series.values(), np.nan))
+    for given in ({"series": nothing}, {"series": [nothing] * 2}, {"series": series, "val_series": nothing}):
+        with pytest.raises(ValueError, match="series must have values that were observed, to train or to validate on"):
+            model().fit(**given)
+    assert np.isfinite(model().fit([nothing, series]).predict(3, series).values()).all()
+
+
 def with_statics(*rows: float) -> TimeSeries:
     values = np.sin(np.arange(46.0)).reshape(23, 2).astype("float32")
     series = TimeSeries.from_values(values)
