@@ -20,6 +20,7 @@ from darts.utils.serialization import add_safe_globals
 from darts_tsformers.attention import attention_spec
 from darts_tsformers.layers.checks import require_at_least, require_flag
 from darts_tsformers.layers.window import Sizes
+from darts_tsformers.models._alignment import check_one_for_each, check_reach, from_start, in_dtype, warn_of_late
 from darts_tsformers.models._datasets import ObservedInferenceDataset
 from darts_tsformers.models._docs import compose_docstring, full_signature
 from darts_tsformers.models._likelihoods import restore_rules
@@ -197,6 +198,34 @@ class TSFormerModel(StoredModel, ABC):
         check_categories(series, self._categories())
         return series
 
+    def _aligned(
+        self,
+        series: Sequence[TimeSeries],
+        past_covariates: Sequence[TimeSeries] | None,
+        future_covariates: Sequence[TimeSeries] | None,
+    ) -> tuple[Sequence[TimeSeries], Sequence[TimeSeries] | None, Sequence[TimeSeries] | None]:
+        """Check what a data set is made of; give all one type of number, and covariates the start of their series."""
+        check_one_for_each(series, past_covariates=past_covariates, future_covariates=future_covariates)
+        dtype = self._dtype(series)
+        series = self._checked(in_dtype(series, dtype))
+        past, future = (
+            None if given is None else from_start(in_dtype(given, dtype), series)
+            for given in (past_covariates, future_covariates)
+        )
+        check_finite(series=series, past_covariates=past, future_covariates=future)
+        return series, past, future
+
+    def _dtype(self, series: Sequence[TimeSeries]) -> np.dtype:
+        """Return the type of number that the model takes; before it is made it becomes that of the first series."""
+        if self.model is None:
+            return series[0].dtype
+        return np.dtype("float64" if self.model.dtype == torch.float64 else "float32")
+
+    def _process_validation_set(self, series: Sequence[TimeSeries], *args: Any, **kwargs: Any) -> Any:
+        """Bring the series to validate on to the type of those to train on as well."""
+        val_series, *covariates = super()._process_validation_set(series, *args, **kwargs)
+        return None if val_series is None else in_dtype(val_series, self._dtype(series)), *covariates
+
     def _build_train_dataset(
         self,
         series: Sequence[TimeSeries],
@@ -208,9 +237,9 @@ class TSFormerModel(StoredModel, ABC):
     ) -> TorchTrainingDataset:
         if self._static_names is None and series[0].static_covariates is not None:
             self._static_names = list(series[0].static_covariates.columns)
-        series = self._checked(series)
         check_observed(series)
-        check_finite(series=series, past_covariates=past_covariates, future_covariates=future_covariates)
+        warn_of_late(series, past_covariates=past_covariates, future_covariates=future_covariates)
+        series, past_covariates, future_covariates = self._aligned(series, past_covariates, future_covariates)
         needed = self.min_input_chunk_length + self.output_chunk_shift + self.output_chunk_length
         long_enough = [i for i, one in enumerate(series) if len(one) >= needed] or list(range(len(series)))
         if len(long_enough) < len(series):
@@ -218,6 +247,14 @@ class TSFormerModel(StoredModel, ABC):
                 f"{len(series) - len(long_enough)} of {len(series)} series have fewer than the {needed} steps that a "
                 "window needs to train or validate on; they are left out there and can still be forecast."
             )
+        horizon = self.output_chunk_length
+        looked_back_on, forecast = slice(-self.output_chunk_shift - horizon), slice(needed - horizon, None)
+        check_reach(series, long_enough, looked_back_on, past_covariates=past_covariates)
+        check_reach(series, long_enough, slice(None), future_covariates=future_covariates)
+        if not isinstance(sample_weight, str | None):
+            check_one_for_each(series, sample_weight=sample_weight)
+            sample_weight = in_dtype(sample_weight, series[0].dtype)
+            check_reach(series, long_enough, forecast, sample_weight=sample_weight)
 
         def kept(given: Any) -> Any:
             return given if given is None or isinstance(given, str) else [given[i] for i in long_enough]
@@ -240,9 +277,9 @@ class TSFormerModel(StoredModel, ABC):
         stride: int = 0,
         bounds: np.ndarray | None = None,
     ) -> TorchInferenceDataset:
-        check_finite(series=series, past_covariates=past_covariates, future_covariates=future_covariates)
+        series, past_covariates, future_covariates = self._aligned(series, past_covariates, future_covariates)
         return ObservedInferenceDataset(
-            series=self._checked(series),
+            series=series,
             past_covariates=past_covariates,
             future_covariates=future_covariates,
             n=n,
