@@ -45,6 +45,7 @@ def test_the_code_of_a_page_runs(page, monkeypatch, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed
     assert "nan" not in printed
+    assert "False" not in printed.splitlines()
 
 
 def test_every_page_is_in_the_navigation():

@@ -79,7 +79,7 @@ class TSFormerModel(StoredModel, ABC):
     ...         self.slope = torch.nn.Parameter(torch.zeros(sizes.n_targets, sizes.n_parameters))
     ...
     ...     def forward(self, window):  # (B, L, C) -> (B, H, C, Q)
-    ...         steps = torch.arange(1, self.sizes.output_length + 1)
+    ...         steps = torch.arange(1, self.sizes.output_length + 1, device=self.slope.device)
     ...         return window.target[:, -1:, :, None] + steps[:, None, None] * self.slope
     >>> class DriftModel(TSFormerModel):
     ...     network_class = Drift

@@ -148,9 +148,11 @@ class StoredModel(MixedCovariatesTorchModel):
         """Write the fitted model to an ONNX file, which forecasts without PyTorch; see Darts' documentation.
 
         Unlike Darts' own, the file takes batches of any size, any path-like is taken, and a file is written whole or
-        not at all. Missing values and short histories, filled up with NaN on the left, are forecast as by ``predict``;
-        of a likelihood the file gives the parameters. Networks are written as they are, since onnxruntime simplifies
-        what it loads; ``optimize=True`` does so beforehand, which takes long for a forecast step by step.
+        not at all. Missing values and short histories, filled up with NaN on the left, are forecast as by ``predict``,
+        but for a component without any value in the window: put its last known value at the first step of it, from
+        which ``predict`` goes on. Of a likelihood the file gives the parameters. Networks are written as they are,
+        since onnxruntime simplifies what it loads; ``optimize=True`` does so beforehand, which takes long for a
+        forecast step by step.
 
         Raises
         ------
