@@ -17,7 +17,6 @@ from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTra
 from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.serialization import add_safe_globals
 
-from darts_tsformers.attention import attention_spec
 from darts_tsformers.layers.checks import require_at_least, require_flag
 from darts_tsformers.layers.window import Sizes
 from darts_tsformers.models._alignment import check_one_for_each, check_reach, from_start, in_dtype, warn_of_late
@@ -26,6 +25,7 @@ from darts_tsformers.models._docs import compose_docstring, full_signature
 from darts_tsformers.models._likelihoods import restore_rules
 from darts_tsformers.models._loss import is_joint
 from darts_tsformers.models._module import TSFormerModule
+from darts_tsformers.models._plain import plain, python_values
 from darts_tsformers.models._prediction_trainer import PredictionTrainer
 from darts_tsformers.models._processes import in_one_process
 from darts_tsformers.models._series import (
@@ -105,10 +105,10 @@ class TSFormerModel(StoredModel, ABC):
         add_safe_globals([cls])
 
     def __init__(self) -> None:
-        params = _python_values(self.model_params)
+        params = python_values(self.model_params)
         super().__init__(**self._extract_torch_model_params(**params))
         self._model_params |= params
-        self._network_params = _plain(
+        self._network_params = plain(
             {k: v for k, v in params.items() if k in inspect.signature(self.network_class).parameters}
         )
         self._model_params |= self._network_params
@@ -304,7 +304,7 @@ class TSFormerModel(StoredModel, ABC):
         of_training = self.trainer_params
         self.trainer_params = in_one_process(of_training)
         try:
-            kwargs = _python_values(kwargs)
+            kwargs = python_values(kwargs)
             if kwargs.get("trainer") is not None:
                 return super()._setup_for_predict(*args, **kwargs)
             made_with = self.trainer_params | {"verbose": kwargs.get("verbose")}
@@ -388,23 +388,5 @@ class TSFormerModel(StoredModel, ABC):
         return copy.deepcopy(cls.paper_configs[dataset])
 
 
-def _plain(params: dict[str, Any]) -> dict[str, Any]:
-    """Network parameters as plain data: a mechanism becomes its name, with its arguments if it has any."""
-    if "attention" not in params:
-        return params
-    name, arguments = attention_spec(params["attention"])
-    arguments = _python_values(arguments)
-    return params | {"attention": (name, arguments) if arguments else name}
-
-
 def _as_many_rows(static: np.ndarray | None, n: int) -> np.ndarray | None:
     return static if static is None or len(static) == 1 else np.resize(static, (n, static.shape[1]))
-
-
-def _python_values(value: Any) -> Any:
-    """Turn NumPy scalars, which no safe loader takes, into Python's own."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, dict):
-        return {name: _python_values(one) for name, one in value.items()}
-    return type(value)(map(_python_values, value)) if type(value) in (list, tuple) else value
