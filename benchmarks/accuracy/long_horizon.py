@@ -5,6 +5,7 @@ Three seeds each. ETTh1 is there once more with a fifth of its values hidden.
 
 import statistics
 from functools import partial
+from string import Formatter
 from typing import Any
 
 from benchmarks.accuracy.models import BY_COMPONENT, MODELS, READS_CALENDAR, encoders
@@ -63,12 +64,10 @@ def goals(task: Task, bounds: dict[str, float]) -> list[Goal]:
 
 
 def told(why: str, figures: Figures) -> str:
-    """Fill the errors into a reason; nothing is said of what was not measured."""
+    """Fill the errors into a reason, or say what was not measured that would be one."""
     errors = {name: number(statistics.mean(one["mse"] for one in found)) for name, found in by_model(figures).items()}
-    try:
-        return why.format_map(errors)
-    except KeyError:
-        return ""
+    lacking = [name for _, name, _, _ in Formatter().parse(why) if name and name not in errors]
+    return f"Not run yet, and to tell why: {'; '.join(lacking)}" if lacking else why.format_map(errors)
 
 
 def trials(task: Task, models: list[str], bounds: dict[str, float]) -> Trials:

@@ -61,10 +61,11 @@ def test_of_prices_the_last_column_is_forecast_and_the_others_are_known(monkeypa
     assert replace(task, has_future=False).read()[1] is None
 
 
-def test_a_reason_has_the_errors_of_what_was_tried_or_is_not_given():
+def test_a_reason_has_the_errors_of_what_was_tried_or_says_that_it_was_not():
     why = "Without it the error is {A, without it}"
     assert long_horizon.told(why, figures(**{"A, without it": [0.25, 0.35]})) == "Without it the error is 0.300"
-    assert long_horizon.told(why, figures(A=[0.25])) == ""
+    assert long_horizon.told(why, figures(A=[0.25])) == "Not run yet, and to tell why: A, without it"
+    assert long_horizon.told("", figures(A=[0.25])) == ""
 
 
 def test_every_reason_names_what_is_tried():
