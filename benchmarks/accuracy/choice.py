@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from darts import TimeSeries
 
-from benchmarks.accuracy.protocol import with_gaps
 from benchmarks.accuracy.tasks import TASKS, Task
 from benchmarks.core.figures import by_model
 from benchmarks.core.goals import Figures, Goal
@@ -40,8 +39,7 @@ class Judged(NamedTuple):
 def facts(task: Task) -> dict[str, Any]:
     """Measure the training part."""
     given, future = task.read()
-    seen = with_gaps(given, task.hidden) if task.hidden else given
-    series = TimeSeries.from_dataframe(seen.frame[: given.train])
+    series = TimeSeries.from_dataframe(task.observed(given).frame[: given.train])
     return asdict(measure([series], task.horizon, has_future=future is not None))
 
 

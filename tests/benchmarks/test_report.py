@@ -128,7 +128,10 @@ def test_only_cases_and_sizes_of_a_benchmark_are_shown(tmp_path):
 def test_only_cases_of_a_benchmark_count(tmp_path):
     cases = {f"Model, seed {seed}": {"result": {"model": "Model", "mse": 1.0 + seed}} for seed in (0, 1)}
     goals = [Goal("MSE", mean_of("Model"), at_most=2)]
-    summary = lambda figures: ", ".join(figures["cases"])  # noqa: E731
+
+    def summary(figures):
+        return ", ".join(figures["cases"])
+
     text = report(tmp_path, Trials("trials", "Trials", {"Model, seed 1": None}, goals, summary=summary), cases=cases)
     assert "| MSE | at most 2 | 2.00 | met |" in text
     assert "## Trials\n\nModel, seed 1\n" in text
