@@ -17,7 +17,7 @@ from darts.utils.likelihood_models.torch import QuantileRegression
 from benchmarks.accuracy.models import trained_by
 from benchmarks.accuracy.protocol import trainer
 from benchmarks.core import data
-from benchmarks.core.figures import mean_of
+from benchmarks.core.figures import mean_of, seeds_of
 from benchmarks.core.goals import Goal
 from benchmarks.core.trial import Trials
 from darts_tsformers import TemporalFusionTransformerModel
@@ -134,19 +134,21 @@ def trial(seed: int) -> dict[str, Any]:
     }
 
 
+SEEDS = (1, 2, 3)
+REMARK = seeds_of("TFT", len(SEEDS))
 BENCHMARKS = [
     Trials(
         name="prices",
         title="Day-ahead prices of Nord Pool",
-        cases={f"TFT, seed {seed}": partial(trial, seed) for seed in (1, 2, 3)},
+        cases={f"TFT, seed {seed}": partial(trial, seed) for seed in SEEDS},
         goals=[
             *(
                 Goal(f"Prices, error as a share of that of the last {season} hours",
-                     mean_of("TFT", f"share of last {season} hours"), at_most=0.75)
+                     mean_of("TFT", f"share of last {season} hours"), at_most=0.75, remark=REMARK)
                 for season in SEASONS
             ),
             Goal("Prices, least importance of a driver / most of noise, over the horizon",
-                 mean_of("TFT", "least of a driver / most of noise, over the horizon"), at_least=1),
+                 mean_of("TFT", "least of a driver / most of noise, over the horizon"), at_least=1, remark=REMARK),
         ],
         note="Look-back 168 hours, horizon 24, three columns of noise among the covariates.",
     )

@@ -8,7 +8,8 @@ from benchmarks.core.figures import by_model
 from benchmarks.core.goals import Figures
 from benchmarks.core.tables import number, table
 
-HEAD = ["model", "seeds", "look-back", "trained on windows", "MSE", "spread", "MAE", "MSE, published windows"]
+HEAD = ["model", "seeds", "look-back", "trained on windows", "validation loss"]
+ERRORS = ["MSE", "spread", "MAE", "MSE, published windows"]
 PUBLISHED = ["published MSE", "published MAE", "with look-back", "by"]
 
 
@@ -19,10 +20,11 @@ def beside_published(published: Mapping[str, Published], figures: Figures) -> st
         errors = [result["mse"] for result in results]
         means = [statistics.mean(result[what] for result in results) for what in ("mae", "mse, published windows")]
         row = [model, str(len(results)), str(results[0]["lookback"]), _share(results[0].get("stride"))]
-        row += [number(statistics.mean(errors))]
+        losses = [loss for result in results if (loss := result.get("validation loss")) is not None]
+        row += [number(statistics.mean(losses) if losses else None), number(statistics.mean(errors))]
         row += [number(max(errors) - min(errors)) if len(errors) > 1 else "–", *map(number, means)]
         rows.append(row + _published(published.get(model)))
-    return table([*HEAD, *PUBLISHED], rows)
+    return table([*HEAD, *ERRORS, *PUBLISHED], rows)
 
 
 def _share(stride: int | None) -> str:

@@ -82,6 +82,16 @@ def by_model(figures: Figures) -> dict[str, list[dict[str, Any]]]:
     return {model: [one for one in results if one["model"] == model] for model in {one["model"]: 0 for one in results}}
 
 
+def seeds_of(model: str, wanted: int) -> Callable[[Figures], str]:
+    """Return what says of how many seeds there are results of a model, where fewer than wanted."""
+
+    def said(figures: Figures) -> str:
+        found = len(by_model(figures).get(model, []))
+        return f"{found} of {wanted} seeds" if 0 < found < wanted else ""
+
+    return said
+
+
 def mean_of(model: str, what: str = "mse") -> Callable[[Figures], float | None]:
     """Return what reads a figure of trials of a model, as its mean over the seeds."""
 

@@ -19,6 +19,8 @@ class Goal:
     at_least: float | None = None
     why: str | Callable[[Figures], str] = ""
     """Why it is missed, where it is: what was found out, in words or from the results."""
+    remark: Callable[[Figures], str] | None = None
+    """Says what has to be known of the figure, if anything."""
 
     def is_met(self, value: float) -> bool:
         """Whether a value is within both bounds."""
@@ -27,6 +29,11 @@ class Goal:
     def reason(self, figures: Figures) -> str:
         """Say why it is missed."""
         return (self.why(figures) if callable(self.why) else self.why) or "The cause was not looked for."
+
+    def remarked(self, figures: Figures) -> str:
+        """Return what has to be known of the figure, in brackets."""
+        said = self.remark(figures) if self.remark else ""
+        return f" ({said})" if said else ""
 
     @property
     def bound(self) -> str:

@@ -69,7 +69,7 @@ def reached(goal: Goal, figures: Figures) -> list[str]:
     """Return a row: the goal, its bound, the figure and whether it is met."""
     value = goal.figure(figures)
     verdict = OPEN if value is None else MET if goal.is_met(value) else MISSED
-    return [goal.what, goal.bound, number(value), verdict]
+    return [goal.what, goal.bound, number(value) + goal.remarked(figures), verdict]
 
 
 def _contents(titles: Iterable[str]) -> str:

@@ -34,9 +34,18 @@ def figures(**mse):
 def test_the_mean_and_the_spread_stand_beside_what_was_published():
     found = beside_published({"A": Published(0.2, 0.3, 336, "Somebody 2020")}, figures(A=[0.3, 0.5, 0.4], B=[0.25]))
     assert found.splitlines()[2:] == [
-        "| A | 3 | 96 | 1 in 3 | 0.400 | 0.200 | 0.500 | 0.200 | 0.200 | 0.300 | 336 | Somebody 2020 |",
-        "| B | 1 | 96 | 1 in 3 | 0.250 | – | 0.500 | 0.125 | – | – | – | – |",
+        "| A | 3 | 96 | 1 in 3 | – | 0.400 | 0.200 | 0.500 | 0.200 | 0.200 | 0.300 | 336 | Somebody 2020 |",
+        "| B | 1 | 96 | 1 in 3 | – | 0.250 | – | 0.500 | 0.125 | – | – | – | – |",
     ]
+
+
+def test_the_validation_loss_by_which_was_chosen_stands_in_the_table_where_it_was_kept():
+    found = figures(A=[0.25, 0.25, 0.25])
+    for seed, loss in ((2, 0.5), (3, 0.75)):
+        found["cases"][f"A, seed {seed}"]["result"]["validation loss"] = loss
+    head, _, row = beside_published({}, found).splitlines()
+    at = head.split(" | ").index("validation loss")
+    assert row.split(" | ")[at] == "0.625"
 
 
 def test_a_model_is_held_against_the_paper_on_the_windows_of_the_paper():

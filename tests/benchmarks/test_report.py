@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.core.figures import exponent, mean_of, of_case, ratio
+from benchmarks.core.figures import exponent, mean_of, of_case, ratio, seeds_of
 from benchmarks.core.goals import Goal
 from benchmarks.core.report import write
 from benchmarks.core.speed import Speed
@@ -135,6 +135,18 @@ def test_only_cases_of_a_benchmark_count(tmp_path):
     text = report(tmp_path, Trials("trials", "Trials", {"Model, seed 1": None}, goals, summary=summary), cases=cases)
     assert "| MSE | at most 2 | 2.00 | met |" in text
     assert "## Trials\n\nModel, seed 1\n" in text
+
+
+def test_a_figure_of_fewer_seeds_than_wanted_says_so(tmp_path):
+    cases = {f"Model, seed {seed}": {"result": {"model": "Model", "mse": 1.0}} for seed in (1, 2)}
+    goals = [
+        Goal(f"MSE of {wanted}", mean_of("Model"), at_most=2, remark=seeds_of("Model", wanted)) for wanted in (2, 3)
+    ]
+    goals.append(Goal("MSE of none", mean_of("Other"), at_most=2, remark=seeds_of("Other", 3)))
+    text = of_trials(tmp_path, cases, goals=goals)
+    assert "| MSE of 2 | at most 2 | 1.00 | met |" in text
+    assert "| MSE of 3 | at most 2 | 1.00 (2 of 3 seeds) | met |" in text
+    assert "| MSE of none | at most 2 | – | not measured |" in text
 
 
 def test_a_broken_trial_is_named_and_nothing_else_is_asked_of_it(tmp_path):
