@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from darts_tsformers.layers.window import Window
@@ -20,7 +20,7 @@ class Filled:
     missing
         1 where the value was missing, else 0.
     mean
-        What stands in for a missing value.
+        That mean.
     """
 
     values: Float[Tensor, "B L C"]
@@ -48,11 +48,45 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
     return Filled(torch.where(missing, mean, x), missing.to(x.dtype), mean)
 
 
+def bridge_gaps(x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"]) -> Float[Tensor, "B L C"]:
+    """Replace what is marked by a straight line from the last observed value to the next; linear cost.
+
+    Before the first and after the last it is their value, and 0 if nothing was observed: no more is known there. A
+    series without gaps comes back as it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.missing import bridge_gaps
+    >>> x = torch.tensor([[[0.0], [2.0], [0.0], [6.0], [0.0]]])  # (B, L, C)
+    >>> bridge_gaps(x, missing=torch.tensor([[[1.0], [0.0], [1.0], [0.0], [1.0]]])).flatten()
+    tensor([2., 2., 4., 6., 6.])
+    """
+    is_gap = missing > 0
+    if not torch.compiler.is_compiling() and not is_gap.any():
+        return x
+    length = x.shape[1]
+    steps = torch.arange(length, device=x.device)[None, :, None].expand(x.shape)
+    n_so_far = (~is_gap).cumsum(dim=1)
+    place = torch.where(is_gap, length, n_so_far - 1)
+    before = (n_so_far - 1).clamp_min(0)
+    after = torch.minimum(n_so_far, n_so_far[:, -1:] - 1).clamp_min(0)
+    times, levels = (_in_places(of_observed, place) for of_observed in (steps, x))
+    start, end = times.gather(1, before), times.gather(1, after)
+    share = (steps - start).to(torch.promote_types(x.dtype, torch.float32)) / (end - start).clamp_min(1)
+    return torch.where(is_gap, torch.lerp(levels.gather(1, before), levels.gather(1, after), share.to(x.dtype)), x)
+
+
+def _in_places(x: Shaped[Tensor, "B L C"], place: Int[Tensor, "B L C"]) -> Shaped[Tensor, "B L+1 C"]:
+    """Move each entry to its place of the window; the one behind its end takes what is not wanted."""
+    return x.new_zeros(x.shape[0], x.shape[1] + 1, x.shape[2]).scatter(1, place, x)
+
+
 class MissingCovariates(nn.Module):
     """Fill the gaps of covariates and mark them.
 
-    A missing value becomes the mean of its window, for future covariates that of past and forecast together, plus a
-    learned offset of its component, zero at the start.
+    A missing value lies on the line between its neighbours in the window, for future covariates in past and forecast
+    together, plus a learned offset of its component, zero at the start.
 
     Parameters
     ----------
@@ -78,4 +112,4 @@ class MissingCovariates(nn.Module):
 
 def _marked(x: Float[Tensor, "B L P"], offset: Float[Tensor, " P"]) -> Float[Tensor, "B L P"]:
     filled = fill_gaps(x)
-    return filled.values + filled.missing * offset
+    return bridge_gaps(filled.values, filled.missing) + filled.missing * offset

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.layers.covariates import ALL_KINDS, CovariateHead
 from darts_tsformers.layers.instance_norm import InstanceNorm, Statistics
-from darts_tsformers.layers.missing import Filled, MissingCovariates, fill_gaps
+from darts_tsformers.layers.missing import Filled, MissingCovariates, bridge_gaps, fill_gaps
 from darts_tsformers.layers.recording import revise
 from darts_tsformers.layers.restore import restore
 from darts_tsformers.layers.statics import StaticFeatures
@@ -20,10 +20,10 @@ from darts_tsformers.networks._network import Feed, Network, first_parameter
 class Forecaster(nn.Module):
     """A network behind everything that has nothing to do with its architecture.
 
-    NaN means *not observed*. A missing value of the target reaches the network as the mean of its window plus a learned
-    offset, in normalised units and zero at the start; covariates alike. The window is normalised by what was observed,
-    categories become embeddings, covariates that the architecture has no place for act through a shared head, and the
-    raw output goes back to data units.
+    NaN means *not observed*. A missing value of the target reaches the network on the line between its neighbours in
+    the window plus a learned offset, in normalised units and zero at the start; covariates alike. The window is
+    normalised by what was observed, categories become embeddings, covariates that the architecture has no place for act
+    through a shared head, and the raw output goes back to data units.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Forecaster(nn.Module):
         self, window: Window, target: Filled, values: Float[Tensor, "B L C"], statistics: Statistics | None
     ) -> Window:
         """Put in what the network sees of the target: of its past, and while training of what followed."""
-        past = values + target.missing * self.missing_offset
+        past = bridge_gaps(values, target.missing) + target.missing * self.missing_offset
         if window.future_target is None:
             return replace(window, target=past)
         missing = window.future_target.isnan()

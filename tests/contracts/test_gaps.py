@@ -8,7 +8,7 @@ import pytest
 import torch
 from darts import TimeSeries
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
-from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleOutput, TorchTrainingBatch
+from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 from darts.utils.likelihood_models.torch import DirichletLikelihood, GaussianLikelihood, QuantileRegression
 
 from darts_tsformers.layers.missing import fill_gaps
@@ -16,6 +16,7 @@ from darts_tsformers.models import PatchTSTModel
 from tests.contracts import checks
 from tests.contracts.cases import CASES, Case, H, L, fitted, make_data
 
+EMPTY = PLModuleInput(*[None] * 6, stage=ModuleStage.PREDICT)
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_share = pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 
@@ -74,6 +75,18 @@ def test_a_model_that_never_sees_a_gap_ignores_the_machinery(case: Case):
     for p, old in zip(offsets, kept, strict=True):
         p.data.copy_(old)
     assert torch.equal(before, after)
+
+
+@every_model
+def test_gaps_on_a_straight_line_change_nothing(case: Case):
+    """Without normalisation, whose statistics a gap does change."""
+    module = fitted(case, 3, (), use_instance_norm=False).model.eval()
+    steps = torch.linspace(-1, 1, L)[None, :, None]
+    line = steps * torch.tensor([1.0, -2.0, 0.5]) + torch.tensor([[[0.0]], [[1.0]]])
+    hidden = line.clone()
+    hidden[0, 2:5, 0] = hidden[1, 1, 2] = torch.nan
+    found = [module(replace(EMPTY, past_target=one)).prediction for one in (line, hidden)]
+    torch.testing.assert_close(*found)
 
 
 @every_model

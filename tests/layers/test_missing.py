@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darts_tsformers.layers.instance_norm import InstanceNorm
-from darts_tsformers.layers.missing import MissingCovariates, fill_gaps
+from darts_tsformers.layers.missing import MissingCovariates, bridge_gaps, fill_gaps
 from darts_tsformers.layers.window import Window
 
 NAN = torch.nan
@@ -74,9 +75,9 @@ def test_gaps_of_covariates_are_filled_and_marked():
         layer.past_offset += torch.tensor([10.0, 20.0])
         layer.future_offset += 100
     out = layer(window)
-    assert out.past.tolist() == [[[1.0, 28.0], [3.0, 8.0], [12.0, 8.0]]]
-    assert out.historic_future.tolist() == [[[2.0], [104.0], [4.0]]]
-    assert out.future.tolist() == [[[6.0], [104.0]]]
+    assert out.past.tolist() == [[[1.0, 28.0], [3.0, 8.0], [13.0, 8.0]]]
+    assert out.historic_future.tolist() == [[[2.0], [103.0], [4.0]]]
+    assert out.future.tolist() == [[[6.0], [106.0]]]
     assert window.past[0, 0, 1].isnan()
 
 
@@ -93,3 +94,48 @@ def test_gaps_of_a_constant_window_are_filled_with_exactly_its_value(level):
     filled = fill_gaps(x)
     assert filled.missing.any()
     assert (filled.values == torch.tensor(level)).all()
+
+
+def bridged_naively(x: torch.Tensor) -> torch.Tensor:
+    """Draw the lines one window and component at a time."""
+    out = x.clone().double().numpy()
+    for b, c in np.ndindex(x.shape[0], x.shape[2]):
+        line, observed = out[b, :, c], np.flatnonzero(~np.isnan(out[b, :, c]))
+        line[:] = np.interp(np.arange(len(line)), observed, line[observed]) if len(observed) else 0
+    return torch.from_numpy(out)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("length", [1, 2, 13, 97])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 0.05)]
+)
+def test_gaps_are_bridged_as_one_by_one(length, share, dtype, tolerance):
+    x = holed(5, length, 3, share).to(dtype)
+    filled = fill_gaps(x)
+    bridged = bridge_gaps(filled.values, filled.missing)
+    assert bridged.dtype == dtype
+    torch.testing.assert_close(bridged.double(), bridged_naively(x), rtol=tolerance, atol=tolerance)
+    assert torch.equal(bridged[~x.isnan()], x[~x.isnan()])
+
+
+def test_the_gradient_of_a_gap_reaches_its_neighbours():
+    x = torch.tensor([[[1.0], [9.0], [9.0], [4.0], [9.0]]], requires_grad=True)
+    missing = torch.tensor([[[0.0], [1.0], [1.0], [0.0], [1.0]]])
+    bridge_gaps(x, missing).sum().backward()
+    torch.testing.assert_close(x.grad.flatten(), torch.tensor([2.0, 0.0, 0.0, 3.0, 0.0]))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_a_compiled_bridge_which_does_not_look_for_gaps_is_the_same(share, monkeypatch):
+    filled = fill_gaps(holed(5, 13, 3, share))
+    bridged = bridge_gaps(filled.values, filled.missing)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert torch.equal(bridge_gaps(filled.values, filled.missing), bridged)
+
+
+@pytest.mark.parametrize("level", [0.1, 123456.7, 1000000.3])
+def test_gaps_of_a_constant_window_are_bridged_at_exactly_its_value(level):
+    gaps = holed(11, 97, 3, 0.3).isnan()
+    filled = fill_gaps(torch.full(gaps.shape, level).masked_fill(gaps, NAN))
+    assert (bridge_gaps(filled.values, filled.missing) == torch.tensor(level)).all()
