@@ -51,16 +51,16 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
 def bridge_gaps(x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"]) -> Float[Tensor, "B L C"]:
     """Replace what is marked by a straight line from the last observed value to the next; linear cost.
 
-    Before the first and after the last it is their value, and 0 if nothing was observed: no more is known there. A
-    series without gaps comes back as it is.
+    After the last it stays at that. Before the first ``x`` is left as it is: a history that begins there is better
+    taken to have been at its mean than at its first value. So is a series without gaps.
 
     Examples
     --------
     >>> import torch
     >>> from darts_tsformers.layers.missing import bridge_gaps
-    >>> x = torch.tensor([[[0.0], [2.0], [0.0], [6.0], [0.0]]])  # (B, L, C)
+    >>> x = torch.tensor([[[4.0], [2.0], [4.0], [6.0], [4.0]]])  # (B, L, C)
     >>> bridge_gaps(x, missing=torch.tensor([[[1.0], [0.0], [1.0], [0.0], [1.0]]])).flatten()
-    tensor([2., 2., 4., 6., 6.])
+    tensor([4., 2., 4., 6., 6.])
     """
     is_gap = missing > 0
     if not torch.compiler.is_compiling() and not is_gap.any():
@@ -74,7 +74,8 @@ def bridge_gaps(x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"]) -> F
     times, levels = (_in_places(of_observed, place) for of_observed in (steps, x))
     start, end = times.gather(1, before), times.gather(1, after)
     share = (steps - start).to(torch.promote_types(x.dtype, torch.float32)) / (end - start).clamp_min(1)
-    return torch.where(is_gap, torch.lerp(levels.gather(1, before), levels.gather(1, after), share.to(x.dtype)), x)
+    line = torch.lerp(levels.gather(1, before), levels.gather(1, after), share.to(x.dtype))
+    return torch.where(is_gap & (n_so_far > 0), line, x)
 
 
 def _in_places(x: Shaped[Tensor, "B L C"], place: Int[Tensor, "B L C"]) -> Shaped[Tensor, "B L+1 C"]:
@@ -85,8 +86,8 @@ def _in_places(x: Shaped[Tensor, "B L C"], place: Int[Tensor, "B L C"]) -> Shape
 class MissingCovariates(nn.Module):
     """Fill the gaps of covariates and mark them.
 
-    A missing value lies on the line between its neighbours in the window, for future covariates in past and forecast
-    together, plus a learned offset of its component, zero at the start.
+    A missing value lies on the line between its neighbours in the window (before the first: at the mean), for future
+    covariates in past and forecast together, plus a learned offset of its component, zero at the start.
 
     Parameters
     ----------

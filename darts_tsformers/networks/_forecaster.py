@@ -21,9 +21,9 @@ class Forecaster(nn.Module):
     """A network behind everything that has nothing to do with its architecture.
 
     NaN means *not observed*. A missing value of the target reaches the network on the line between its neighbours in
-    the window plus a learned offset, in normalised units and zero at the start; covariates alike. The window is
-    normalised by what was observed, categories become embeddings, covariates that the architecture has no place for act
-    through a shared head, and the raw output goes back to data units.
+    the window (before the first: at the mean) plus a learned offset, in normalised units and zero at the start;
+    covariates alike. The window is normalised by what was observed, categories become embeddings, covariates that the
+    architecture has no place for act through a shared head, and the raw output goes back to data units.
 
     Parameters
     ----------

@@ -101,7 +101,8 @@ def bridged_naively(x: torch.Tensor) -> torch.Tensor:
     out = x.clone().double().numpy()
     for b, c in np.ndindex(x.shape[0], x.shape[2]):
         line, observed = out[b, :, c], np.flatnonzero(~np.isnan(out[b, :, c]))
-        line[:] = np.interp(np.arange(len(line)), observed, line[observed]) if len(observed) else 0
+        mean = line[observed].mean() if len(observed) else 0
+        line[:] = np.interp(np.arange(len(line)), observed, line[observed], left=mean) if len(observed) else mean
     return torch.from_numpy(out)
 
 
