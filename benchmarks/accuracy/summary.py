@@ -20,8 +20,8 @@ def beside_published(published: Mapping[str, Published], figures: Figures) -> st
         errors = [result["mse"] for result in results]
         means = [statistics.mean(result[what] for result in results) for what in ("mae", "mse, published windows")]
         row = [model, str(len(results)), str(results[0]["lookback"]), _share(results[0].get("stride"))]
-        losses = [loss for result in results if (loss := result.get("validation loss")) is not None]
-        row += [number(statistics.mean(losses) if losses else None), number(statistics.mean(errors))]
+        losses = [result.get("validation loss") for result in results]
+        row += [number(None if None in losses else statistics.mean(losses)), number(statistics.mean(errors))]
         row += [number(max(errors) - min(errors)) if len(errors) > 1 else "–", *map(number, means)]
         rows.append(row + _published(published.get(model)))
     return table([*HEAD, *ERRORS, *PUBLISHED], rows)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from darts_tsformers.layers.dropout import is_traced
 from darts_tsformers.layers.window import Window
 
 
@@ -20,7 +21,7 @@ class Filled:
     missing
         1 where the value was missing, else 0.
     mean
-        That mean.
+        The mean of what each window observed.
     """
 
     values: Float[Tensor, "B L C"]
@@ -48,11 +49,21 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
     return Filled(torch.where(missing, mean, x), missing.to(x.dtype), mean)
 
 
-def bridge_gaps(x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"]) -> Float[Tensor, "B L C"]:
+def bridge_gaps(
+    x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"], times: Int[Tensor, " L"] | None = None
+) -> Float[Tensor, "B L C"]:
     """Replace what is marked by a straight line from the last observed value to the next; linear cost.
 
-    After the last it stays at that. Before the first ``x`` is left as it is: a history that begins there is better
-    taken to have been at its mean than at its first value. So is a series without gaps.
+    After the last observed value it stays at that. What comes before the first is left as it is filled already: a
+    history that begins there is better taken to have been at its mean than at its first value. A series without gaps
+    comes back bit for bit.
+
+    Parameters
+    ----------
+    x, missing
+        As :func:`fill_gaps` leaves them.
+    times
+        Of the steps, in increasing order; None if they follow each other.
 
     Examples
     --------
@@ -63,40 +74,44 @@ def bridge_gaps(x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"]) -> F
     tensor([4., 2., 4., 6., 6.])
     """
     is_gap = missing > 0
-    if not torch.compiler.is_compiling() and not is_gap.any():
+    if not is_traced() and not is_gap.any():
         return x
-    length = x.shape[1]
-    steps = torch.arange(length, device=x.device)[None, :, None].expand(x.shape)
+    wide = torch.promote_types(x.dtype, torch.float32)
+    times = torch.arange(x.shape[1], device=x.device) if times is None else times
+    now = times[None, :, None].expand(x.shape)
     n_so_far = (~is_gap).cumsum(dim=1)
-    place = torch.where(is_gap, length, n_so_far - 1)
+    place = torch.where(is_gap, x.shape[1], n_so_far - 1)
     before = (n_so_far - 1).clamp_min(0)
     after = torch.minimum(n_so_far, n_so_far[:, -1:] - 1).clamp_min(0)
-    times, levels = (_in_places(of_observed, place) for of_observed in (steps, x))
-    start, end = times.gather(1, before), times.gather(1, after)
-    share = (steps - start).to(torch.promote_types(x.dtype, torch.float32)) / (end - start).clamp_min(1)
-    line = torch.lerp(levels.gather(1, before), levels.gather(1, after), share.to(x.dtype))
-    return torch.where(is_gap & (n_so_far > 0), line, x)
+    when, level = (_in_places(of_observed, place) for of_observed in (now, x.to(wide)))
+    start, end = when.gather(1, before), when.gather(1, after)
+    share = (now - start).to(wide) / (end - start).clamp_min(1)
+    line = torch.lerp(level.gather(1, before), level.gather(1, after), share)
+    return torch.where(is_gap & (n_so_far > 0), line.to(x.dtype), x)
 
 
 def _in_places(x: Shaped[Tensor, "B L C"], place: Int[Tensor, "B L C"]) -> Shaped[Tensor, "B L+1 C"]:
-    """Move each entry to its place of the window; the one behind its end takes what is not wanted."""
+    """Move each entry to its place of the window; the one behind its end takes what is not wanted, and is not read."""
     return x.new_zeros(x.shape[0], x.shape[1] + 1, x.shape[2]).scatter(1, place, x)
 
 
 class MissingCovariates(nn.Module):
     """Fill the gaps of covariates and mark them.
 
-    A missing value lies on the line between its neighbours in the window (before the first: at the mean), for future
-    covariates in past and forecast together, plus a learned offset of its component, zero at the start.
+    A missing value becomes what :func:`bridge_gaps` says, for future covariates in past and forecast together, plus a
+    learned offset of its component, zero at the start.
 
     Parameters
     ----------
     n_past, n_future
         Past and future covariates.
+    output_shift
+        Steps between the look-back and the horizon.
     """
 
-    def __init__(self, n_past: int, n_future: int) -> None:
+    def __init__(self, n_past: int, n_future: int, output_shift: int = 0) -> None:
         super().__init__()
+        self.output_shift = output_shift
         self.past_offset = nn.Parameter(torch.zeros(n_past)) if n_past else None
         self.future_offset = nn.Parameter(torch.zeros(n_future)) if n_future else None
 
@@ -105,12 +120,17 @@ class MissingCovariates(nn.Module):
         if self.past_offset is not None and window.past is not None:
             window = replace(window, past=_marked(window.past, self.past_offset))
         if self.future_offset is not None and window.historic_future is not None and window.future is not None:
-            whole = _marked(torch.cat([window.historic_future, window.future], dim=1), self.future_offset)
             length = window.historic_future.shape[1]
+            whole = torch.cat([window.historic_future, window.future], dim=1)
+            times = torch.arange(whole.shape[1], device=whole.device)
+            times = times + self.output_shift * (times >= length)
+            whole = _marked(whole, self.future_offset, times)
             window = replace(window, historic_future=whole[:, :length], future=whole[:, length:])
         return window
 
 
-def _marked(x: Float[Tensor, "B L P"], offset: Float[Tensor, " P"]) -> Float[Tensor, "B L P"]:
+def _marked(
+    x: Float[Tensor, "B L P"], offset: Float[Tensor, " P"], times: Int[Tensor, " L"] | None = None
+) -> Float[Tensor, "B L P"]:
     filled = fill_gaps(x)
-    return bridge_gaps(filled.values, filled.missing) + filled.missing * offset
+    return bridge_gaps(filled.values, filled.missing, times) + filled.missing * offset

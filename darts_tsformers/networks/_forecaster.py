@@ -20,10 +20,12 @@ from darts_tsformers.networks._network import Feed, Network, first_parameter
 class Forecaster(nn.Module):
     """A network behind everything that has nothing to do with its architecture.
 
-    NaN means *not observed*. A missing value of the target reaches the network on the line between its neighbours in
-    the window (before the first: at the mean) plus a learned offset, in normalised units and zero at the start;
-    covariates alike. The window is normalised by what was observed, categories become embeddings, covariates that the
-    architecture has no place for act through a shared head, and the raw output goes back to data units.
+    NaN means *not observed*. A missing value of the target reaches the network as
+    :func:`~darts_tsformers.layers.missing.bridge_gaps` says, on the line between its neighbours, plus a learned offset,
+    in normalised units and zero at the start; covariates alike. Where a network is fed what followed while it trains, a
+    gap there is the mean of the look-back: a line would give away what comes. The window is normalised by what was
+    observed, categories become embeddings, covariates that the architecture has no place for act through a shared head,
+    and the raw output goes back to data units.
 
     Parameters
     ----------
@@ -82,9 +84,10 @@ class Forecaster(nn.Module):
             InstanceNorm(network.sizes.n_targets, affine=instance_norm_affine) if use_instance_norm else None
         )
         self.missing_offset = nn.Parameter(torch.zeros(()))
-        self.missing_covariates = MissingCovariates(network.sizes.n_past, network.sizes.n_future)
-        self.statics = statics or StaticFeatures(network.sizes.n_static)
-        head = CovariateHead(network.sizes, ALL_KINDS - network.reads)
+        sizes = network.sizes
+        self.missing_covariates = MissingCovariates(sizes.n_past, sizes.n_future, sizes.output_shift)
+        self.statics = statics or StaticFeatures(sizes.n_static)
+        head = CovariateHead(sizes, ALL_KINDS - network.reads)
         self.covariate_head = head if head.is_used else None
 
     def forward(self, window: Window, feed: Feed = first_parameter) -> Float[Tensor, "B H C Q"]:

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darts_tsformers.layers import missing
 from darts_tsformers.layers.instance_norm import InstanceNorm
 from darts_tsformers.layers.missing import MissingCovariates, bridge_gaps, fill_gaps
 from darts_tsformers.layers.window import Window
@@ -122,8 +123,7 @@ def test_gaps_are_bridged_as_one_by_one(length, share, dtype, tolerance):
 
 def test_the_gradient_of_a_gap_reaches_its_neighbours():
     x = torch.tensor([[[1.0], [9.0], [9.0], [4.0], [9.0]]], requires_grad=True)
-    missing = torch.tensor([[[0.0], [1.0], [1.0], [0.0], [1.0]]])
-    bridge_gaps(x, missing).sum().backward()
+    bridge_gaps(x, torch.tensor([[[0.0], [1.0], [1.0], [0.0], [1.0]]])).sum().backward()
     torch.testing.assert_close(x.grad.flatten(), torch.tensor([2.0, 0.0, 0.0, 3.0, 0.0]))
 
 
@@ -131,7 +131,7 @@ def test_the_gradient_of_a_gap_reaches_its_neighbours():
 def test_a_compiled_bridge_which_does_not_look_for_gaps_is_the_same(share, monkeypatch):
     filled = fill_gaps(holed(5, 13, 3, share))
     bridged = bridge_gaps(filled.values, filled.missing)
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    monkeypatch.setattr(missing, "is_traced", lambda: True)
     assert torch.equal(bridge_gaps(filled.values, filled.missing), bridged)
 
 
@@ -140,3 +140,30 @@ def test_gaps_of_a_constant_window_are_bridged_at_exactly_its_value(level):
     gaps = holed(11, 97, 3, 0.3).isnan()
     filled = fill_gaps(torch.full(gaps.shape, level).masked_fill(gaps, NAN))
     assert (bridge_gaps(filled.values, filled.missing) == torch.tensor(level)).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_long_line_is_rounded_only_once(dtype):
+    truth = torch.arange(1001.0)[None, :, None] / 100
+    ends = truth.clone()
+    ends[:, 1:-1] = NAN
+    filled = fill_gaps(ends.to(dtype))
+    assert torch.equal(bridge_gaps(filled.values, filled.missing), truth.to(dtype))
+
+
+def test_a_window_does_not_depend_on_gaps_of_another():
+    x = holed(2, 13, 3, 0.0)
+    with_mate = x.clone()
+    with_mate[1, 3:5] = NAN
+    filled = fill_gaps(with_mate)
+    assert torch.equal(bridge_gaps(filled.values, filled.missing)[0], x[0])
+
+
+def test_the_line_of_a_future_covariate_knows_the_steps_between_look_back_and_horizon():
+    ramp = torch.arange(19.0)[None, :, None]
+    known, later = ramp[:, :5].clone(), ramp[:, 12:]
+    known[:, 3:] = NAN
+    layer = MissingCovariates(n_past=0, n_future=1, output_shift=7)
+    out = layer(Window(target=torch.zeros(1, 5, 1), historic_future=known, future=later))
+    torch.testing.assert_close(out.historic_future, ramp[:, :5])
+    assert torch.equal(out.future, later)
