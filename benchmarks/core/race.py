@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.core.environment import circumstances
-from benchmarks.core.process import BrokenCaseError, Ceilings, OverCeilingError, Worker, once
+from benchmarks.core.process import TURN, BrokenCaseError, Ceilings, OverCeilingError, Worker, once
 from benchmarks.core.speed import Size, Speed
 from benchmarks.core.store import load, update
 
@@ -49,7 +49,13 @@ def measure(benchmark: Speed, size: Size, left_out: Outcomes, *, device: str, re
                 racer.turn()
     outcomes = left_out | {name: racer.outcome() for name, racer in racers.items()}
     clock = "processor" if device == "cpu" and benchmark.threads == 1 else "wall"
-    return {"size": dict(size), "clock": clock, **began, "cases": {name: outcomes[name] for name in benchmark.cases}}
+    return {
+        "size": dict(size),
+        "clock": clock,
+        "turn": TURN,
+        **began,
+        "cases": {name: outcomes[name] for name in benchmark.cases},
+    }
 
 
 class _Racer:

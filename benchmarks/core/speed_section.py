@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.core import plots
 from benchmarks.core.figures import BUSY, exponent, of_case
+from benchmarks.core.process import TURN
 from benchmarks.core.sizes import named, several, varied
 from benchmarks.core.speed import Speed
 from benchmarks.core.tables import number, table
@@ -28,7 +29,7 @@ def section(benchmark: Speed, points: Sequence[Point], folder: Path) -> list[str
     if along and len(points) > 2:
         plots.lines(points, list(benchmark.cases), along, folder / f"{benchmark.name}.png")
         parts.append(f"![{benchmark.title}]({benchmark.name}.png)")
-    return [*parts, " ".join(said for said in (_clock(points), _spread(points)) if said), _blanks(points)]
+    return [*parts, " ".join(filter(None, (_clock(points), _spread(points), _repeated(points)))), _blanks(points)]
 
 
 def was_busy(point: Point) -> bool:
@@ -61,6 +62,20 @@ def _clock(points: Sequence[Point]) -> str:
     said = " and ".join(CLOCKS[clock] for clock in dict.fromkeys(point["clock"] for point in points))
     loads = [point["load"] for point in points if "load" in point]
     return said + (f", at a load of at most {max(loads):.1f}." if loads else ".")
+
+
+def _repeated(points: Sequence[Point]) -> str:
+    """Say how steps shorter than a turn were measured."""
+    short = [point for point in points if any(wall < TURN for wall in _walls(point))]
+    once = [named(point["size"], _sizes(points)) for point in short if "turn" not in point]
+    said = [f"A step shorter than {TURN:g} s is repeated for as long in each turn."] if len(short) > len(once) else []
+    said += [f"Not repeated in a turn, though as short: at {'; '.join(once)}."] if once else []
+    return " ".join(said)
+
+
+def _walls(point: Point) -> list[float]:
+    """Return the seconds of all cases by the clock."""
+    return [outcome["wall"]["median"] / 1e3 for outcome in point["cases"].values() if "wall" in outcome]
 
 
 def _spread(points: Sequence[Point]) -> str:

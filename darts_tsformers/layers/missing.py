@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from darts_tsformers.layers.dropout import is_traced
@@ -74,7 +74,7 @@ def bridge_gaps(
     tensor([4., 2., 4., 6., 6.])
     """
     is_gap = missing > 0
-    if not is_traced() and not is_gap.any():
+    if not _may_hold(is_gap):
         return x
     wide = torch.promote_types(x.dtype, torch.float32)
     times = torch.arange(x.shape[1], device=x.device) if times is None else times
@@ -88,6 +88,11 @@ def bridge_gaps(
     share = (now - start).to(wide) / (end - start).clamp_min(1)
     line = torch.lerp(level.gather(1, before), level.gather(1, after), share)
     return torch.where(is_gap & (n_so_far > 0), line.to(x.dtype), x)
+
+
+def _may_hold(is_gap: Bool[Tensor, "B L C"]) -> bool:
+    """Whether there is a gap, as far as that can be known: not while operations are only written down."""
+    return is_traced() or is_gap.is_meta or bool(is_gap.any())
 
 
 def _in_places(x: Shaped[Tensor, "B L C"], place: Int[Tensor, "B L C"]) -> Shaped[Tensor, "B L+1 C"]:

@@ -203,3 +203,16 @@ def test_numbers_have_three_digits():
     written = {12345.6: "12,346", 123.4: "123", 1.234: "1.23", 0.01234: "0.0123", 0.0: "0", None: "–"}
     assert {value: number(value) for value in written} == written
     assert [number(value, 4) for value in (1.234e-7, -9.9e-5, 1e-4)] == ["1.234e-07", "-9.900e-05", "0.0001000"]
+
+
+def test_what_was_not_repeated_in_a_turn_is_named(tmp_path):
+    long, once = point({"one": took(1000)}, length=9), point({"one": took(100)}, length=3)
+    repeated = point({"one": took(100)}, length=4) | {"turn": 0.25}
+    said = "A step shorter than 0.25 s is repeated for as long in each turn."
+    not_said = " Not repeated in a turn, though as short: at length 3."
+    texts = {name: of_speed(tmp_path, *points) for name, points in
+             {"both": [once, repeated, long], "all": [repeated, long], "none": [long]}.items()}  # fmt: skip
+    assert said + not_said in texts["both"]
+    assert said in texts["all"]
+    assert "Not repeated" not in texts["all"]
+    assert "repeated" not in texts["none"]

@@ -11,7 +11,17 @@ import torch
 
 from benchmarks.core import race, trial
 from benchmarks.core.figures import exponent, of_case, ratio
-from benchmarks.core.process import BrokenCaseError, Ceilings, MissingError, OverCeilingError, Worker, death, once
+from benchmarks.core.process import (
+    TURN,
+    BrokenCaseError,
+    Ceilings,
+    MissingError,
+    OverCeilingError,
+    Worker,
+    death,
+    once,
+    timed,
+)
 from benchmarks.core.speed import Speed
 from benchmarks.core.trial import Trials
 
@@ -171,3 +181,13 @@ def test_a_process_leaves_interrupts_to_the_one_that_started_it():
 def test_only_a_kill_is_want_of_memory(code, kind, words):
     error = death(code)
     assert (type(error), str(error)) == (kind, words)
+
+
+@pytest.mark.parametrize(("seconds", "at_least", "at_most"), [(TURN / 20, 2, 20), (1.1 * TURN, 1, 1)])
+def test_a_short_step_is_repeated_in_a_turn_and_its_mean_counts(seconds, at_least, at_most):
+    steps = []
+    wall, worked = timed(lambda: steps.append(time.sleep(seconds)), "cpu")
+    assert at_least <= len(steps) <= at_most
+    assert wall * len(steps) >= TURN
+    assert seconds <= wall
+    assert worked < wall
