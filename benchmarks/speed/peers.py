@@ -332,7 +332,6 @@ PRODUCTS = (
 WHY = {
     ("PatchTST", "training step"): PRODUCTS,
     ("PatchTST, plain", "training step"): PRODUCTS,
-    ("PatchTST", "inference"): OVERLAPPING,
     ("PatchTST, plain", "inference"): OVERLAPPING,
 }
 FOLDED = f"neuralforecast's model forecasts one target: Darts folds the {TARGETS} into {TARGETS} times the windows."
