@@ -68,7 +68,7 @@ class Task:
     own: Mapping[str, Arguments] = field(default_factory=dict, hash=False)
     """Arguments of single models, by their name."""
     chosen: str = ""
-    """What those are, in words."""
+    """What is made or trained otherwise there, in words."""
     variants: Mapping[str, Variant] = field(default_factory=dict, hash=False)
     """Beside the models, by what they are called; the first seed alone."""
     has_future: bool = False
