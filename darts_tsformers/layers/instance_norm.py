@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from darts_tsformers.layers.missing import count_observed, hide, observed_mean
 
 
 @dataclass(frozen=True)
@@ -15,14 +17,22 @@ class Statistics:
     ----------
     level, spread
         The affine map from a normalised value ``z`` back to data: ``z * spread + level``.
-    mean, magnitude
-        Mean of the window and of its absolute values, in data units.
+    mean
+        Mean of the window, in data units.
+    window, missing
+        The window, in data units, and what of it was missing; None if nothing was.
     """
 
     level: Float[Tensor, "B 1 C"]
     spread: Float[Tensor, "B 1 C"]
     mean: Float[Tensor, "B 1 C"]
-    magnitude: Float[Tensor, "B 1 C"]
+    window: Float[Tensor, "B L C"]
+    missing: Bool[Tensor, "B L C"] | None
+
+    @property
+    def magnitude(self) -> Float[Tensor, "B 1 C"]:
+        """Mean of the absolute values of the window, in data units."""
+        return observed_mean(self.window.abs(), self.missing)
 
     def normalised(self, x: Float[Tensor, "B H C"]) -> Float[Tensor, "B H C"]:
         """Bring values that belong to the window, but were not part of it, to its level and spread."""
@@ -70,29 +80,26 @@ class InstanceNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_components)) if affine else None
 
     def forward(
-        self, x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"] | None = None
+        self,
+        x: Float[Tensor, "B L C"],
+        missing: Bool[Tensor, "B L C"] | None = None,
+        mean: Float[Tensor, "B 1 C"] | None = None,
     ) -> tuple[Float[Tensor, "B L C"], Statistics]:
         """Return the normalised window and what undoes it.
 
         Values marked in ``missing`` must hold the mean of the others, as
         :func:`~darts_tsformers.layers.missing.fill_gaps` leaves them; they count for nothing in the statistics.
+        ``mean`` is that of the others, where it is known.
         """
-        wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
-        rounded = wide.mean(dim=1, keepdim=True)
-        mean = rounded + (wide - rounded).mean(dim=1, keepdim=True)  # exact for a constant window, at any level
+        if mean is None:
+            mean = observed_mean(x.detach(), missing)
         deviation = x - mean
-        variance = deviation.detach().square().mean(dim=1, keepdim=True)
-        if missing is None:
-            magnitude = wide.abs().mean(dim=1, keepdim=True)
-        else:
-            observed = 1 - missing.to(wide.dtype)
-            n_observed = observed.sum(dim=1, keepdim=True).clamp_min(1)
-            variance = variance * (x.shape[1] / n_observed)
-            magnitude = (wide.abs() * observed).sum(dim=1, keepdim=True) / n_observed
+        squares = hide(deviation.detach().square(), missing)
+        variance = squares.sum(dim=1, keepdim=True) / count_observed(squares, missing)
         spread, level = (variance + self.epsilon).sqrt(), mean
         normalised = deviation / spread
         if self.weight is not None and self.bias is not None:
             normalised = normalised * self.weight + self.bias
             spread = spread / (self.weight + self.epsilon**2)
             level = level - self.bias * spread
-        return normalised.to(x.dtype), Statistics(level, spread, mean, magnitude)
+        return normalised.to(x.dtype), Statistics(level, spread, mean, x.detach(), missing)

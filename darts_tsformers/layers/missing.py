@@ -19,13 +19,13 @@ class Filled:
     values
         The series; a missing value is the mean of what its window did observe, or 0 if that is nothing.
     missing
-        1 where the value was missing, else 0.
+        Whether the value was missing; None if none was.
     mean
-        The mean of what each window observed.
+        The mean of what each window observed, in at least float32.
     """
 
     values: Float[Tensor, "B L C"]
-    missing: Float[Tensor, "B L C"]
+    missing: Bool[Tensor, "B L C"] | None
     mean: Float[Tensor, "B 1 C"]
 
 
@@ -38,19 +38,64 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
     >>> from darts_tsformers.layers.missing import fill_gaps
     >>> filled = fill_gaps(torch.tensor([[[1.0], [torch.nan], [5.0]]]))  # (B, L, C)
     >>> filled.values.flatten(), filled.missing.flatten()
-    (tensor([1., 3., 5.]), tensor([0., 1., 0.]))
+    (tensor([1., 3., 5.]), tensor([False,  True, False]))
     """
-    missing = x.isnan()
-    wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
-    n_observed = (~missing).sum(dim=1, keepdim=True).clamp_min(1)
-    rounded = wide.nansum(dim=1, keepdim=True) / n_observed
-    rest = (wide - rounded).nansum(dim=1, keepdim=True) / n_observed  # makes it exact for a constant window
-    mean = (rounded + rest).to(x.dtype)
-    return Filled(torch.where(missing, mean, x), missing.to(x.dtype), mean)
+    missing = gaps_of(x)
+    mean = observed_mean(x.detach(), missing)
+    return Filled(put_in(mean, x, missing), missing, mean)
+
+
+def gaps_of(x: Float[Tensor, "B L C"]) -> Bool[Tensor, "B L C"] | None:
+    """Return where a value is NaN; None if none is, as far as that can be known: not of what is only written down."""
+    is_known = not is_traced() and not x.is_meta
+    if is_known and not x.detach().sum().isnan():  # much cheaper than to look at each
+        return None
+    return x.isnan()
+
+
+def observed_mean(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None) -> Float[Tensor, "B 1 C"]:
+    """Return the mean over what is not marked, in at least float32; 0 if that is nothing.
+
+    It is exact for a constant window, at any level, and does not depend on what else is in the batch.
+    """
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    n_observed = count_observed(wide, missing)
+
+    def mean(values: Float[Tensor, "B L C"]) -> Float[Tensor, "B 1 C"]:
+        return hide(values, missing).sum(dim=1, keepdim=True) / n_observed
+
+    rounded = mean(wide)
+    return rounded + mean(wide - rounded)
+
+
+def count_observed(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None) -> Float[Tensor, "#B 1 #C"]:
+    """Return how many values are not marked, in the type of the values, and 1 rather than 0 of them."""
+    if missing is None:  # a tensor, to divide by it as by those of windows with gaps
+        return x.new_full((1, 1, 1), x.shape[1])
+    return (~missing).sum(dim=1, keepdim=True).clamp_min(1).to(x.dtype)
+
+
+def hide(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None) -> Float[Tensor, "B L C"]:
+    """Return the values, 0 where marked."""
+    return x if missing is None else x.masked_fill(missing, 0)
+
+
+def put_in(
+    value: Float[Tensor, "B 1 C"], x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None
+) -> Float[Tensor, "B L C"]:
+    """Return the series, with another value where marked."""
+    return x if missing is None else torch.where(missing, value.to(x.dtype), x)
+
+
+def add_offset(
+    x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None, offset: Float[Tensor, "..."]
+) -> Float[Tensor, "B L C"]:
+    """Add a learned offset where marked; if nothing is, its gradient is zero, and not none."""
+    return x + offset * (0 if missing is None else missing)
 
 
 def bridge_gaps(
-    x: Float[Tensor, "B L C"], missing: Float[Tensor, "B L C"], times: Int[Tensor, " L"] | None = None
+    x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None, times: Int[Tensor, " L"] | None = None
 ) -> Float[Tensor, "B L C"]:
     """Replace what is marked by a straight line from the last observed value to the next; linear cost.
 
@@ -70,29 +115,23 @@ def bridge_gaps(
     >>> import torch
     >>> from darts_tsformers.layers.missing import bridge_gaps
     >>> x = torch.tensor([[[4.0], [2.0], [4.0], [6.0], [4.0]]])  # (B, L, C)
-    >>> bridge_gaps(x, missing=torch.tensor([[[1.0], [0.0], [1.0], [0.0], [1.0]]])).flatten()
+    >>> bridge_gaps(x, missing=torch.tensor([[[True], [False], [True], [False], [True]]])).flatten()
     tensor([4., 2., 4., 6., 6.])
     """
-    is_gap = missing > 0
-    if not _may_hold(is_gap):
+    if missing is None:
         return x
     wide = torch.promote_types(x.dtype, torch.float32)
     times = torch.arange(x.shape[1], device=x.device) if times is None else times
     now = times[None, :, None].expand(x.shape)
-    n_so_far = (~is_gap).cumsum(dim=1)
-    place = torch.where(is_gap, x.shape[1], n_so_far - 1)
+    n_so_far = (~missing).cumsum(dim=1)
+    place = torch.where(missing, x.shape[1], n_so_far - 1)
     before = (n_so_far - 1).clamp_min(0)
     after = torch.minimum(n_so_far, n_so_far[:, -1:] - 1).clamp_min(0)
     when, level = (_in_places(of_observed, place) for of_observed in (now, x.to(wide)))
     start, end = when.gather(1, before), when.gather(1, after)
     share = (now - start).to(wide) / (end - start).clamp_min(1)
     line = torch.lerp(level.gather(1, before), level.gather(1, after), share)
-    return torch.where(is_gap & (n_so_far > 0), line.to(x.dtype), x)
-
-
-def _may_hold(is_gap: Bool[Tensor, "B L C"]) -> bool:
-    """Whether there is a gap, as far as that can be known: not while operations are only written down."""
-    return is_traced() or is_gap.is_meta or bool(is_gap.any())
+    return torch.where(missing & (n_so_far > 0), line.to(x.dtype), x)
 
 
 def _in_places(x: Shaped[Tensor, "B L C"], place: Int[Tensor, "B L C"]) -> Shaped[Tensor, "B L+1 C"]:
@@ -138,4 +177,4 @@ def _marked(
     x: Float[Tensor, "B L P"], offset: Float[Tensor, " P"], times: Int[Tensor, " L"] | None = None
 ) -> Float[Tensor, "B L P"]:
     filled = fill_gaps(x)
-    return bridge_gaps(filled.values, filled.missing, times) + filled.missing * offset
+    return add_offset(bridge_gaps(filled.values, filled.missing, times), filled.missing, offset)

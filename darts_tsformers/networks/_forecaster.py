@@ -9,7 +9,15 @@ from torch import Tensor, nn
 
 from darts_tsformers.layers.covariates import ALL_KINDS, CovariateHead
 from darts_tsformers.layers.instance_norm import InstanceNorm, Statistics
-from darts_tsformers.layers.missing import Filled, MissingCovariates, bridge_gaps, fill_gaps
+from darts_tsformers.layers.missing import (
+    Filled,
+    MissingCovariates,
+    add_offset,
+    bridge_gaps,
+    fill_gaps,
+    gaps_of,
+    put_in,
+)
 from darts_tsformers.layers.recording import revise
 from darts_tsformers.layers.restore import restore
 from darts_tsformers.layers.statics import StaticFeatures
@@ -98,7 +106,7 @@ class Forecaster(nn.Module):
         target = fill_gaps(window.target)
         if self.instance_norm is None:
             return self._raw(self._completed(window, target, target.values, None), feed)
-        normalised, statistics = self.instance_norm(target.values, target.missing)
+        normalised, statistics = self.instance_norm(target.values, target.missing, target.mean)
 
         def feed_normalised(raw: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
             return statistics.normalised(feed(restore(raw, statistics, self.restore_rules)))
@@ -111,14 +119,14 @@ class Forecaster(nn.Module):
         self, window: Window, target: Filled, values: Float[Tensor, "B L C"], statistics: Statistics | None
     ) -> Window:
         """Put in what the network sees of the target: of its past, and while training of what followed."""
-        past = bridge_gaps(values, target.missing) + target.missing * self.missing_offset
+        past = add_offset(bridge_gaps(values, target.missing), target.missing, self.missing_offset)
         if window.future_target is None:
             return replace(window, target=past)
-        missing = window.future_target.isnan()
-        future = torch.where(missing, target.mean, window.future_target)
+        missing = gaps_of(window.future_target)
+        future = put_in(target.mean, window.future_target, missing)
         if statistics is not None:
             future = statistics.normalised(future)
-        return replace(window, target=past, future_target=future + missing * self.missing_offset)
+        return replace(window, target=past, future_target=add_offset(future, missing, self.missing_offset))
 
     def _raw(self, window: Window, feed: Feed) -> Float[Tensor, "B H C Q"]:
         out = self.network(window, feed) if self.network.feeds_on_itself else self.network(window)

@@ -126,4 +126,4 @@ class ITransformer(Network, name="itransformer"):
         if self.future_embedding is not None and window.historic_future is not None and window.future is not None:
             whole = torch.cat([window.historic_future, window.future], dim=1)
             tokens.append(self.future_embedding(whole.mT))
-        return torch.cat(tokens, dim=1)
+        return targets if len(tokens) == 1 else torch.cat(tokens, dim=1)

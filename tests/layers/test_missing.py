@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from darts_tsformers.layers import missing
 from darts_tsformers.layers.instance_norm import InstanceNorm
-from darts_tsformers.layers.missing import MissingCovariates, bridge_gaps, fill_gaps
+from darts_tsformers.layers.missing import MissingCovariates, add_offset, bridge_gaps, fill_gaps, observed_mean
 from darts_tsformers.layers.window import Window
 
 NAN = torch.nan
@@ -22,23 +22,54 @@ def test_a_gap_is_the_mean_of_what_its_window_observed():
     x = torch.tensor([[[1.0, NAN], [NAN, NAN], [4.0, 5.0]]])
     filled = fill_gaps(x)
     assert filled.values.tolist() == [[[1.0, 5.0], [2.5, 5.0], [4.0, 5.0]]]
-    assert filled.missing.tolist() == [[[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]]
+    assert filled.missing.tolist() == [[[False, True], [True, True], [False, False]]]
 
 
 def test_nothing_observed_is_zero():
     filled = fill_gaps(torch.full((2, 3, 1), NAN))
     assert (filled.values == 0).all()
-    assert (filled.missing == 1).all()
+    assert filled.missing.all()
+    assert (filled.mean == 0).all()
 
 
-def test_a_series_without_gaps_comes_back_bit_for_bit():
-    x = holed(3, 11, 5, share=0.0)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("length", [1, 2, 11, 97])
+def test_a_series_without_gaps_comes_back_bit_for_bit(length, dtype):
+    x = holed(3, length, 5, share=0.0).to(dtype)
     filled = fill_gaps(x)
     assert torch.equal(filled.values, x)
-    assert not filled.missing.any()
-    plain, marked = InstanceNorm()(x), InstanceNorm()(filled.values, filled.missing)
+    assert filled.missing is None
+    assert filled.mean.dtype == torch.promote_types(dtype, torch.float32)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("length", "components"), [(1, 1), (2, 5), (11, 1), (97, 7), (336, 7)])
+def test_a_window_is_the_same_whether_gaps_were_looked_for_or_not(length, components, dtype):
+    """What is marked in no place, as by a compiled network or for a batch mate, gives the same numbers to the bit."""
+    x = holed(3, length, components, share=0.0).to(dtype)
+    nowhere = torch.zeros(x.shape, dtype=torch.bool)
+    filled = fill_gaps(x)
+    assert torch.equal(observed_mean(x, nowhere), filled.mean)
+    assert torch.equal(bridge_gaps(x, nowhere), x)
+    offset = torch.tensor(7.0, dtype=dtype)
+    assert torch.equal(add_offset(x, nowhere, offset), add_offset(x, None, offset))
+    plain, marked = InstanceNorm()(x, None, filled.mean), InstanceNorm()(x, nowhere)
     assert torch.equal(plain[0], marked[0])
-    assert torch.equal(plain[1].spread, marked[1].spread)
+    for name in ("level", "spread", "mean", "magnitude"):
+        assert torch.equal(getattr(plain[1], name), getattr(marked[1], name)), name
+
+
+def test_infinite_values_are_no_gaps():
+    x = torch.tensor([[[torch.inf], [-torch.inf], [1.0]]])
+    assert torch.equal(fill_gaps(x).values, x)
+
+
+def test_an_offset_has_a_gradient_whether_there_are_gaps_or_not():
+    offset = torch.tensor(7.0, requires_grad=True)
+    marks = torch.tensor([[[True], [False], [True]]])
+    for marked, gradient in ((None, 0.0), (marks, 2.0)):
+        (found,) = torch.autograd.grad(add_offset(torch.zeros(1, 3, 1), marked, offset).sum(), offset)
+        assert found.item() == gradient
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -123,16 +154,20 @@ def test_gaps_are_bridged_as_one_by_one(length, share, dtype, tolerance):
 
 def test_the_gradient_of_a_gap_reaches_its_neighbours():
     x = torch.tensor([[[1.0], [9.0], [9.0], [4.0], [9.0]]], requires_grad=True)
-    bridge_gaps(x, torch.tensor([[[0.0], [1.0], [1.0], [0.0], [1.0]]])).sum().backward()
+    bridge_gaps(x, torch.tensor([[[False], [True], [True], [False], [True]]])).sum().backward()
     torch.testing.assert_close(x.grad.flatten(), torch.tensor([2.0, 0.0, 0.0, 3.0, 0.0]))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
-def test_a_compiled_bridge_which_does_not_look_for_gaps_is_the_same(share, monkeypatch):
-    filled = fill_gaps(holed(5, 13, 3, share))
-    bridged = bridge_gaps(filled.values, filled.missing)
+def test_a_compiled_network_which_does_not_look_for_gaps_sees_the_same(share, monkeypatch):
+    x = holed(5, 13, 3, share)
+    filled = fill_gaps(x)
     monkeypatch.setattr(missing, "is_traced", lambda: True)
-    assert torch.equal(bridge_gaps(filled.values, filled.missing), bridged)
+    unseen = fill_gaps(x)
+    assert torch.equal(unseen.missing, x.isnan())
+    assert torch.equal(unseen.values, filled.values)
+    assert torch.equal(unseen.mean, filled.mean)
+    assert torch.equal(bridge_gaps(unseen.values, unseen.missing), bridge_gaps(filled.values, filled.missing))
 
 
 @pytest.mark.parametrize("level", [0.1, 123456.7, 1000000.3])
