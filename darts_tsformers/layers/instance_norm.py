@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.missing import count_observed, hide, observed_mean
+from darts_tsformers.layers.missing import count_observed, observed_mean, observed_sum
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class InstanceNorm(nn.Module):
         if mean is None:
             mean = observed_mean(x.detach(), missing)
         deviation = x - mean
-        squares = hide(deviation.detach().square(), missing)
-        variance = squares.sum(dim=1, keepdim=True) / count_observed(squares, missing)
+        squares = deviation.detach().square()
+        variance = observed_sum(squares, missing) / count_observed(squares, missing)
         spread, level = (variance + self.epsilon).sqrt(), mean
         normalised = deviation / spread
         if self.weight is not None and self.bias is not None:

@@ -60,12 +60,8 @@ def observed_mean(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | No
     """
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     n_observed = count_observed(wide, missing)
-
-    def mean(values: Float[Tensor, "B L C"]) -> Float[Tensor, "B 1 C"]:
-        return hide(values, missing).sum(dim=1, keepdim=True) / n_observed
-
-    rounded = mean(wide)
-    return rounded + mean(wide - rounded)
+    rounded = observed_sum(wide, missing) / n_observed
+    return rounded + observed_sum(wide - rounded, missing) / n_observed
 
 
 def count_observed(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None) -> Float[Tensor, "#B 1 #C"]:
@@ -75,9 +71,10 @@ def count_observed(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | N
     return (~missing).sum(dim=1, keepdim=True).clamp_min(1).to(x.dtype)
 
 
-def hide(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None) -> Float[Tensor, "B L C"]:
-    """Return the values, 0 where marked."""
-    return x if missing is None else x.masked_fill(missing, 0)
+def observed_sum(x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None) -> Float[Tensor, "B 1 C"]:
+    """Return the sum over what is not marked."""
+    observed = x if missing is None else x.masked_fill(missing, 0)
+    return observed.contiguous().sum(dim=1, keepdim=True)  # in one order, whatever the strides
 
 
 def put_in(
