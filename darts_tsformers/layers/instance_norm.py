@@ -17,22 +17,14 @@ class Statistics:
     ----------
     level, spread
         The affine map from a normalised value ``z`` back to data: ``z * spread + level``.
-    mean
-        Mean of the window, in data units.
-    window, missing
-        The window, in data units, and what of it was missing; None if nothing was.
+    mean, magnitude
+        Mean of the window and of its absolute values, in data units.
     """
 
     level: Float[Tensor, "B 1 C"]
     spread: Float[Tensor, "B 1 C"]
     mean: Float[Tensor, "B 1 C"]
-    window: Float[Tensor, "B L C"]
-    missing: Bool[Tensor, "B L C"] | None
-
-    @property
-    def magnitude(self) -> Float[Tensor, "B 1 C"]:
-        """Mean of the absolute values of the window, in data units."""
-        return observed_mean(self.window.abs(), self.missing)
+    magnitude: Float[Tensor, "B 1 C"]
 
     def normalised(self, x: Float[Tensor, "B H C"]) -> Float[Tensor, "B H C"]:
         """Bring values that belong to the window, but were not part of it, to its level and spread."""
@@ -87,19 +79,21 @@ class InstanceNorm(nn.Module):
     ) -> tuple[Float[Tensor, "B L C"], Statistics]:
         """Return the normalised window and what undoes it.
 
-        Values marked in ``missing`` must hold the mean of the others, as
-        :func:`~darts_tsformers.layers.missing.fill_gaps` leaves them; they count for nothing in the statistics.
-        ``mean`` is that of the others, where it is known.
+        What is marked in ``missing`` counts for nothing in the statistics; where it holds the mean of the others, as
+        :func:`~darts_tsformers.layers.missing.fill_gaps` leaves it, it comes back as 0. ``mean`` is that of the others,
+        where it is known.
         """
+        wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
         if mean is None:
-            mean = observed_mean(x.detach(), missing)
+            mean = observed_mean(wide, missing)
         deviation = x - mean
-        squares = deviation.detach().square()
-        variance = observed_sum(squares, missing) / count_observed(squares, missing)
+        n_observed = count_observed(wide, missing)
+        variance = observed_sum(deviation.detach().square(), missing) / n_observed
+        magnitude = observed_sum(wide.abs(), missing) / n_observed
         spread, level = (variance + self.epsilon).sqrt(), mean
         normalised = deviation / spread
         if self.weight is not None and self.bias is not None:
             normalised = normalised * self.weight + self.bias
             spread = spread / (self.weight + self.epsilon**2)
             level = level - self.bias * spread
-        return normalised.to(x.dtype), Statistics(level, spread, mean, x.detach(), missing)
+        return normalised.to(x.dtype), Statistics(level, spread, mean, magnitude)

@@ -19,7 +19,7 @@ class Filled:
     values
         The series; a missing value is the mean of what its window did observe, or 0 if that is nothing.
     missing
-        Whether the value was missing; None if none was.
+        Whether the value was missing; None if it was seen that none was.
     mean
         The mean of what each window observed, in at least float32.
     """
@@ -46,9 +46,9 @@ def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
 
 
 def gaps_of(x: Float[Tensor, "B L C"]) -> Bool[Tensor, "B L C"] | None:
-    """Return where a value is NaN; None if none is, as far as that can be known: not of what is only written down."""
-    is_known = not is_traced() and not x.is_meta
-    if is_known and not x.detach().sum().isnan():  # much cheaper than to look at each
+    """Return where a value is NaN; None if it is cheap to see that none is: not while a network is traced."""
+    has_values = not is_traced() and not x.is_meta
+    if has_values and not x.detach().sum().isnan():
         return None
     return x.isnan()
 
@@ -88,7 +88,7 @@ def add_offset(
     x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None, offset: Float[Tensor, "..."]
 ) -> Float[Tensor, "B L C"]:
     """Add a learned offset where marked; if nothing is, its gradient is zero, and not none."""
-    return x + offset * (0 if missing is None else missing)
+    return x + offset * (0 if missing is None else missing.to(x.dtype))
 
 
 def bridge_gaps(

@@ -60,8 +60,10 @@ def test_a_window_is_the_same_whether_gaps_were_looked_for_or_not(length, compon
     filled = fill_gaps(x)
     assert torch.equal(observed_mean(x, nowhere), filled.mean)
     assert torch.equal(bridge_gaps(x, nowhere), x)
-    offset = torch.tensor(7.0, dtype=dtype)
-    assert torch.equal(add_offset(x, nowhere, offset), add_offset(x, None, offset))
+    for offset in (torch.tensor(7.0), torch.tensor(7.0, dtype=dtype)):
+        marked = add_offset(x, nowhere, offset)
+        assert marked.dtype == dtype
+        assert torch.equal(marked, add_offset(x, None, offset))
     plain, marked = InstanceNorm()(x, None, filled.mean), InstanceNorm()(x, nowhere)
     assert torch.equal(plain[0], marked[0])
     for name in ("level", "spread", "mean", "magnitude"):
