@@ -25,7 +25,7 @@ class FeedForward(nn.Sequential):
     """Two linear maps with an activation between, token by token.
 
     On a processor, many tokens are taken in chunks that its cache holds, from one end to the other. Of the inner
-    features only those before the activation are kept for the backward pass.
+    features only those before the activation are kept for the backward pass, and none where there will be none.
     """
 
     def __init__(self, d_model: int, d_ff: int, *, dropout: float, activation: str, bias: bool = True) -> None:
@@ -42,8 +42,9 @@ class FeedForward(nn.Sequential):
         widen, activation, dropout, narrow, last = self
         if not self._pays_in_chunks(x):
             return super().forward(x)  # type: ignore[no-untyped-call]
+        weights = widen.weight, widen.bias, narrow.weight, narrow.bias
         out = _InChunks.apply(  # type: ignore[no-untyped-call]
-            x.flatten(0, -2), widen.weight, widen.bias, narrow.weight, narrow.bias, activation, dropout.rate
+            x.flatten(0, -2), *weights, activation, dropout.rate, torch.is_grad_enabled()
         )
         tokens: Tensor = last(out.view(x.shape))
         return tokens
@@ -87,15 +88,19 @@ class _InChunks(torch.autograd.Function):
         narrow_bias: Tensor | None,
         activation: Callable[[Tensor], Tensor],
         rate: float,
+        keep: bool,
     ) -> Tensor:
-        wide, out = x.new_empty(x.shape[0], widen.shape[0]), x.new_empty(x.shape)
-        scaled, dropped = narrow / (1 - rate), []
-        for chunk in _chunks(wide):
-            inner = activation(_map(x[chunk], widen, widen_bias, out=wide[chunk]))
+        n_tokens, step = x.shape[0], _chunk_length(widen)
+        wide, out = x.new_empty(n_tokens if keep else step, widen.shape[0]), x.new_empty(x.shape)
+        scaled, dropped = narrow / (1 - rate) if rate else narrow, []
+        for chunk in _chunks(n_tokens, step):
+            tokens = x[chunk]
+            inner = activation(_map(tokens, widen, widen_bias, out=wide[chunk] if keep else wide[: len(tokens)]))
             positions = draw_dropped(inner.numel(), rate) if rate else None
             _map(_zeroed_(inner, positions), scaled, narrow_bias, out=out[chunk])
             dropped.append(positions)
-        ctx.save_for_backward(x, wide, widen, scaled, *dropped)
+        if keep:
+            ctx.save_for_backward(x, wide, widen, scaled, *dropped)
         ctx.activation, ctx.rate, ctx.has_bias = activation, rate, widen_bias is not None
         return out
 
@@ -105,7 +110,7 @@ class _InChunks(torch.autograd.Function):
         x, wide, widen, scaled, *dropped = ctx.saved_tensors
         to_x, to_widen, to_narrow = x.new_empty(x.shape), torch.zeros_like(widen), torch.zeros_like(scaled)
         to_widen_bias = wide.new_zeros(wide.shape[1])
-        for chunk, positions in zip(_chunks(wide), dropped, strict=True):
+        for chunk, positions in zip(_chunks(len(x), _chunk_length(widen)), dropped, strict=True):
             before = wide[chunk].detach().requires_grad_()
             with torch.enable_grad():
                 inner = ctx.activation(before)
@@ -116,12 +121,15 @@ class _InChunks(torch.autograd.Function):
             to_widen_bias += to_wide.sum(0)
             torch.mm(to_wide, widen, out=to_x[chunk])
         to_biases = (to_widen_bias, gradient.sum(0)) if ctx.has_bias else (None, None)
-        return to_x, to_widen, to_biases[0], to_narrow / (1 - ctx.rate), to_biases[1], None, None
+        return to_x, to_widen, to_biases[0], to_narrow / (1 - ctx.rate), to_biases[1], None, None, None
 
 
-def _chunks(wide: Tensor) -> Iterator[slice]:
-    step = max(1, CHUNK // wide.shape[1])
-    return (slice(start, start + step) for start in range(0, wide.shape[0], step))
+def _chunk_length(widen: Tensor) -> int:
+    return max(1, CHUNK // widen.shape[0])
+
+
+def _chunks(n_tokens: int, step: int) -> Iterator[slice]:
+    return (slice(start, start + step) for start in range(0, n_tokens, step))
 
 
 def _map(x: Tensor, weight: Tensor, bias: Tensor | None, *, out: Tensor) -> Tensor:

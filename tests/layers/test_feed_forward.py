@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from darts_tsformers.layers import dropout, feed_forward
 from darts_tsformers.layers.dropout import draw_dropped
@@ -46,6 +47,31 @@ def test_equals_its_definition(shape, d_ff, rate, activation):
     ours = model(x)
     torch.manual_seed(0)
     assert_same_with_gradients(ours, naive(model, x, rate), [x, *model.parameters()])
+
+
+class Largest(TorchDispatchMode):
+    """Note how many elements the largest tensor has that an operation gives."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.elements = max(self.elements, out.numel())
+        return out
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+@pytest.mark.parametrize(("shape", "d_ff"), [((3, 7, 6), 11), ((13, 6), 9), ((2, 2, 5, 6), 53)])
+def test_where_no_gradient_is_asked_for_no_tensor_holds_the_inner_features_of_all_tokens(shape, d_ff, rate):
+    model, x = built(rate, d_ff=d_ff), draw(*shape, dtype=torch.float64)
+    torch.manual_seed(0)
+    with_gradients = model(x)
+    torch.manual_seed(0)
+    with torch.no_grad(), Largest() as largest:
+        without = model(x)
+    assert torch.equal(without, with_gradients)
+    assert largest.elements < x.shape[:-1].numel() * d_ff
 
 
 def test_few_tokens_are_not_taken_in_chunks(monkeypatch):
