@@ -172,7 +172,7 @@ class AutoCorrelation(Attention):
             delays = ranked.topk(self._n_delays(length)).indices.expand(found.shape[0], -1)
         ahead, back = delayed_steps(delays, length), delayed_steps(-delays, length)
         at: Tensor = CorrelationAt.apply(queries, keys, found, delays, ahead, back)  # type: ignore[no-untyped-call]
-        return _Found(delays, (at / self._divisor(q)).softmax(-1), ahead, back)
+        return _Found(delays, _weigh(at / self._divisor(q)), ahead, back)
 
     def _n_delays(self, length: int) -> int:
         return min(max(1, int(self.factor * math.log(length))), length)
@@ -197,6 +197,15 @@ class AutoCorrelation(Attention):
         before = surplus if self.truncate == "last" else 0
         columns = (before, surplus - before) if surplus > 0 else (0, surplus)
         return F.pad(rows, columns)[:, None].expand(b, h, length, k.shape[-2]).to(q.dtype)
+
+
+def _weigh(scores: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
+    """Take the softmax, with zeros where a weight would be too small to count beside the highest.
+
+    Products with such a weight are subnormal numbers: a processor takes many times as long over each.
+    """
+    least = scores.detach().amax(-1, keepdim=True) + math.log(torch.finfo(scores.dtype).tiny) / 2
+    return scores.masked_fill(scores < least, -math.inf).softmax(-1)
 
 
 class _Found(NamedTuple):

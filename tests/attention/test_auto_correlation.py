@@ -278,6 +278,29 @@ def test_large_scores_leave_finite_gradients():
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 
+far_apart = pytest.mark.parametrize("size", [1.0, 3.0, 10.0, 100.0])
+
+
+@far_apart
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_too_small_to_count_leave_no_subnormal_numbers(size, dtype):
+    """A processor takes many times as long over each: a training step was seen to take two and a half times as long."""
+    q, k, v = qkv(5, 2, 41, 41, 3, 3, dtype)
+    q, k = (x.detach().mul(size).requires_grad_() for x in (q, k))
+    out, _ = AutoCorrelation(5.0)(q, k, v)
+    weights = AutoCorrelation(5.0).delays(q, k)[1]
+    for x in (weights, out, *torch.autograd.grad(out.sum(), (q, k, v))):
+        assert not ((x != 0) & (x.abs() < torch.finfo(dtype).tiny)).any()
+
+
+@far_apart
+def test_weights_far_apart_equal_their_definition(size):
+    q, k, v = qkv(5, 2, 41, 41, 3, 3)
+    ours, _ = AutoCorrelation(5.0)(size * q, size * k, v)
+    expected, _ = auto_correlation(size * q, size * k, v, n=how_many(5.0, 41))
+    assert_same_with_gradients(ours, expected, (q, k, v))
+
+
 def test_nothing_quadratic_is_built():
     length = 4099
     q, k, v = draw(1, 1, length, 8), draw(1, 1, length, 8), draw(1, 1, length, 3)
