@@ -59,8 +59,8 @@ class AutoCorrelation(Attention):
     Wu et al., "Autoformer: Decomposition Transformers with Auto-Correlation for Long-Term Series Forecasting", NeurIPS
     2021, section 3.2; ``c`` is the paper's, ``n`` its k. Neither R nor queries and keys are scaled by the root of the
     width, as published. Deviations: each sample has its own delays in training too; longer keys lose their start and
-    not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros).
-    In half precision, transforms and sums run in float32.
+    not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros);
+    weights below 1e-19 of the highest (in float32) are zero. In half precision, transforms and sums run in float32.
 
     Exported, as to ONNX, it compares all steps with all steps instead of transforming them: O(L^2 h e) time.
 
@@ -202,7 +202,7 @@ class AutoCorrelation(Attention):
 def _weigh(scores: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
     """Take the softmax, with zeros where a weight would be too small to count beside the highest.
 
-    Products with such a weight are subnormal numbers: a processor takes many times as long over each.
+    Products with such weights are subnormal numbers: a processor takes many times as long over each.
     """
     least = scores.detach().amax(-1, keepdim=True) + math.log(torch.finfo(scores.dtype).tiny) / 2
     return scores.masked_fill(scores < least, -math.inf).softmax(-1)
