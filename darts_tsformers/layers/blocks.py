@@ -1,4 +1,4 @@
-"""Work on a few steps at a time, which a processor's cache can hold."""
+"""Work on a few steps, or a few samples, at a time, which a processor's cache can hold."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,10 +8,14 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from darts_tsformers.layers.dropout import is_traced
+from darts_tsformers.layers.recording import is_recording
 
 ROWS = 256
 """Rows of a block, over all samples. Measured: training takes 0.6 of the time of one large block, and 0.35 where the
 products are narrow; a forecast of 336 steps 0.6. 128 to 512 rows are alike."""
+TOKENS = 1200
+"""Tokens of the samples taken at a time. Measured on PatchTST's encoder: a forecast of 336 steps needs a quarter of the
+memory, and 0.95 of the time; of 600 tokens it is slower."""
 
 
 def by_blocks(
@@ -42,3 +46,23 @@ def by_blocks(
         return run(*inputs)
     blocks = [run(*block) for block in zip(*(torch.split(t, steps, dim=1) for t in inputs), strict=True)]
     return tuple(torch.cat(parts, dim=1) for parts in zip(*blocks, strict=True))
+
+
+def by_samples(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Apply a function that treats each sample by itself to a few samples at a time, where nothing is kept of them.
+
+    Parameters
+    ----------
+    function
+        From tokens ``(B, N, D)`` to a tensor ``(B, ...)``.
+    x
+        What it takes.
+
+    Notes
+    -----
+    All samples are taken at once with gradients, which keep every block; off the processor; in a compiled or exported
+    forecast; and where something is recorded, which is of the whole batch.
+    """
+    if torch.is_grad_enabled() or x.device.type != "cpu" or is_traced() or is_recording():
+        return function(x)
+    return torch.cat([function(block) for block in torch.split(x, max(1, TOKENS // x.shape[1]))])

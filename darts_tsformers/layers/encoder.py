@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
+from darts_tsformers.layers.blocks import by_samples
 from darts_tsformers.layers.checks import require_at_least, require_flag, require_probability
 from darts_tsformers.layers.feed_forward import FeedForward
 from darts_tsformers.layers.multi_head import MultiHeadAttention, Rows, Scores
@@ -121,7 +122,10 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(d_model) if final_norm else nn.Identity()
 
     def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        """Encode the tokens."""
+        """Encode the tokens. In evaluation a few samples at a time: each is encoded by itself."""
+        return self._encoded(x) if self.training else by_samples(self._encoded, x)
+
+    def _encoded(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         earlier = None
         for layer in self.layers:
             x, scores = layer(x, earlier)

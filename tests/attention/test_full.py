@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from darts_tsformers.attention import FullAttention
+from darts_tsformers.attention import FullAttention, full
 from darts_tsformers.attention._naive import full_attention
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
 
@@ -30,6 +30,30 @@ def test_causal_form_equals_its_definition(b, h, n, m, e, f):
     expected, expected_weights = full_attention(q, k, v, causal=True)
     assert_same_with_gradients(out, expected, (q, k, v))
     torch.testing.assert_close(weights, expected_weights)
+
+
+@pytest.mark.parametrize("chunk", [1, 2000, 10**6], ids=["sample by sample", "two samples", "at once"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_a_map_for_narrow_values_equals_its_definition(chunk, dtype, monkeypatch):
+    monkeypatch.setattr(full, "CHUNK", chunk)
+    q, k, v = qkv(5, 3, 13, 23, 11, 7, dtype)
+    assert full._map_is_small(q, k, v)
+    out, _ = FullAttention()(q, k, v)
+    assert_same_with_gradients(out, full_attention(q, k, v)[0], (q, k, v))
+
+
+@pytest.mark.parametrize(
+    ("m", "e", "f", "dtype"),
+    [
+        (full.FEW_KEYS, 11, 7, torch.float32),
+        (45, 11, 7, torch.float32),
+        (23, 7, 7, torch.float32),
+        (23, 11, 7, torch.bfloat16),
+    ],
+    ids=["few keys", "many keys", "wide values", "half precision"],
+)
+def test_no_map_is_built_where_the_kernel_is_better(m, e, f, dtype):
+    assert not full._map_is_small(*qkv(5, 3, 13, m, e, f, dtype))
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -2,8 +2,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from darts_tsformers.layers import blocks
 from darts_tsformers.layers.encoder import Encoder
-from tests.helpers import draw, exactly, scatter_
+from darts_tsformers.layers.recording import recording
+from tests.helpers import draw, exactly, scatter_, watch_sizes
 
 norms = pytest.mark.parametrize("norm", ["layer", "batch"])
 
@@ -34,6 +36,36 @@ def test_equals_its_definition(norm, residual_attention, final_norm):
     if final_norm:
         x = F.layer_norm(x, (6,), model.norm.weight, model.norm.bias)
     torch.testing.assert_close(out, x)
+
+
+@norms
+@pytest.mark.parametrize(("n_tokens", "samples"), [(1, 1), (14, 2), (20, 2), (35, 5)])
+def test_a_forecast_takes_a_few_samples_at_a_time(norm, n_tokens, samples, monkeypatch):
+    monkeypatch.setattr(blocks, "TOKENS", n_tokens)
+    model = encoder(norm=norm, residual_attention=True, final_norm=True).eval()
+    x = tokens(batch=5)
+    with torch.no_grad(), watch_sizes() as sizes:
+        out = model(x)
+    torch.testing.assert_close(out, model(x))
+    projected = 7 * 3 * 6
+    assert max(sizes[:-1]) == samples * projected
+
+
+def test_what_is_recorded_is_of_the_whole_batch(monkeypatch):
+    monkeypatch.setattr(blocks, "TOKENS", 1)
+    model = encoder().eval()
+    with torch.no_grad(), recording("attention") as recorded:
+        model(tokens(batch=5))
+    assert [entry.tensors["weights"].shape for entry in recorded["attention"]] == 3 * [(5, 2, 7, 7)]
+
+
+def test_training_takes_all_samples_at_once(monkeypatch):
+    def normalised(n_tokens):
+        monkeypatch.setattr(blocks, "TOKENS", n_tokens)
+        with torch.no_grad():
+            return encoder(norm="batch").train()(tokens(batch=5))
+
+    assert torch.equal(normalised(1), normalised(35))
 
 
 def test_residual_attention_matters_from_the_second_layer_on():
