@@ -329,13 +329,7 @@ PRODUCTS = (
     "Both make the same matrix products; what they are of our step is in the table of what a step is spent on, also at "
     "width 512: only the rest can be faster"
 )
-PADDED = (
-    "Its layers add up their scores: ours lays their queries and keys side by side, for which the fused kernel wants "
-    "values as wide, and gets zeros, where neuralforecast's keeps a map. What ours takes without that is in the table "
-    "of the plain one"
-)
 WHY = {
-    ("PatchTST", "inference"): PADDED,
     ("PatchTST", "training step"): PRODUCTS,
     ("PatchTST, plain", "training step"): PRODUCTS,
     ("PatchTST, plain", "inference"): OVERLAPPING,

@@ -1,8 +1,8 @@
 """Correlations at delays that go round the end of a series, and sums of copies so delayed, with their gradients.
 
 Sums are one pass over their output, by ``embedding_bag``: rows of all channels, picked and weighted. The gradient of a
-sum is a sum with the delays reversed, so no transform is needed but the one that finds the delays. On a CPU all of it
-runs in parts that stay in the cache.
+sum is a sum with the delays reversed, so no transform is needed but the one that finds the delays. On a CPU that one
+runs in parts that stay in the cache; sums stay there by themselves, as they go from sample to sample.
 """
 
 from typing import Any
@@ -113,12 +113,9 @@ def _sum_steps(
     if torch.compiler.is_exporting():
         return _sum_gathered(x, steps, weights)
     b, h, length, e = x.shape
-    out = x.new_empty(b, length, h * e)
-    for some in parts(x, b, h * length * e):
-        each = weights[some, None].expand(-1, length, -1).flatten(0, 1)
-        total = F.embedding_bag(_rows(steps[some]), _time_first(x[some]), mode="sum", per_sample_weights=each)
-        out[some] = total.view_as(out[some])
-    return out.view(b, length, h, e).transpose(1, 2)
+    each = weights[:, None].expand(-1, length, -1).flatten(0, 1)
+    total = F.embedding_bag(_rows(steps), _time_first(x), mode="sum", per_sample_weights=each)
+    return total.view(b, length, h, e).transpose(1, 2)
 
 
 def _sum_gathered(
@@ -135,18 +132,14 @@ def _multiply_steps(
     x: Float[Tensor, "B h L e"], steps: Int[Tensor, "B L n"], y: Float[Tensor, "B h L e"]
 ) -> Float[Tensor, "B n"]:
     """Multiply the steps summed above by ``y`` and add up over time: the gradient of that sum in its weights."""
-    b, h, length, e = x.shape
     n = steps.shape[-1]
-    out = x.new_empty(b, n)
-    for some in parts(x, b, h * length * e):
-        rows = _rows(steps[some])
-        bag = torch.arange(rows.shape[0], dtype=rows.dtype, device=x.device)
-        # what torch's own backward pass calls; to get there by autograd would compute the sum again
-        products = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-            _time_first(y[some]), _time_first(x[some]), rows.flatten(), n * bag, bag.repeat_interleave(n), 0
-        )
-        out[some] = products.view(-1, length, n).sum(1)
-    return out
+    rows = _rows(steps)
+    bag = torch.arange(rows.shape[0], dtype=rows.dtype, device=x.device)
+    # what torch's own backward pass calls; to get there by autograd would compute the sum again
+    products = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+        _time_first(y), _time_first(x), rows.flatten(), n * bag, bag.repeat_interleave(n), 0
+    )
+    return products.view(*steps.shape).sum(1)
 
 
 def _rows(steps: Int[Tensor, "B L n"]) -> Int[Tensor, "R n"]:
