@@ -13,7 +13,8 @@ class Attention(nn.Module, ABC):
     """A map from queries, keys and values to outputs, head by head.
 
     A mechanism holds no projections: a layer projects, splits heads and applies dropout. It keeps its constructor
-    arguments as attributes of the same names, so that :meth:`config` can rebuild it.
+    arguments as attributes of the same names, so that :meth:`config` can rebuild it. In a forecast it treats each
+    sample by itself, and may be given a batch in parts.
 
     Attributes
     ----------

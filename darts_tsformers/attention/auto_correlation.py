@@ -32,8 +32,8 @@ class AutoCorrelation(Attention):
     Keys and values take the length of the queries: shorter ones are followed by zeros, longer ones are cut.
 
     Cost: O(L log L h e) time: one FFT of queries, one of keys, and one inverse for each sample, as averages are taken
-    before it; the backward pass has no FFT. O(L h e) memory, and little is kept for the backward pass but the inputs. A
-    length with a large prime factor makes the FFT about five times as slow.
+    before it; the backward pass has no FFT. O(L (h e + n)) memory with n delays, and little is kept for the backward
+    pass but the inputs. A length with a large prime factor makes the FFT about five times as slow.
 
     Parameters
     ----------

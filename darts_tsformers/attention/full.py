@@ -9,6 +9,7 @@ from torch import Tensor
 
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.attention._cache import CHUNK
+from darts_tsformers.attention._tracing import is_traced
 
 FEW_KEYS = 16
 """Up to how many keys a map does not pay: its products are small and many."""
@@ -19,10 +20,10 @@ class FullAttention(Attention):
 
     .. math:: O = \mathrm{softmax}\!\left(Q K^\top / \sqrt{e}\right) V
 
-    Runs in PyTorch's fused kernel, which never holds the L x M map; the map is built only when the weights are asked
-    for. Values may have another width than queries and keys. Where they are narrower the kernel works on zeros beside
-    them: on a processor a few samples' maps at a time then take 0.5 to 0.9 of its time, and no more memory, as long as
-    there are at most four keys for each number in one of them.
+    Runs in PyTorch's fused kernel, which never holds the L x M map. Values may have another width than queries and
+    keys; the kernel needs narrower ones with zeros beside them. On a processor it is then faster, and takes about as
+    much memory, to build the maps of a few samples at a time, as long as they are small (at most two keys for each
+    number of a query), not causal, and in single or double precision.
 
     Cost: O(L M e) time, O((L + M) e) memory.
 
@@ -62,7 +63,7 @@ class FullAttention(Attention):
         if causal and q.shape[-2] != k.shape[-2]:
             raise ValueError(f"causal=True needs as many queries as keys, got {q.shape[-2]} and {k.shape[-2]}")
         if not causal and _map_is_small(q, k, v):
-            samples = max(1, CHUNK // (q.shape[1] * q.shape[2] * k.shape[2]))
+            samples = CHUNK // _map_size(q, k)
             blocks = zip(*(torch.split(t, samples) for t in (q, k, v)), strict=True)
             out = torch.cat([_by_map(*block) for block in blocks])
         else:
@@ -127,18 +128,25 @@ def _widened(v: Float[Tensor, "B h M f"], width: int) -> Float[Tensor, "B h M g"
 
 
 def _map_is_small(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], v: Float[Tensor, "B h M f"]) -> bool:
-    """Whether values are so narrow, and keys so few, that building the map takes less time than the fused kernel.
+    """Whether values are so narrow, and keys so few, that maps take less time than the fused kernel.
 
     Half precision is the kernel's: it keeps the scores in more digits.
     """
     width, n_keys = q.shape[-1], k.shape[-2]
     return (
-        not torch.compiler.is_compiling()
+        not is_traced()
         and v.shape[-1] < width
-        and FEW_KEYS < n_keys <= 4 * width
+        and FEW_KEYS < n_keys <= 2 * width
+        and 0 < _map_size(q, k) <= CHUNK
         and q.device.type == "cpu"
         and q.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
     )
+
+
+def _map_size(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]) -> int:
+    """Return the number of weights that a sample has."""
+    return q.shape[1] * q.shape[2] * k.shape[2]
 
 
 def _by_map(

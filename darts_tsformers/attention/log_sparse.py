@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention._cache import parts
 from darts_tsformers.attention.full import FullAttention
 
 PATTERNS = ("plain", "local", "restart", "local+restart")
@@ -264,7 +265,7 @@ class _Distances(torch.autograd.Function):
         weights = q.new_full((q.shape[0], len(distances), q.shape[-1]), -math.inf)
         out = v.new_zeros(*v.shape[:2], q.shape[-1])
         spans = _spans(distances, start, q.shape[-1], k.shape[-1])
-        for heads in _groups(q, k):
+        for heads in parts(q, q.shape[0], k.shape[1] * k.shape[2]):
             q_, k_, v_, w_, out_ = (t[heads] for t in (q, k, v, weights, out))
             for i, rows, keys in spans:
                 w_[:, i, rows] = (q_[..., rows] * k_[..., keys]).sum(1)
@@ -280,7 +281,7 @@ class _Distances(torch.autograd.Function):
     def backward(ctx: Any, d_out: Float[Tensor, "N f n"]) -> tuple[Tensor | None, ...]:
         q, k, v, weights = ctx.saved_tensors
         d_q, d_k, d_v = (torch.zeros_like(t) for t in (q, k, v))
-        for heads in _groups(q, k):
+        for heads in parts(q, q.shape[0], k.shape[1] * k.shape[2]):
             q_, k_, v_, w_ = (t[heads] for t in (q, k, v, weights))
             d_out_, d_q_, d_k_, d_v_ = (t[heads] for t in (d_out, d_q, d_k, d_v))
             d_w = torch.zeros_like(w_)
@@ -305,11 +306,3 @@ def _spans(distances: list[int], start: int, rows: int, length: int) -> list[tup
 
     spans = [(i, *span(distance)) for i, distance in enumerate(distances)]
     return [(i, rows, keys) for i, rows, keys in spans if rows.start < rows.stop]
-
-
-def _groups(q: Float[Tensor, "N e n"], k: Float[Tensor, "N e L"]) -> list[slice]:
-    """Heads to work on at once: as many as stay in a CPU's cache; elsewhere, and in an exported graph, all of them."""
-    if q.device.type != "cpu" or torch.compiler.is_compiling():
-        return [slice(None)]
-    size = max(1, 2**18 // (k.shape[1] * k.shape[2]))
-    return [slice(i, i + size) for i in range(0, q.shape[0], size)]

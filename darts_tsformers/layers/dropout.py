@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from darts_tsformers.attention._tracing import is_traced
+
 FEW = 2**14  # elements up to which drawing one number for each is the faster way
 
 
@@ -31,11 +33,6 @@ class Dropout(nn.Dropout):
         if is_traced() or x.device.type != "cpu" or x.numel() <= FEW or self.inplace or rate in (0.0, 1.0):
             return F.dropout(x, rate, rate > 0, self.inplace)
         return drop(x, draw_dropped(x.numel(), rate), 1 / (1 - rate))
-
-
-def is_traced() -> bool:
-    """Whether operations are being written down, for a compiler or an export, rather than run."""
-    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
 def draw_dropped(n: int, rate: float) -> Int[Tensor, " d"]:

@@ -122,8 +122,12 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(d_model) if final_norm else nn.Identity()
 
     def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        """Encode the tokens. In evaluation a few samples at a time: each is encoded by itself."""
-        return self._encoded(x) if self.training else by_samples(self._encoded, x)
+        """Encode the tokens, in a forecast by :func:`~darts_tsformers.layers.blocks.by_samples`.
+
+        In training batch norms need all samples together.
+        """
+        trains = any(module.training for module in self.modules())
+        return self._encoded(x) if trains else by_samples(self._encoded, x)
 
     def _encoded(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         earlier = None

@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from darts_tsformers.attention._tracing import is_traced
 from darts_tsformers.layers.checks import require_one_of
-from darts_tsformers.layers.dropout import Dropout, draw_dropped, is_traced
+from darts_tsformers.layers.dropout import Dropout, draw_dropped
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
 CHUNK = 2**19  # inner features of a chunk: a processor's cache holds some times as many

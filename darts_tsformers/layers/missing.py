@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from darts_tsformers.layers.dropout import is_traced
+from darts_tsformers.attention._tracing import is_traced
 from darts_tsformers.layers.window import Window
 
 

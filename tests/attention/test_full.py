@@ -32,11 +32,11 @@ def test_causal_form_equals_its_definition(b, h, n, m, e, f):
     torch.testing.assert_close(weights, expected_weights)
 
 
-@pytest.mark.parametrize("chunk", [1, 2000, 10**6], ids=["sample by sample", "two samples", "at once"])
+@pytest.mark.parametrize("chunk", [900, 2000, 10**6], ids=["sample by sample", "two samples", "at once"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_a_map_for_narrow_values_equals_its_definition(chunk, dtype, monkeypatch):
     monkeypatch.setattr(full, "CHUNK", chunk)
-    q, k, v = qkv(5, 3, 13, 23, 11, 7, dtype)
+    q, k, v = qkv(5, 3, 13, 23, 13, 7, dtype)
     assert full._map_is_small(q, k, v)
     out, _ = FullAttention()(q, k, v)
     assert_same_with_gradients(out, full_attention(q, k, v)[0], (q, k, v))
@@ -45,15 +45,36 @@ def test_a_map_for_narrow_values_equals_its_definition(chunk, dtype, monkeypatch
 @pytest.mark.parametrize(
     ("m", "e", "f", "dtype"),
     [
-        (full.FEW_KEYS, 11, 7, torch.float32),
-        (45, 11, 7, torch.float32),
+        (full.FEW_KEYS, 13, 7, torch.float32),
+        (27, 13, 7, torch.float32),
         (23, 7, 7, torch.float32),
-        (23, 11, 7, torch.bfloat16),
+        (23, 13, 7, torch.bfloat16),
     ],
     ids=["few keys", "many keys", "wide values", "half precision"],
 )
 def test_no_map_is_built_where_the_kernel_is_better(m, e, f, dtype):
     assert not full._map_is_small(*qkv(5, 3, 13, m, e, f, dtype))
+
+
+@pytest.mark.parametrize("n", [0, 10**4], ids=["no queries", "many queries"])
+def test_no_map_is_built_for_a_sample_that_has_none_or_a_large_one(n):
+    q, k, v = (t.detach() for t in qkv(2, 3, n, 23, 13, 7, torch.float32))
+    assert not full._map_is_small(q, k, v)
+    assert FullAttention()(q, k, v)[0].shape == (2, 3, n, 7)
+
+
+def test_no_map_is_built_where_autocast_has_half_precision():
+    q, k, v = qkv(5, 3, 13, 23, 13, 7, torch.float32)
+    assert full._map_is_small(q, k, v)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not full._map_is_small(q, k, v)
+
+
+def test_an_export_serves_batches_of_another_size():
+    q, k, v = (t.detach() for t in qkv(61, 3, 71, 23, 13, 7, torch.float32))
+    batch = {0: torch.export.Dim("batch")}
+    exported = torch.export.export(FullAttention(), (q[:2], k[:2], v[:2]), dynamic_shapes=dict.fromkeys("qkv", batch))
+    torch.testing.assert_close(exported.module()(q, k, v)[0], FullAttention()(q, k, v)[0])
 
 
 @pytest.mark.parametrize("causal", [False, True])

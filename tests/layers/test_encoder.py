@@ -51,6 +51,20 @@ def test_a_forecast_takes_a_few_samples_at_a_time(norm, n_tokens, samples, monke
     assert max(sizes[:-1]) == samples * projected
 
 
+@pytest.mark.parametrize("attention", ["full", "prob_sparse", "log_sparse", "auto_correlation"])
+def test_no_mechanism_mixes_samples_in_a_forecast(attention, monkeypatch):
+    x, model = tokens(batch=5, n=23), encoder(attention=attention).eval()
+    with torch.no_grad():
+        whole = model(x)
+        monkeypatch.setattr(blocks, "TOKENS", 46)
+        torch.testing.assert_close(model(x), whole)
+
+
+def test_no_tokens_are_no_error():
+    with torch.no_grad():
+        assert encoder().eval()(tokens(batch=5, n=0)).shape == (5, 0, 6)
+
+
 def test_what_is_recorded_is_of_the_whole_batch(monkeypatch):
     monkeypatch.setattr(blocks, "TOKENS", 1)
     model = encoder().eval()
@@ -59,11 +73,14 @@ def test_what_is_recorded_is_of_the_whole_batch(monkeypatch):
     assert [entry.tensors["weights"].shape for entry in recorded["attention"]] == 3 * [(5, 2, 7, 7)]
 
 
-def test_training_takes_all_samples_at_once(monkeypatch):
+@pytest.mark.parametrize("part", ["", "layers.1.attention_norm"], ids=["whole", "one norm"])
+def test_training_takes_all_samples_at_once(part, monkeypatch):
     def normalised(n_tokens):
         monkeypatch.setattr(blocks, "TOKENS", n_tokens)
+        model = encoder(norm="batch").eval()
+        model.get_submodule(part).train()
         with torch.no_grad():
-            return encoder(norm="batch").train()(tokens(batch=5))
+            return model(tokens(batch=5))
 
     assert torch.equal(normalised(1), normalised(35))
 
