@@ -31,6 +31,8 @@ WIDER_PATCHTST = {"d_model": 64, "n_heads": 8, "d_ff": 128, "dropout": 0.2, **tr
 NOT_NORMALISED = {"use_instance_norm": False}
 PAPER_RATE = {"optimizer_kwargs": {"lr": 1e-4}}
 """Of iTransformer's paper and of FEDformer's; a third of ours."""
+WIDER_FEDFORMER = {"d_model": 256, "n_heads": 8, "d_ff": 1024} | PAPER_RATE
+"""Half as wide as published, where a step takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ TASKS = [
             "FEDformer, all windows": Variant("FEDformer", stride=1),
             "FEDformer, all windows, at its paper's rate": Variant("FEDformer", PAPER_RATE, stride=1),
             "FEDformer, without instance norm": Variant("FEDformer", NOT_NORMALISED),
+            "FEDformer, four times as wide, at its paper's rate": Variant("FEDformer", WIDER_FEDFORMER),
         },
         why={
             "FEDformer": "Trained on every window, not one in three, its first seed has {FEDformer, all windows}; at "
