@@ -69,6 +69,10 @@ def forward_and_backward(mechanism: Mechanism, *, length: int, heads_first: int 
     return partial(step, mechanism, inputs(length, heads_first=bool(heads_first)))
 
 
+ALLOCATOR = (
+    "At 32,768 steps inputs and outputs are larger than the 32 MiB up to which the C library keeps memory: it gives it "
+    "back to the system and takes it anew, page by page. Where it keeps all, that took 0.75 of the time in a trial"
+)
 MECHANISMS: dict[str, Mechanism] = {
     "ours": case_ours,
     "ours, delays shared": case_ours_shared,
@@ -114,7 +118,10 @@ BENCHMARKS = [
         sizes=[{"length": length} for length in (512, 1024, 2048, 4096, 8192, 16384, 32768)],
         checks=checks(512),
         seconds=20,
-        goals=[*goals(), Goal("Auto-Correlation, exponent of time", exponent("time", "ours"), at_most=1.2)],
+        goals=[
+            *goals(),
+            Goal("Auto-Correlation, exponent of time", exponent("time", "ours"), at_most=1.2, why=ALLOCATOR),
+        ],
         note=NOTE,
     ),
     Speed(
