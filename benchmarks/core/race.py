@@ -1,7 +1,7 @@
 """Running a benchmark of speed: the checks, then size by size, case by case in turns."""
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
@@ -37,17 +37,12 @@ def run(benchmark: Speed, path: Path, *, device: str = "cpu", repeats: int | Non
 
 
 def measure(benchmark: Speed, size: Size, left_out: Outcomes, *, device: str, repeats: int) -> Outcome:
-    """Measure all cases at a size: a turn to warm up, one for memory, then turns in rounds, each in another order."""
+    """Measure all cases at a size, in turns or one after the other."""
     began = circumstances(device)
-    racers = {name: _Racer() for name in benchmark.cases if name not in left_out}
-    with ExitStack() as stack:
-        for name, racer in racers.items():
-            stack.callback(racer.end)
-            racer.start(benchmark, name, size, device)
-        for i in range(repeats):
-            for racer in _rotated(list(racers.values()), i):
-                racer.turn()
-    outcomes = left_out | {name: racer.outcome() for name, racer in racers.items()}
+    names = [name for name in benchmark.cases if name not in left_out]
+    outcomes = dict(left_out)
+    for together in [names] if benchmark.in_turns else [[name] for name in names]:
+        outcomes |= _race(benchmark, together, size, device=device, repeats=repeats)
     clock = "processor" if device == "cpu" and benchmark.threads == 1 else "wall"
     return {
         "size": dict(size),
@@ -56,6 +51,19 @@ def measure(benchmark: Speed, size: Size, left_out: Outcomes, *, device: str, re
         **began,
         "cases": {name: outcomes[name] for name in benchmark.cases},
     }
+
+
+def _race(benchmark: Speed, names: Sequence[str], size: Size, *, device: str, repeats: int) -> Outcomes:
+    """Measure cases side by side: a turn to warm up, one for memory, then turns in rounds, each in another order."""
+    racers = {name: _Racer() for name in names}
+    with ExitStack() as stack:
+        for name, racer in racers.items():
+            stack.callback(racer.end)
+            racer.start(benchmark, name, size, device)
+        for i in range(repeats):
+            for racer in _rotated(list(racers.values()), i):
+                racer.turn()
+    return {name: racer.outcome() for name, racer in racers.items()}
 
 
 class _Racer:

@@ -16,7 +16,7 @@ Size = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Speed:
-    """Cases that take turns at each of some sizes, every one in a process of its own.
+    """Cases at each of some sizes, every one in a process of its own; they take turns, unless they are too large.
 
     A case that breaks a ceiling is recorded with that, and is not tried at the sizes that follow: give them in order.
     """
@@ -32,6 +32,8 @@ class Speed:
     repeats: int = 7
     warm_up: bool = True
     """Whether a first turn does not count, and another is watched for its memory: not where a turn takes minutes."""
+    in_turns: bool = True
+    """Whether all cases are alive at once: not where memory does not hold them beside each other."""
     threads: int = 1
     seconds: float = 120.0
     """Ceiling of one turn, and of making ready."""

@@ -151,6 +151,7 @@ BENCHMARKS = [
         checks=CHECKS,
         sizes=[{"batch": batch, "length": 4096} for batch in (4, 16, 64, 256)],
         repeats=2,
+        in_turns=False,
         seconds=120,
         gigabytes=20,
         note=NOTE,

@@ -106,6 +106,30 @@ def test_a_second_run_measures_nothing_again_but_what_is_missing(measured):
     assert json.loads(path.read_text())["points"][1] == points[1]
 
 
+@pytest.mark.parametrize(("in_turns", "alive"), [(True, [1, 2, 2]), (False, [1, 1, 1])])
+def test_cases_live_side_by_side_or_one_after_the_other(in_turns, alive, tmp_path, monkeypatch):
+    workers, counted = set(), []
+
+    class Counted(Worker):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            workers.add(self)
+
+        def turn(self):
+            counted.append(len(workers))
+            return super().turn()
+
+        def close(self):
+            workers.discard(self)
+            super().close()
+
+    monkeypatch.setattr(race, "Worker", Counted)
+    benchmark = Speed("lives", "Lives", CASES, [{"length": 3}], repeats=2, in_turns=in_turns)
+    (point,) = race.run(benchmark, tmp_path / "lives.json")
+    assert list(point["cases"]) == list(CASES)
+    assert counted[:3] == alive
+
+
 def test_a_case_over_its_time_is_recorded_and_not_tried_again(tmp_path):
     sizes = [{"length": length} for length in (3, 30, 31)]
     benchmark = Speed("time", "Time", {"sleeping": sleeping}, sizes, seconds=5, warm_up=False, repeats=1)
