@@ -134,9 +134,10 @@ TASKS = [
         },
         why={
             "FEDformer": "Trained on every window, not one in three, its first seed has {FEDformer, all windows}; at "
-            "the rate of its paper besides {FEDformer, all windows, at its paper's rate}. Without instance norm, as "
-            "published, on one window in three, it has {FEDformer, without instance norm}. What is left was not found: "
-            "ours is 64 wide, the published one 512"
+            "the rate of its paper besides {FEDformer, all windows, at its paper's rate}. On one window in three and "
+            "without instance norm, as published, it has {FEDformer, without instance norm}; 256 wide, not 64, at the "
+            "rate of its paper, {FEDformer, four times as wide, at its paper's rate}. It is none of these by itself; "
+            "the published one is 512 wide"
         },
     ),
     replace(
