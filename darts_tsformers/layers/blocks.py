@@ -16,6 +16,8 @@ products are narrow; a forecast of 336 steps 0.6. 128 to 512 rows are alike."""
 TOKENS = 1200
 """Tokens of the samples taken at a time. Measured on PatchTST, width 64, one thread, in a process of its own: at a
 look-back of 336 a forecast takes a quarter of the memory and 0.8 to 0.9 of the time it takes by 4096 tokens."""
+FEW = 4096
+"""Tokens up to which all samples are taken at once: at a look-back of 96, with 2688, blocks take 1.1 of the time."""
 
 
 def by_blocks(
@@ -60,9 +62,11 @@ def by_samples(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
     Notes
     -----
-    All samples are taken at once with gradients, which keep every block; off the processor; in a compiled or exported
-    forecast; and where something is recorded, which is of the whole batch.
+    All samples are taken at once where they are few; with gradients, which keep every block; off the processor; in a
+    compiled or exported forecast; and where something is recorded, which is of the whole batch.
     """
     if torch.is_grad_enabled() or x.device.type != "cpu" or is_traced() or is_recording():
         return function(x)
-    return torch.cat([function(block) for block in torch.split(x, max(1, TOKENS // max(1, x.shape[1])))])
+    if x.shape[:2].numel() <= FEW:
+        return function(x)
+    return torch.cat([function(block) for block in torch.split(x, max(1, TOKENS // x.shape[1]))])

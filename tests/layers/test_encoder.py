@@ -41,6 +41,7 @@ def test_equals_its_definition(norm, residual_attention, final_norm):
 @norms
 @pytest.mark.parametrize(("n_tokens", "samples"), [(1, 1), (14, 2), (20, 2), (35, 5)])
 def test_a_forecast_takes_a_few_samples_at_a_time(norm, n_tokens, samples, monkeypatch):
+    monkeypatch.setattr(blocks, "FEW", 0)
     monkeypatch.setattr(blocks, "TOKENS", n_tokens)
     model = encoder(norm=norm, residual_attention=True, final_norm=True).eval()
     x = tokens(batch=5)
@@ -56,8 +57,16 @@ def test_no_mechanism_mixes_samples_in_a_forecast(attention, monkeypatch):
     x, model = tokens(batch=5, n=23), encoder(attention=attention).eval()
     with torch.no_grad():
         whole = model(x)
+        monkeypatch.setattr(blocks, "FEW", 0)
         monkeypatch.setattr(blocks, "TOKENS", 46)
         torch.testing.assert_close(model(x), whole)
+
+
+def test_few_samples_are_taken_at_once():
+    model = encoder().eval()
+    with torch.no_grad(), watch_sizes() as sizes:
+        model(tokens(batch=blocks.FEW // 7))
+    assert max(sizes) == blocks.FEW // 7 * 7 * 3 * 6
 
 
 def test_no_tokens_are_no_error():
@@ -66,6 +75,7 @@ def test_no_tokens_are_no_error():
 
 
 def test_what_is_recorded_is_of_the_whole_batch(monkeypatch):
+    monkeypatch.setattr(blocks, "FEW", 0)
     monkeypatch.setattr(blocks, "TOKENS", 1)
     model = encoder().eval()
     with torch.no_grad(), recording("attention") as recorded:
@@ -76,6 +86,7 @@ def test_what_is_recorded_is_of_the_whole_batch(monkeypatch):
 @pytest.mark.parametrize("part", ["", "layers.1.attention_norm"], ids=["whole", "one norm"])
 def test_training_takes_all_samples_at_once(part, monkeypatch):
     def normalised(n_tokens):
+        monkeypatch.setattr(blocks, "FEW", 0)
         monkeypatch.setattr(blocks, "TOKENS", n_tokens)
         model = encoder(norm="batch").eval()
         model.get_submodule(part).train()
