@@ -143,6 +143,15 @@ CHECKS: dict[str, Gate] = {
     "log_sparse, local+restart, causal": partial(agree, "LogSparse, causal, restarts"),
     "log_sparse, masked as published": check_log_sparse,
 }
+OUTGROWN = (
+    "At 32,768 steps the queries, keys and values of one head are 2 MiB each, as much as the cache next to the core: "
+    "each distance is a pass over them. Tensors are also above the 32 MiB up to which the C library keeps memory: "
+    "where it keeps all, a step there took 0.84 of the time in a trial"
+)
+BY_MEMORY = (
+    "Both wait for memory more than for products, so the share depends on the processor: on an AMD EPYC, where exact "
+    "attention takes twice as long, it was 0.111"
+)
 BENCHMARKS = [
     Speed(
         name="attention",
@@ -153,12 +162,13 @@ BENCHMARKS = [
         seconds=20,
         goals=[
             Goal("ProbSparse / gather as published, time at 4,096",
-                 ratio("time", "prob_sparse", "prob_sparse, gather as published", length=4096), at_most=1 / 8),
+                 ratio("time", "prob_sparse", "prob_sparse, gather as published", length=4096), at_most=1 / 8,
+                 why=BY_MEMORY),
             Goal("LogSparse / masked as published, time at 4,096",
                  ratio("time", "log_sparse, causal", "log_sparse, masked as published", length=4096), at_most=1 / 8),
             Goal("ProbSparse, exponent of time", exponent("time", "prob_sparse"), at_most=1.15),
             Goal("ProbSparse, exponent of memory", exponent("memory", "prob_sparse"), at_most=1.05),
-            Goal("LogSparse, exponent of time", exponent("time", "log_sparse, causal"), at_most=1.15),
+            Goal("LogSparse, exponent of time", exponent("time", "log_sparse, causal"), at_most=1.15, why=OUTGROWN),
             Goal("LogSparse, exponent of memory", exponent("memory", "log_sparse, causal"), at_most=1.15),
         ],
         note=f"Batch {BATCH}, {HEADS} heads of width {WIDTH}, factor {FACTOR}.",
