@@ -132,8 +132,16 @@ def compiled() -> str:
     """Tabulate what compiling does to the time of a forecast and of a training step."""
     inference, step = (next(iter(_points(f"compiled_{what}")), {"cases": {}}) for what in ("inference", "step"))
     names = [name for name in inference["cases"] if not name.endswith(", compiled")]
-    rows = ([name, _compiled_share(inference, name), _compiled_share(step, name)] for name in names)
+    rows = ([name, *(_share(point, f"{name}, compiled", name) for point in (inference, step))] for name in names)
     return table(["compiled / as it is", "inference", "training step"], rows)
+
+
+def precision() -> str:
+    """Tabulate what products in bfloat16 do to the time of a training step."""
+    points = read("precision_step")["points"]
+    names = [name for name in points[0]["cases"] if not name.endswith(", bf16")]
+    head = ["bfloat16 / single precision", *("L {length}, width {d_model}".format(**p["size"]) for p in points)]
+    return table(head, ([name, *(_share(point, f"{name}, bf16", name) for point in points)] for name in names))
 
 
 def allocator() -> str:
@@ -157,8 +165,8 @@ def _points(name: str) -> list[dict[str, Any]]:
     return read(name)["points"] if (RESULTS / f"{name}.json").exists() else []
 
 
-def _compiled_share(point: dict[str, Any], name: str) -> str:
-    times = [of_case(point, "time", case) for case in (f"{name}, compiled", name)]
+def _share(point: dict[str, Any], one: str, other: str) -> str:
+    times = [of_case(point, "time", case) for case in (one, other)]
     return "–" if None in times else f"{times[0] / times[1]:.2f}"
 
 
@@ -224,6 +232,7 @@ TABLES: dict[str, Callable[[], str]] = {
     ),
     "compiled": compiled,
     "allocator": allocator,
+    "precision": precision,
     "choice": lambda: choice.summary(read("recommend")),
     "tft": beside_darts,
     "tft_prices": prices,
