@@ -1,4 +1,4 @@
-"""A row a model: the figures that most will look for, taken from all results; goes into the README and the report."""
+"""The figures that most will look for, taken from all results: a row a model; goes into the README and the report."""
 
 import re
 import statistics
@@ -12,7 +12,7 @@ from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.tables import number, table
 
 README = Path(__file__).parents[1] / "README.md"
-BLOCK = re.compile(r"(<!-- headline[^>]*-->\n).*?(<!-- /headline -->)", re.S)
+BLOCK = re.compile(r"(<!-- (headline|at 4,096 steps): [^>]*-->\n).*?(<!-- /\2 -->)", re.S)
 
 Results = Mapping[str, Figures]
 """What the files of results hold, by the name of the benchmark."""
@@ -24,6 +24,14 @@ OVER_LENGTHS = {"PatchTST": "PatchTST, ProbSparse over patches", "LogSparse": "L
 """Names where look-backs grow, if they are others."""
 SAME_OPTIMISER = ", fused Adam"
 """Ends the name of a peer that is trained as no user has it, by our optimiser."""
+BESIDE = {
+    "ProbSparse, of PyTorch's fused exact attention": ("attention", "prob_sparse", "fused"),
+    "LogSparse, of the same, causal": ("attention", "log_sparse, causal", "fused, causal"),
+    "Informer, of the published way": ("informer", "Informer", "Informer, reference way"),
+    "Autoformer, of the published way": ("decomposition_models", "Autoformer", "Autoformer, reference way"),
+    "FEDformer, of the published way": ("decomposition_models", "FEDformer", "FEDformer, reference way"),
+}
+"""What is compared at 4,096 steps: the benchmark, and there ours and the other."""
 HEAD = [
     "model",
     "training step, share of the fastest peer's time",
@@ -40,6 +48,12 @@ def headline(results: Results) -> str:
     """Lay out the table and say what its columns are."""
     rows = [_row(name, results) for name in MODELS]
     return "\n\n".join([table(HEAD, rows), _said(results)])
+
+
+def at_4096_steps(results: Results) -> str:
+    """Lay out what ours take there of what the usual way takes."""
+    rows = [[label, *(number(_of_other(what, label, results), 2) for what in ("time", "memory"))] for label in BESIDE]
+    return table(["share of what", "time", "memory"], rows)
 
 
 def of_fastest_peer(name: str, what: str, results: Results) -> float | None:
@@ -76,8 +90,9 @@ GOALS = [
 
 
 def filled(page: str, results: Results) -> str:
-    """Return a page with its headline as the results are now."""
-    return BLOCK.sub(lambda match: f"{match[1]}{headline(results)}\n{match[2]}", page)
+    """Return a page with its tables as the results are now."""
+    tables = {"headline": headline, "at 4,096 steps": at_4096_steps}
+    return BLOCK.sub(lambda match: f"{match[1]}{tables[match[2]](results)}\n{match[3]}", page)
 
 
 def _row(name: str, results: Results) -> list[str]:
@@ -94,6 +109,11 @@ def _row(name: str, results: Results) -> list[str]:
         number(mse),
         number(published.mse if published else None),
     ]
+
+
+def _of_other(what: str, label: str, results: Results) -> float | None:
+    benchmark, ours, other = BESIDE[label]
+    return ratio(what, ours, other, length=4096)(results.get(benchmark, {}))
 
 
 def _said(results: Results) -> str:

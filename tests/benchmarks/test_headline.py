@@ -52,10 +52,29 @@ def test_the_median_is_over_models_that_were_measured():
     assert headline.median_speed_up({}) is None
 
 
+def test_at_4096_steps_ours_is_a_share_of_the_other():
+    cases = {"prob_sparse": 1, "fused": 40}
+    sized = {name: {"processor": {"median": time}, "megabytes": {"tensors": 10 + time}} for name, time in cases.items()}
+    points = [{"size": {"length": length}, "clock": "processor", "cases": sized} for length in (512, 4096)]
+    rows = headline.at_4096_steps({"attention": {"points": points}}).splitlines()[2:]
+    assert rows[0].endswith("| 0.025 | 0.22 |")
+    assert all(row.endswith("| – | – |") for row in rows[1:])
+
+
+def test_a_page_has_each_table_in_its_place():
+    page = "a\n<!-- headline: how -->\nold\n<!-- /headline -->\nb\n"
+    page += "<!-- at 4,096 steps: how -->\n<!-- /at 4,096 steps -->\n"
+    filled = headline.filled(page, {})
+    assert filled.index("| model |") < filled.index("<!-- /headline -->\nb") < filled.index("| share of what |")
+    assert "old" not in filled
+    assert headline.filled(filled, {}) == filled
+
+
 def test_the_readme_has_the_headline_of_the_results():
     found = {name: load(RESULTS / "cpu" / f"{name}.json") for name in BENCHMARKS}
     page = headline.README.read_text()
     assert "| PatchTST |" in headline.headline(found)
+    assert headline.at_4096_steps(found) in page
     assert headline.filled(page, found) == page, "python -m benchmarks report"
 
 
