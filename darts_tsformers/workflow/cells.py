@@ -24,6 +24,8 @@ _DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}"
 _LARGEST = 1e100
 """Squares of larger numbers, which scores and scales need, would overflow."""
 
+_TRUTH = {"true": "1", "false": "0"}
+
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -129,7 +131,7 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def numbers(cells: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
-    """Return columns as numbers, NaN where a cell is empty.
+    """Return columns as numbers, NaN where a cell is empty, 1 and 0 where it says true and false in any case.
 
     Returns
     -------
@@ -143,7 +145,8 @@ def numbers(cells: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     """
     columns = np.empty((len(cells), len(names)), dtype=np.float64)
     for position, name in enumerate(names):
-        values = pd.to_numeric(cells[name], errors="coerce").to_numpy(dtype=np.float64)
+        said = cells[name].str.lower().replace(_TRUTH)
+        values = pd.to_numeric(said, errors="coerce").to_numpy(dtype=np.float64)
         bad = np.flatnonzero(cells[name].notna().to_numpy() & ~np.isfinite(values))
         if len(bad):
             raise DataError(f"column '{name}' is not numeric: {_quoted(cells, name, bad[0])}")

@@ -32,6 +32,15 @@ def test_the_only_numeric_column_without_a_role_is_the_target(write):
     assert list(table.target.components) == ["sales"]
 
 
+def test_true_and_false_are_1_and_0_but_no_target_unless_named(write):
+    said = ["True", "FALSE", "", "true", "0", "false", "1"]
+    path = write("day,sales,open\n" + "".join(f"2024-01-0{d},{d},{cell}\n" for d, cell in enumerate(said, 1)))
+    values = [1, 0, np.nan, 1, 0, 0, 1]
+    np.testing.assert_array_equal(read_table(path, past_covariates="open").past_covariates.values().ravel(), values)
+    np.testing.assert_array_equal(read_table(path, target="open").target.values().ravel(), values)
+    assert list(read_table(path).target.components) == ["sales"]
+
+
 def test_text_columns_and_spaces_in_the_header_do_no_harm(write):
     path = write("day, sales, shop\n" + "".join(f"2024-01-0{d}, {d}, north\n" for d in range(1, 8)))
     assert read_table(path).target.values().ravel().tolist() == [1, 2, 3, 4, 5, 6, 7]
