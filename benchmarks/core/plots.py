@@ -6,13 +6,14 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.core.figures import of_case
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999", "#8B4513", "#6A3D9A"]
 """Okabe and Ito's and three more, which the colour-blind tell apart."""
 MARKERS = "osD^vP*X<>"
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,.10g}")
 
 
 def lines(points: Sequence[dict[str, Any]], cases: Sequence[str], along: str, path: Path) -> None:
@@ -35,8 +36,13 @@ def lines(points: Sequence[dict[str, Any]], cases: Sequence[str], along: str, pa
 
 def _logarithmic(ax: Axes, ticks: Sequence[int]) -> None:
     ax.set(xscale="log", yscale="log", xticks=ticks)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    ax.xaxis.set_major_formatter(_PLAIN)
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}"))
+    ax.yaxis.set_major_formatter(_PLAIN)
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    low, high = ax.get_ylim()
+    if high < 100 * low:
+        ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        ax.yaxis.set_minor_formatter(_PLAIN)
     ax.tick_params(axis="x", labelrotation=30)
     ax.grid(alpha=0.3)
