@@ -17,7 +17,7 @@ from benchmarks.core.speed import Size, Speed, Step
 from benchmarks.speed._darts import quiet, trained_briefly
 from benchmarks.speed._gates import MODELS, agree, by_model, each
 from benchmarks.speed._steps import placed, train
-from benchmarks.speed.peers import DROPOUT, HEADS, HORIZON, TARGETS, DartsModule
+from benchmarks.speed.peers import DROPOUT, HEADS, HORIZON, MODES, TARGETS, DartsModule
 from darts_tsformers import (
     AutoformerModel,
     FEDformerModel,
@@ -52,7 +52,7 @@ BUILDS: dict[str, Build] = {
     "Informer": partial(model, InformerModel, label_length=48),
     "LogSparse, direct": partial(model, LogSparseTransformerModel, mode="direct"),
     "Autoformer": partial(model, AutoformerModel, label_length=48),
-    "FEDformer": partial(model, FEDformerModel, label_length=48),
+    "FEDformer": partial(model, FEDformerModel, label_length=48, modes=MODES),
     "TFT": partial(model, TemporalFusionTransformerModel, d_variable=8),
 }
 

@@ -21,7 +21,7 @@ from benchmarks.core.speed import Speed, Step
 from benchmarks.speed._darts import quiet, trainer
 from benchmarks.speed._gates import by_model
 from benchmarks.speed._steps import forecast
-from benchmarks.speed.peers import HEADS
+from benchmarks.speed.peers import HEADS, MODES
 from darts_tsformers import (
     AutoformerModel,
     FEDformerModel,
@@ -57,7 +57,7 @@ MODELS: dict[str, Build] = {
     "Informer": partial(ours, InformerModel, d_ff=256),
     "LogSparse": partial(ours, LogSparseTransformerModel, mode="direct"),
     "Autoformer": partial(ours, AutoformerModel, d_ff=256),
-    "FEDformer": partial(ours, FEDformerModel, d_ff=256),
+    "FEDformer": partial(ours, FEDformerModel, d_ff=256, modes=MODES),
     "TFT": partial(ours, TemporalFusionTransformerModel, d_variable=8),
 }
 DECODER: dict[str, Any] = {"n_head": HEADS, "conv_hidden_size": 256}
@@ -68,7 +68,7 @@ PEERS: dict[str, Build] = {
     "iTransformer, neuralforecast": partial(wrapped, "iTransformer", n_heads=HEADS, d_ff=256),
     "Informer, neuralforecast": partial(wrapped, "Informer", **DECODER),
     "Autoformer, neuralforecast": partial(wrapped, "Autoformer", **DECODER),
-    "FEDformer, neuralforecast": partial(wrapped, "FEDformer", modes=32, **(DECODER | {"n_head": 8})),
+    "FEDformer, neuralforecast": partial(wrapped, "FEDformer", modes=MODES, **(DECODER | {"n_head": 8})),
     "TFT, neuralforecast": partial(wrapped, "TFT", n_head=HEADS),
 }
 

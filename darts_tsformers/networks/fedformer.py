@@ -108,7 +108,7 @@ class FEDformer(Network, name="fedformer"):
         *,
         version: str = "fourier",
         label_length: int | None = None,
-        modes: int = 32,
+        modes: int = 64,
         mode_select: str = "random",
         modes_seed: int = 0,
         frequency_activation: str = "tanh",

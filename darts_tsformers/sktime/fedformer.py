@@ -42,7 +42,7 @@ class FEDformerForecaster(TSFormerForecaster):
         *,
         version: str = "fourier",
         label_length: int | None = None,
-        modes: int = 32,
+        modes: int = 64,
         mode_select: str = "random",
         modes_seed: int = 0,
         frequency_activation: str = "tanh",
