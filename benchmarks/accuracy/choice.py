@@ -16,7 +16,7 @@ from benchmarks.accuracy.tasks import TASKS, Task
 from benchmarks.core.figures import by_model
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.store import RESULTS, load
-from benchmarks.core.tables import number, table
+from benchmarks.core.tables import table
 from benchmarks.core.trial import Trials
 from darts_tsformers.recommendation.evidence import measured
 from darts_tsformers.recommendation.facts import Facts, measure
@@ -97,10 +97,10 @@ def summary(figures: Figures) -> str:
 
 
 def beside_constant(asked: Sequence[Judged]) -> str:
-    """Tabulate the advice beside always naming the same model; say so where it comes to that."""
+    """Tabulate the advice beside always naming the same model, and say what is between them."""
     model, always = constant(one.benchmark for one in asked)
     rows = [
-        [one.benchmark, one.model, number(one.excess), one.held_out_model, number(one.held_out_excess), number(same)]
+        [one.benchmark, one.model, f"{one.excess:.3f}", one.held_out_model, f"{one.held_out_excess:.3f}", f"{same:.3f}"]
         for one, same in zip(asked, always, strict=True)
     ]
     columns = [[one.excess for one in asked], [one.held_out_excess for one in asked], always]
@@ -108,13 +108,17 @@ def beside_constant(asked: Sequence[Judged]) -> str:
         first, held_out, same = map(of, columns)
         rows.append([what, "", first, "", held_out, same])
     head = ["data set", "first choice", "times the lowest error", "without its own figures", "times the lowest error"]
-    found = table([*head, f"always {model}"], rows)
-    is_same = {one.model for one in asked} | {one.held_out_model for one in asked} == {model}
-    return f"{found}\n\nSo far the advice is {model} everywhere, no better than always naming it." if is_same else found
+    others = sum(one.held_out_model != model for one in asked)
+    gain = 1 - statistics.geometric_mean(columns[1]) / statistics.geometric_mean(always)
+    said = (
+        f"Without a data set's own figures the advice is another than {model} for {others} of {len(asked)}; beside "
+        f"always naming it that makes errors {abs(gain):.1%} {'smaller' if gain >= 0 else 'larger'} in the mean."
+    )
+    return "\n\n".join([table([*head, f"always {model}"], rows), said])
 
 
 def _mean(excess: Sequence[float]) -> str:
-    return number(statistics.geometric_mean(excess))
+    return f"{statistics.geometric_mean(excess):.3f}"
 
 
 def _near(excess: Sequence[float]) -> str:
@@ -122,12 +126,14 @@ def _near(excess: Sequence[float]) -> str:
 
 
 NOTE = (
-    "The lowest error is that of all models measured, DLinear, NLinear and naive forecasts among them. Without its own "
-    "figures a data set is as good as new. The last column takes no advice: it is the one model that comes off best if "
-    "it is named for all, and what advice has to beat. Look-backs differ, as published: PatchTST, DLinear and NLinear "
-    "look back on 336 steps of ETT and weather and on 104 of illness, the others on 96 and 36; on exchange rates and "
-    "prices all look back equally far. A data set is judged once it has figures of all that can be recommended and of "
-    "what is simpler."
+    "The lowest error is that of all models measured, DLinear, NLinear and naive forecasts among them. With its own "
+    "figures the advice looks up what is then judged: the columns without them are the test, though the rules were "
+    "written when all these were known, and some are alike (the two of ETTh, the three of prices). The last column "
+    "takes no advice: it is the one model that comes off best if it is named for all, and what advice has to beat. "
+    "Look-backs differ, as published: PatchTST, DLinear and NLinear look back on 336 steps of ETT and weather and on "
+    "104 of illness, the others on 96 and 36; on exchange rates and prices all look back equally far. On ETTm1, "
+    "weather and prices some models were trained on every window and others on one in three to eight, as their tables "
+    "say. A data set is judged once it has figures of all that can be recommended and of what is simpler."
 )
 BENCHMARKS = [
     Trials(
@@ -135,8 +141,8 @@ BENCHMARKS = [
         title="The model that is recommended, and the best",
         cases={task.name: partial(facts, task) for task in TASKS},
         goals=[
-            Goal("First choice within 5 % of the lowest error, share of the data sets", share_near("excess"),
-                 at_least=2 / 3),
+            Goal("First choice within 5 % of the lowest error, its figures known, share of the data sets",
+                 share_near("excess"), at_least=2 / 3),
             Goal("The same without a data set's own figures", share_near("held_out_excess"), at_least=2 / 3),
         ],
         summary=summary,

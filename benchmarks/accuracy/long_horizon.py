@@ -32,7 +32,7 @@ def trial(task: Task, name: str, seed: int) -> dict[str, Any]:
     calendar = encoders(*task.calendar) if model in READS_CALENDAR else {}
     arguments = {**task.training, **calendar, **task.own.get(model, {}), **variant.arguments}
     made = MODELS[model](task.longer if model in LONGER else task.lookback, task.horizon, seed, **arguments)
-    stride = variant.stride or (1 if model in task.whole else task.stride)
+    stride = 1 if model in task.whole else task.stride
     trained = train(made, seen, stride, future, by_component=by_component)
     dropped = task.patchtst_batch if model == "PatchTST" else 32
     found = scores(forecasts(made, seen, future, by_component=by_component), actual(given, task.horizon), dropped)
@@ -60,11 +60,17 @@ def goals(task: Task, bounds: dict[str, float]) -> list[Goal]:
             mean_of(model, one.what),
             at_most=1.05 * one.mse,
             why=partial(told, task.why.get(model, "")),
-            remark=seeds_of(model, len(SEEDS)),
+            remark=partial(known_of, task, model),
         )
         for model, one in TABLES.get(task.name, {}).items()
         if model in MODELS
     ]
+
+
+def known_of(task: Task, model: str, figures: Figures) -> str:
+    """Say what has to be known of a figure beside a published one."""
+    knows_more = "knows more than the published one" if task.has_future else ""
+    return ", ".join(filter(None, [seeds_of(model, len(SEEDS))(figures), knows_more]))
 
 
 def told(why: str, figures: Figures) -> str:
@@ -97,7 +103,7 @@ def note(task: Task, models: list[str]) -> str:
         said.append(GAPS.format(share=task.hidden))
     if set(BY_COMPONENT) & set(models):
         said.append(LINEAR)
-    return " ".join(filter(None, [*said, NORMS, CHOSEN, task.chosen]))
+    return " ".join(filter(None, [*said, NORMS, CALENDAR.format(parts=", ".join(task.calendar)), CHOSEN, task.chosen]))
 
 
 PRICES = (
@@ -119,7 +125,11 @@ NORMS = (
     "Autoformer, FEDformer, LogSparse and TFT normalise each window unless said otherwise, which their papers do not; "
     "Informer does where it is named so."
 )
-CHOSEN = "Rates and sizes are chosen by the validation loss, which stands in the table where every seed kept it."
+CHOSEN = (
+    "Rates and sizes are chosen by the validation loss, which stands in the table where every seed kept it; what was "
+    "tried beside them is stored only where the table has it."
+)
+CALENDAR = "Informer, LogSparse, Autoformer, FEDformer and TFT see the calendar ({parts}), the others do not."
 BOUNDS = {"ETTh1 96": {"PatchTST": 0.385, "iTransformer": 0.395, "FEDformer": 0.41, "Autoformer": 0.48}}
 BENCHMARKS = [
     *(trials(task, list(MODELS), BOUNDS.get(task.name, {})) for task in TASKS),

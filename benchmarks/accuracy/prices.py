@@ -17,8 +17,8 @@ from darts.utils.likelihood_models.torch import QuantileRegression
 from benchmarks.accuracy.models import trained_by
 from benchmarks.accuracy.protocol import trainer
 from benchmarks.core import data
-from benchmarks.core.figures import mean_of, seeds_of
-from benchmarks.core.goals import Goal
+from benchmarks.core.figures import by_model, mean_of, seeds_of
+from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.trial import Trials
 from darts_tsformers import TemporalFusionTransformerModel
 from darts_tsformers.layers.recording import recording
@@ -134,6 +134,12 @@ def trial(seed: int) -> dict[str, Any]:
     }
 
 
+def least_of_a_driver(figures: Figures) -> float | None:
+    """Return the least that a driver counts, as a multiple of the most that noise does, of any seed."""
+    found = by_model(figures).get("TFT")
+    return min(one["least of a driver / most of noise, over the horizon"] for one in found) if found else None
+
+
 SEEDS = (1, 2, 3)
 REMARK = seeds_of("TFT", len(SEEDS))
 BENCHMARKS = [
@@ -147,9 +153,10 @@ BENCHMARKS = [
                      mean_of("TFT", f"share of last {season} hours"), at_most=0.75, remark=REMARK)
                 for season in SEASONS
             ),
-            Goal("Prices, least importance of a driver / most of noise, over the horizon",
-                 mean_of("TFT", "least of a driver / most of noise, over the horizon"), at_least=1, remark=REMARK),
+            Goal("Prices, least importance of a driver / most of noise, over the horizon, in the worst seed",
+                 least_of_a_driver, at_least=1, remark=REMARK),
         ],
-        note="Look-back 168 hours, horizon 24, three columns of noise among the covariates.",
+        note="Look-back 168 hours, horizon 24, three columns of noise among the covariates. The error is the mean "
+        "absolute one of the median, on the standardised scale; what is repeated knows neither load nor wind.",
     )
 ]  # fmt: skip

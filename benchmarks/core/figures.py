@@ -56,6 +56,21 @@ def ratio(what: str, case: str, other: str, **size: int) -> Callable[[Figures], 
     return read
 
 
+def overlap(case: str, other: str, **size: int) -> Callable[[Figures], str]:
+    """Return what says whether turns of two cases overlap in time, so that a rerun could turn them round."""
+
+    def said(figures: Figures) -> str:
+        for point in figures.get("points", []):
+            if size.items() <= point["size"].items():
+                clock = "wall" if point.get("clock") == "wall" else "processor"
+                ours, theirs = (point["cases"].get(name, {}).get(clock) for name in (case, other))
+                if ours and theirs and ours["max"] >= theirs["min"] and theirs["max"] >= ours["min"]:
+                    return "their turns overlap"
+        return ""
+
+    return said
+
+
 def exponent(
     what: str, case: str, along: str = "length", start: int | None = None, end: int | None = None
 ) -> Callable[[Figures], float | None]:

@@ -28,6 +28,16 @@ SIZES = (
     "plain Adam, where fit has a fused one for ours."
 )
 
+WRITTEN_HERE = (
+    "What is called published, or the reference way, is written here after papers and public code, and has to agree "
+    "with ours before it is timed; it is not the authors' files."
+)
+LARGE_TENSORS = (
+    "From 32 MiB on the C library gives the memory of a tensor back to the system and takes it anew, page by page, at "
+    "every step"
+)
+"""Why times grow faster at the end of the longest look-backs."""
+
 
 def placed(build: Callable[..., nn.Module], *args: Any) -> Any:
     """Build a module on the processor, as Darts does, and take it to the default device."""

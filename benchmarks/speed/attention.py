@@ -16,6 +16,7 @@ from benchmarks.core.figures import exponent, ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed, Step
 from benchmarks.speed._gates import Gate, agree, same
+from benchmarks.speed._steps import LARGE_TENSORS, WRITTEN_HERE
 from darts_tsformers.attention._naive import full_attention, log_sparse_pattern
 from darts_tsformers.attention.log_sparse import LogSparseAttention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention, measure
@@ -145,8 +146,8 @@ CHECKS: dict[str, Gate] = {
 }
 OUTGROWN = (
     "At 32,768 steps the queries, keys and values of one head are 2 MiB each, as much as the cache next to the core: "
-    "each distance is a pass over them. Tensors are also above the 32 MiB up to which the C library keeps memory: "
-    "where it keeps all, a step there took 0.84 of the time in a trial"
+    f"each distance is a pass over them. Besides, whole tensors have 32 MiB there. {LARGE_TENSORS}: where it keeps "
+    "all, that took 0.84 of the time in a trial whose figures are not stored"
 )
 BY_MEMORY = (
     "Both wait for memory more than for products, so the share depends on the processor: on an AMD EPYC, where exact "
@@ -171,6 +172,6 @@ BENCHMARKS = [
             Goal("LogSparse, exponent of time", exponent("time", "log_sparse, causal"), at_most=1.15, why=OUTGROWN),
             Goal("LogSparse, exponent of memory", exponent("memory", "log_sparse, causal"), at_most=1.15),
         ],
-        note=f"Batch {BATCH}, {HEADS} heads of width {WIDTH}, factor {FACTOR}.",
+        note=f"Batch {BATCH}, {HEADS} heads of width {WIDTH}, factor {FACTOR}. {WRITTEN_HERE}",
     )
 ]  # fmt: skip

@@ -35,6 +35,7 @@ from benchmarks.speed._steps import (
     TARGETS,
     WIDTH,
     WIDTH_FF,
+    WRITTEN_HERE,
     at_4096,
     training_step,
 )
@@ -345,6 +346,7 @@ BENCHMARKS = [
                 for what in ("time", "memory")
             ),
         ],
-        note=f"{SIZES} Delays {FACTOR} ln L, {MODES} modes, averages over {AVERAGE}, mixture of {MIXTURE}.",
+        note=f"{SIZES} Delays {FACTOR} ln L, {MODES} modes, averages over {AVERAGE}, mixture of {MIXTURE}. "
+        f"{WRITTEN_HERE}",
     )
 ]

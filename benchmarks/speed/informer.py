@@ -29,6 +29,7 @@ from benchmarks.speed._steps import (
     TARGETS,
     WIDTH,
     WIDTH_FF,
+    WRITTEN_HERE,
     at_4096,
     products_alone,
     training_step,
@@ -206,6 +207,6 @@ BENCHMARKS = [
             Goal("Informer, exponent of time", exponent("time", "Informer"), at_most=1.15),
             Goal("Informer, exponent of memory", exponent("memory", "Informer"), at_most=1.15),
         ],
-        note=f"{SIZES} Factor {FACTOR}.",
+        note=f"{SIZES} Factor {FACTOR}. {WRITTEN_HERE}",
     )
 ]

@@ -21,7 +21,7 @@ from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from benchmarks.core.figures import ratio
+from benchmarks.core.figures import overlap, ratio
 from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Size, Speed, Step
 from benchmarks.speed._darts import quiet, trained_briefly
@@ -92,7 +92,14 @@ class DartsModule(Trainable):
         return self.module(PLModuleInput(past_target=past, future_target=future, stage=stage)).prediction[..., 0]
 
 
-class HuggingFace(Trainable):
+class OfTransformers(Trainable):
+    """A module of transformers, whose trainer fuses Adam unless told otherwise."""
+
+    def optimizer(self) -> Optimizer:
+        return torch.optim.Adam(self.parameters(), fused=True)
+
+
+class HuggingFace(OfTransformers):
     """A probabilistic encoder-decoder of transformers, whose loss is its own and which forecasts step by step."""
 
     def __init__(self, model: nn.Module, lags: int) -> None:
@@ -214,7 +221,7 @@ def hf_patchtst(sizes: Sizes) -> Trainable:
     width = {"d_model": sizes.d_model, "ffn_dim": sizes.d_ff, "num_attention_heads": HEADS, "num_hidden_layers": 2}
     patches = {"patch_length": 16, "patch_stride": 8, "pre_norm": False, "pooling_type": None, "ff_dropout": DROPOUT}
 
-    class Forecaster(Trainable):
+    class Forecaster(OfTransformers):
         def __init__(self) -> None:
             super().__init__()
             self.model = PatchTSTForPrediction(PatchTSTConfig(**lengths, **width, **patches))
@@ -306,8 +313,8 @@ SIZES: list[Size] = [
 ]
 
 
-FUSED = ["PatchTST", "PatchTST, plain", "iTransformer"]
-"""Where peers are close: there a good part of what is between us can be the optimiser's."""
+FUSED = ["PatchTST", "iTransformer"]
+"""Where peers that step with a plain Adam are close: a good part of what is between us can be the optimiser's."""
 
 
 def cases(family: str, step: Callable[..., Step]) -> dict[str, Callable[..., Step]]:
@@ -324,7 +331,6 @@ FASTER = {("PatchTST", "neuralforecast", "training step"), ("iTransformer", "neu
 """Where the aim is to take no more than 0.8 of a peer's time; elsewhere it is not to take more."""
 
 
-OVERLAPPING = "The turns of the two overlap: they differ by no more than the turns of one do"
 PRODUCTS = (
     "Both make the same matrix products; what they are of our step is in the table of what a step is spent on, also at "
     "width 512: only the rest can be faster"
@@ -332,7 +338,6 @@ PRODUCTS = (
 WHY = {
     ("PatchTST", "training step"): PRODUCTS,
     ("PatchTST, plain", "training step"): PRODUCTS,
-    ("PatchTST, plain", "inference"): OVERLAPPING,
 }
 FOLDED = f"neuralforecast's model forecasts one target: Darts folds the {TARGETS} into {TARGETS} times the windows."
 ONE_BY_ONE = (
@@ -350,16 +355,24 @@ UNEQUAL = {
 }
 """What a reader must know of each family."""
 OPTIMIZERS = (
-    "Each steps with the Adam that its fit configures, which is fused in ours on a processor, and plain in the others"
+    "Each steps with the Adam that its users have: fused in ours, as fit has it on a processor, and in transformers', "
+    "as its trainer has it; plain in neuralforecast's and Darts'"
 )
-
-
-EQUAL = f"{TARGETS} targets, horizon {HORIZON}, {HEADS} heads, d_ff 4 d_model, 2 encoder layers, 1 decoder layer."
+EQUAL = f"{TARGETS} targets, horizon {HORIZON}, {HEADS} heads."
+LAYERS = "d_ff 4 d_model, 2 encoder layers"
+MADE_OF = {
+    "TFT": "1 recurrent layer.",
+    **dict.fromkeys(["PatchTST", "PatchTST, plain", "iTransformer"], f"{LAYERS}."),
+}
+"""Layers of a family, where they are not those of an encoder and a decoder."""
 
 
 def note(family: str, what: str) -> str:
     fused = ": 'fused Adam' is a peer with ours." if family in FUSED else "."
-    return " ".join([EQUAL, *UNEQUAL.get(family, []), *([OPTIMIZERS + fused] if what == "training step" else [])])
+    layers = MADE_OF.get(family, f"{LAYERS}, 1 decoder layer.")
+    return " ".join(
+        [EQUAL, layers, *UNEQUAL.get(family, []), *([OPTIMIZERS + fused] if what == "training step" else [])]
+    )
 
 
 def checks(family: str) -> dict[str, Gate]:
@@ -375,7 +388,7 @@ def goals(family: str, what: str, step: Callable[..., Step]) -> list[Goal]:
     return [
         Goal(f"{family}, {what}: ours / {peer} at {', '.join(f'{name} {value}' for name, value in size.items())}",
              ratio("time", "ours", peer, **size), at_most=0.8 if (family, peer, what) in FASTER else 1.0,
-             why=WHY.get((family, what), ""))
+             why=WHY.get((family, what), ""), remark=overlap("ours", peer, **size))
         for peer in cases(family, step)
         if peer != "ours" and family != "others"
         for size in SIZES

@@ -16,7 +16,7 @@ from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.speed import Size, Speed, Step
 from benchmarks.speed._darts import quiet, trained_briefly
 from benchmarks.speed._gates import MODELS, agree, by_model, each
-from benchmarks.speed._steps import placed, train
+from benchmarks.speed._steps import LARGE_TENSORS, placed, train
 from benchmarks.speed.peers import DROPOUT, HEADS, HORIZON, MODES, TARGETS, DartsModule
 from darts_tsformers import (
     AutoformerModel,
@@ -69,9 +69,8 @@ def over_lengths(batch: int, *lengths: int) -> list[Size]:
 
 
 ALLOCATOR = (
-    "A tensor of more than 32 MiB the C library gives back to the system and takes anew, page by page, at every step. "
-    "The longer the look-back, the more tensors are that large: those of feed-forward layers first. The table of the "
-    "allocator says how steps grow where it keeps them"
+    f"{LARGE_TENSORS}. The longer the look-back, the more tensors are that large: those of feed-forward layers first. "
+    "The table of the allocator says how steps grow where it keeps them"
 )
 SCALED = "PatchTST, patches scaled"
 
@@ -113,7 +112,7 @@ BENCHMARKS = [
         seconds=60,
         gigabytes=16,
         goals=[
-            Goal(f"{name}, exponent of {what}", exponent(what, name), at_most=1.15, why=ALLOCATOR)
+            Goal(f"{name} over look-backs, exponent of {what}", exponent(what, name), at_most=1.15, why=ALLOCATOR)
             for name in SUBQUADRATIC
             for what in ("time", "memory")
         ]
@@ -169,7 +168,7 @@ BENCHMARKS = [
         seconds=60,
         gigabytes=16,
         goals=[
-            Goal(f"{name}, exponent of {what} over components",
+            Goal(f"{name}, exponent of {what} over components, from 100 on",
                  exponent(what, name, along="targets", start=100), at_most=most)
             for name, most in {"iTransformer": 2.0, "PatchTST": 1.1}.items()
             for what in ("time", "memory")
