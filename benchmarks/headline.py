@@ -81,15 +81,12 @@ def median_speed_up(results: Results, *, same_optimiser: bool = False) -> float 
 def products_of_steps(results: Results) -> str:
     """Say why the median is not more: what part of our steps both sides have to take."""
     profiled = by_profile(results.get("profile", {}))
-    parts = [
-        f"{part:.0%} of {name}'s step" for name in ("iTransformer", "PatchTST", "Informer", "TFT")
-        if (part := profiled.get(name)) is not None
-    ]  # fmt: skip
-    said = f", which alone are {', '.join(parts)} at width 64" if parts else ""
+    near = [name for name in MODELS if (share := of_fastest_peer(name, "step", results)) is not None and share > 0.5]
+    parts = [f"{profiled[name]:.0%} of {name}'s" for name in near if name in profiled]
     return (
-        "Only FEDformer's peer is several times slower, for it folds the targets into the batch and loops over "
-        f"frequencies. The fastest of the others make the same matrix products as ours{said}: only the rest can be "
-        "faster. The models are profiled below"
+        f"The fastest peers of {', '.join(near)} take less than twice our time. They make much the same matrix "
+        f"products, and those alone are {', '.join(parts)} step at width 64: only the rest can be faster. All are "
+        "profiled below"
     )
 
 
@@ -138,80 +135,92 @@ def _of_other(what: str, label: str, results: Results) -> float | None:
 
 
 def _said(results: Results) -> str:
-    said = [_of_speed(results), FOLDED, _of_optimisers(results), _of_growth(results), _of_errors(results)]
-    if environment_of(results.get("patchtst_step", {})).get("device") == "cpu":
-        said.append("No GPU was at hand: `python -m benchmarks run --device cuda` would measure there.")
+    steps = results.get("patchtst_step", {})
+    on_processor = environment_of(steps).get("device") == "cpu"
+    said = [_of_speed(results), FOLDED, _of_optimisers(results)] if steps else []
+    said += [_of_growth(results)] if results.get("scaling_length") else []
+    said += [_of_errors(results)] if results.get("accuracy_ETTh1_96") else []
+    said += (
+        ["No GPU was at hand: `python -m benchmarks run --device cuda` would measure there."] if on_processor else []
+    )
     return "\n".join(f"- {one}" for one in said)
 
 
 FOLDED = (
     "neuralforecast's PatchTST, Informer, Autoformer, FEDformer and TFT forecast one component: Darts' wrapper makes "
-    "seven windows of each window of seven, which is a factor of about seven by itself. transformers' Informer and "
+    "seven windows of each window of seven, which is a factor of about seven by itself, but for PatchTST, which takes "
+    "components one by one anyway. transformers' Informer and "
     "Autoformer forecast one step at a time."
 )
 
 
 def _of_speed(results: Results) -> str:
-    figures, epoch = results.get("patchtst_step", {}), results.get("fit_epoch", {})
+    figures, epoch = results["patchtst_step"], results.get("fit_epoch", {})
     where, there = environment_of(figures), environment_of(epoch)
     peers = " and ".join(f"{name} {where.get(name, '')}" for name in ("neuralforecast", "transformers", "darts"))
+    clock = "Processor time of one thread" if where.get("device") == "cpu" else "Time by the clock"
     processors = [one.get("processor", "an unknown processor") for one in (where, there)]
     elsewhere = f", on {processors[1]}, the others on {processors[0]}" if epoch and len({*processors}) > 1 else ""
     return (
-        f"Processor time of one thread; peers are those of {peers}. Steps and inference: the geometric mean over "
-        f"{len(figures.get('points', []))} sizes. The epoch: one turn of one size{elsewhere}.{_between_runs(results)}"
+        f"{clock}; peers are those of {peers}. Steps and inference: the geometric mean over {len(figures['points'])} "
+        f"sizes. The epoch: one turn of one size{elsewhere}.{_between_tables(results)}"
     )
 
 
-def _between_runs(results: Results) -> str:
-    """Say how far the same steps lie apart that were measured for several tables, at other hours."""
+def _between_tables(results: Results) -> str:
+    """Say how far the same steps lie apart that were measured for several tables, on one machine."""
     apart = [max(times) / min(times) - 1 for name in MODELS if len(times := _times_of_step(name, results)) > 1]
     if not apart:
         return ""
-    far, most = statistics.median(apart), max(apart)
     return (
-        " The same step, in several tables as measured at other hours, differs by "
-        f"{far:.0%} in the median over the models, at most by {most:.0%}."
+        " The same step, as measured for several tables at other hours and commits, differs by "
+        f"{statistics.median(apart):.0%} in the median over the models, at most by {max(apart):.0%}."
     )
 
 
 def _times_of_step(name: str, results: Results) -> list[float]:
-    """Return what a training step of ours took by each table that has it."""
+    """Return what a training step of ours took by each table that has it, of the machine of the first."""
     size = {"batch": 32, "length": 96, "d_model": 64}
-    of_all = {"precision_step": name, "compiled_step": name, "others_step": f"our {name}"}
-    tables = {f"{name.lower()}_step": "ours"} | of_all
-    found = [value(results.get(table, {}), "time", case, **size) for table, case in tables.items()]
-    profiled = results.get("profile", {}).get("cases", {}).get(name, {}).get("result", {}).get("ms a step")
-    return [time for time in (*found, profiled) if time is not None]
+    first = f"{name.lower()}_step"
+    cases = {first: "ours", "precision_step": name, "compiled_step": name, "others_step": f"our {name}"}
+    machine = environment_of(results.get(first, {})).get("processor")
+    tables = {table: results.get(table, {}) for table in cases}
+    found = [
+        value(figures, "time", cases[table], **size)
+        for table, figures in tables.items()
+        if environment_of(figures).get("processor") == machine
+    ]
+    return [time for time in found if time is not None]
 
 
 def _of_optimisers(results: Results) -> str:
     medians = [number(median_speed_up(results, same_optimiser=same), 2) for same in (False, True)]
     return (
-        f"In the median over the models our training step is {medians[0]} times as fast as the fastest peer's. Our "
-        "optimiser is fused, as `fit` has it, and transformers', as its trainer has it; neuralforecast's and Darts' "
-        f"are not. With neuralforecast's PatchTST and iTransformer fused too it is {medians[1]} times."
+        f"In the median over the models our training step is {medians[0]} times as fast as the fastest peer's. On a "
+        "processor our optimiser is fused, as `fit` has it, and transformers', as its trainer has it; neuralforecast's "
+        f"and Darts' are not. With neuralforecast's PatchTST and iTransformer fused too it is {medians[1]} times."
     )
 
 
 def _of_growth(results: Results) -> str:
-    figures = results.get("scaling_length", {})
+    figures = results["scaling_length"]
     slopes = [exponent("time", OVER_LENGTHS.get(name, name), start=STEEPER)(figures) for name in MODELS]
     known = [slope for slope in slopes if slope is not None]
     steeper = f", of time L^{min(known):.2f} to L^{max(known):.2f} from {STEEPER:,} on" if known else ""
     return (
-        f"Growth is fitted from {FROM:,} steps on{steeper}: what is constant counts less there, and large tensors are "
-        'taken anew at each step. PatchTST has ProbSparse over the patches, LogSparse is the one with `mode="direct"`.'
+        f"Growth is fitted from {FROM:,} steps on{steeper}: what is constant counts less there, and tensors outgrow "
+        'the cache and the allocator. PatchTST has ProbSparse over the patches, LogSparse `mode="direct"`.'
     )
 
 
 def _of_errors(results: Results) -> str:
-    figures = results.get("accuracy_ETTh1_96", {})
-    linear = " and ".join(f"{name} {number(mean_of(name)(figures))}" for name in ("DLinear", "NLinear"))
+    figures = results["accuracy_ETTh1_96"]
+    linear = " and ".join(f"{name} has {number(mean_of(name)(figures))}" for name in ("DLinear", "NLinear"))
     return (
         f"MSE: all test windows, {_seeds(results)}, at widths of 16 (PatchTST, which looks back on 336 steps, as "
-        "published, the others on 96) to 128. LogSparse, Autoformer, FEDformer and TFT normalise each window, which "
-        f"their papers do not, and see hour and weekday, as Informer does. Darts' {linear}."
+        "published, the others on 96) to 128; FEDformer keeps all modes, in the columns of speed 32. LogSparse, "
+        "Autoformer, FEDformer and TFT normalise each window, which their papers do not, and see hour and weekday, as "
+        f"Informer does. Darts' {linear}."
     )
 
 

@@ -24,6 +24,8 @@ from darts_tsformers.recommendation.ranking import CANDIDATES, SIMPLER, rank
 
 NEAR = 1.05
 """As a multiple of the lowest error."""
+SLIGHT = 0.0005
+"""A gain of less is none."""
 
 
 class Judged(NamedTuple):
@@ -110,9 +112,10 @@ def beside_constant(asked: Sequence[Judged]) -> str:
     head = ["data set", "first choice", "times the lowest error", "without its own figures", "times the lowest error"]
     others = sum(one.held_out_model != model for one in asked)
     gain = 1 - statistics.geometric_mean(columns[1]) / statistics.geometric_mean(always)
+    worth = f"makes errors {abs(gain):.1%} {'smaller' if gain > 0 else 'larger'} in the mean"
     said = (
         f"Without a data set's own figures the advice is another than {model} for {others} of {len(asked)}; beside "
-        f"always naming it that makes errors {abs(gain):.1%} {'smaller' if gain >= 0 else 'larger'} in the mean."
+        f"always naming it that {worth if abs(gain) >= SLIGHT else 'makes no difference'}."
     )
     return "\n\n".join([table([*head, f"always {model}"], rows), said])
 

@@ -57,7 +57,7 @@ def ratio(what: str, case: str, other: str, **size: int) -> Callable[[Figures], 
 
 
 def overlap(case: str, other: str, **size: int) -> Callable[[Figures], str]:
-    """Return what says whether turns of two cases overlap in time, so that a rerun could turn them round."""
+    """Return what says whether the times of two cases overlap, so that a rerun could turn them round."""
 
     def said(figures: Figures) -> str:
         for point in figures.get("points", []):
@@ -65,7 +65,7 @@ def overlap(case: str, other: str, **size: int) -> Callable[[Figures], str]:
                 clock = "wall" if point.get("clock") == "wall" else "processor"
                 ours, theirs = (point["cases"].get(name, {}).get(clock) for name in (case, other))
                 if ours and theirs and ours["max"] >= theirs["min"] and theirs["max"] >= ours["min"]:
-                    return "their turns overlap"
+                    return "their times overlap"
         return ""
 
     return said

@@ -146,8 +146,8 @@ CHECKS: dict[str, Gate] = {
 }
 OUTGROWN = (
     "At 32,768 steps the queries, keys and values of one head are 2 MiB each, as much as the cache next to the core: "
-    f"each distance is a pass over them. Besides, whole tensors have 32 MiB there. {LARGE_TENSORS}: where it keeps "
-    "all, that took 0.84 of the time in a trial whose figures are not stored"
+    f"each distance is a pass over them. Besides, whole tensors have 32 MiB there. {LARGE_TENSORS}. Where "
+    "it keeps all, a step took 0.84 of the time in a trial whose figures are not stored"
 )
 BY_MEMORY = (
     "Both wait for memory more than for products, so the share depends on the processor: on an AMD EPYC, where exact "

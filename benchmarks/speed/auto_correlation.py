@@ -71,8 +71,8 @@ def forward_and_backward(mechanism: Mechanism, *, length: int, heads_first: int 
 
 
 ALLOCATOR = (
-    f"At 32,768 steps inputs and outputs have 32 MiB each. {LARGE_TENSORS}: where it keeps all, that took 0.75 of the "
-    "time in a trial whose figures are not stored"
+    f"At 32,768 steps inputs and outputs have 32 MiB each. {LARGE_TENSORS}. Where it keeps all, a step took 0.75 "
+    "of the time in a trial whose figures are not stored"
 )
 MECHANISMS: dict[str, Mechanism] = {
     "ours": case_ours,

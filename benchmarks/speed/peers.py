@@ -343,12 +343,13 @@ FOLDED = f"neuralforecast's model forecasts one target: Darts folds the {TARGETS
 ONE_BY_ONE = (
     f"transformers' has the loss of a Student's t, and forecasts the {HORIZON} steps one by one, along one path."
 )
+FEW_MODES = f"Both keep {MODES} modes; by default both would keep 64."
 HALF = "Decoders start from half the look-back."
 UNEQUAL = {
     "Informer": [FOLDED, HALF],
     "Informer, label of 1": [ONE_BY_ONE, "Its decoder starts from nothing, ours from one step of the past."],
     "Autoformer": [FOLDED, ONE_BY_ONE, HALF],
-    "FEDformer": [FOLDED, HALF, "neuralforecast's takes no other number of heads than 8."],
+    "FEDformer": [FOLDED, HALF, "neuralforecast's takes no other number of heads than 8.", FEW_MODES],
     "PatchTST": [FOLDED],
     "TFT": [FOLDED, "It embeds a variable in d_model numbers, ours and Darts' in 8."],
     "others": ["TSMixerModel and TiDEModel have the hidden size d_model and are else as Darts has them."],

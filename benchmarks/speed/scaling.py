@@ -99,7 +99,10 @@ CHECKS = by_model(CASES) | {
     "PatchTST, ProbSparse over patches": partial(each, MODELS["PatchTST"], partial(agree, "ProbSparse")),
 }
 KEPT = ["Informer", "LogSparse, direct", "FEDformer", "PatchTST, ProbSparse over patches"]
-NOTE = f"d_model {WIDTH}, {HEADS} heads, horizon {HORIZON}. All step with plain Adam, where fit has a fused one."
+NOTE = (
+    f"d_model {WIDTH}, {HEADS} heads, horizon {HORIZON}. All step with plain Adam, where fit has a fused one. "
+    f"FEDformer keeps {MODES} modes."
+)
 SUBQUADRATIC = ["iTransformer", "Informer", "LogSparse, direct", "Autoformer", "FEDformer"]
 BENCHMARKS = [
     Speed(

@@ -42,7 +42,7 @@ class _Multiwavelet(nn.Module, ABC):
         require_at_least(0, n_coarse_levels=n_coarse_levels)
         self.length = length
         self.order = order
-        self.n_modes = n_modes
+        self.n_modes = min(n_modes, _finest(length) // 2 + 1)
         self.n_levels = max(0, length.bit_length() - 1 - n_coarse_levels)
         n_features = n_channels * order
         self.project_in = nn.ModuleList(nn.Linear(d_model, n_features) for _ in range(n_inputs))
@@ -124,7 +124,8 @@ class MultiwaveletBlock(_Multiwavelet):
     n_channels, order
         Channels ``c`` and coefficients ``k``; the paper's sizes are 128 and 8.
     n_modes
-        Modes of the operators; shorter levels have fewer, and use the first matrices.
+        Modes of the operators, at most those of the finest level; shorter levels have fewer, and use the first
+        matrices.
     n_coarse_levels
         Levels left out at the coarse end. A series is halved :math:`\lfloor \log_2 N \rfloor` times less this many, as
         the attribute ``n_levels`` says. By default, one of fewer than 16 steps never is, and ``T`` is all there is.
@@ -173,7 +174,7 @@ class MultiwaveletBlock(_Multiwavelet):
         )
         if self.n_levels:  # weights that nothing uses would stop data-parallel training
             self.detail_from_detail, self.detail_from_smooth, self.smooth_from_detail = (
-                ModeWeights(1, n_modes, n_channels * order) for _ in range(3)
+                ModeWeights(1, self.n_modes, n_channels * order) for _ in range(3)
             )
         self.coarsest = nn.Linear(order, order)
 
@@ -295,6 +296,11 @@ class MultiwaveletAttention(_Multiwavelet):
         length = signals[0].shape[1]
         scale = score_scale(self.order, length, length) if self.scale_scores else 1.0
         return attend(*(fourier.transform(x) for x in signals), activation=self.activation, scale=scale)
+
+
+def _finest(length: int) -> int:
+    """Return the steps of the finest level: half of a length that is filled up to a power of two."""
+    return 2 ** (length - 1).bit_length() // 2
 
 
 def _lowest_modes(x: Float[Tensor, "B n c k"], n_modes: int) -> PartialFourier:

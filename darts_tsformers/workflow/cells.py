@@ -145,7 +145,7 @@ def numbers(cells: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     """
     columns = np.empty((len(cells), len(names)), dtype=np.float64)
     for position, name in enumerate(names):
-        said = cells[name].str.lower().replace(_TRUTH)
+        said = cells[name].str.strip().str.lower().replace(_TRUTH)
         values = pd.to_numeric(said, errors="coerce").to_numpy(dtype=np.float64)
         bad = np.flatnonzero(cells[name].notna().to_numpy() & ~np.isfinite(values))
         if len(bad):

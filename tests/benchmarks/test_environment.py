@@ -62,7 +62,7 @@ def test_benchmarks_of_one_place_are_named_together_with_their_days_and_commits(
         "other": {"points": [measured("2026-01-01", processor="New", commit="a")]},
     }
     assert where(found).splitlines() == [
-        "- race, other: cores 2, processor New; measured 2026-01-01 to 2026-01-03; at commit b+ and a.",
+        "- race (at b+), other (at a): cores 2, processor New; measured 2026-01-01 to 2026-01-03.",
         "- trials: cores 2, processor Old; measured 2026-01-01 to 2026-01-02.",
     ]
 

@@ -25,10 +25,46 @@ def test_a_peer_with_our_optimiser_is_not_what_users_have():
     results = {"tft_step": {"points": [point(96, ours=2) | {"cases": point(96, ours=2, a=4)["cases"] | {
         "a, fused Adam": {"processor": {"median": 1}}}}]}}  # fmt: skip
     assert headline.of_fastest_peer("TFT", "step", results) == pytest.approx(0.5)
+    assert headline.of_fastest_peer("TFT", "step", results, same_optimiser=True) == 2
+    assert headline.median_speed_up(results) == pytest.approx(2)
+    assert headline.median_speed_up(results, same_optimiser=True) == pytest.approx(0.5)
+
+
+def test_a_column_of_another_machine_is_said_to_be():
+    at = {name: {"environment": {"processor": name}} for name in ("New", "Old")}
+    steps = {"patchtst_step": {"points": [point(96, ours=2, a=4) | at["New"]]}}
+    elsewhere = headline.headline(steps | {"fit_epoch": {"points": [point(96) | at["Old"]]}})
+    assert "The epoch: one turn of one size, on Old, the others on New." in elsewhere
+    there = headline.headline(steps | {"fit_epoch": {"points": [point(96) | at["New"]]}})
+    assert "The epoch: one turn of one size." in there
+
+
+def test_the_headline_says_how_far_tables_differ():
+    def sized(**cases):
+        size = {"batch": 32, "length": 96, "d_model": 64}
+        return {"points": [point(96, **cases) | {"size": size}]}
+
+    alone = {"tft_step": sized(ours=10), "patchtst_step": sized(ours=10)}
+    assert "differs by" not in headline.headline(alone)
+    twice = headline.headline(alone | {"precision_step": sized(TFT=11, PatchTST=13)})
+    assert "differs by 20% in the median over the models, at most by 30%." in twice
+    elsewhere = sized(TFT=11)
+    elsewhere["points"][0]["environment"] = {"processor": "Old"}
+    assert "differs by" not in headline.headline(alone | {"precision_step": elsewhere})
+
+
+def test_the_reason_for_the_median_names_peers_that_are_near():
+    profiled = {
+        "cases": {"TFT": {"result": {"ms a step": 12.5, "ms of its products": 5}}, "Informer": {"over": "time"}}
+    }
+    results = {"tft_step": {"points": [point(96, ours=3, a=4)]}, "profile": profiled}
+    far = {"fedformer_step": {"points": [point(96, ours=1, a=9)]}}
+    assert "peers of TFT take less" in headline.products_of_steps(results | far)
+    assert "those alone are 40% of TFT's step" in headline.products_of_steps(results | far)
 
 
 @pytest.mark.parametrize(
-    ("seeds", "said"), [((1, 1), "one seed."), ((3, 3), "mean over 3 seeds."), ((1, 3), "mean over 1 to 3 seeds.")]
+    ("seeds", "said"), [((1, 1), "one seed,"), ((3, 3), "mean over 3 seeds,"), ((1, 3), "mean over 1 to 3 seeds,")]
 )
 def test_the_headline_says_how_many_seeds_there_are(seeds, said):
     results = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.core.figures import exponent, mean_of, of_case, ratio, seeds_of
+from benchmarks.core.figures import exponent, mean_of, of_case, overlap, ratio, seeds_of
 from benchmarks.core.goals import Goal
 from benchmarks.core.report import write
 from benchmarks.core.speed import Speed
@@ -59,6 +59,16 @@ def test_the_report_says_what_was_missed_and_why(tmp_path):
     assert "greedy at length 30: more than 2 GB; wrong at length 3, 30: KeyError: 'no such thing'." in text
     assert "What to know." in text
     assert "Below: [Race](#race)." in text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"), [((1.2, 3), "their times overlap"), ((0.2, 0.9), ""), ((1.6, 3), ""), (None, "")]
+)
+def test_turns_that_overlap_are_told(theirs, said):
+    cases = {"ours": {"processor": {"min": 1, "max": 1.5}}}
+    if theirs:
+        cases["peer"] = {"processor": dict(zip(("min", "max"), theirs, strict=True))}
+    assert overlap("ours", "peer", length=3)({"points": [point({}, length=2), point(cases, length=3)]}) == said
 
 
 def test_each_blank_has_its_reason_once(tmp_path):

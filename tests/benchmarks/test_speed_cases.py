@@ -12,7 +12,7 @@ from benchmarks.accuracy import protocol
 from benchmarks.core.products import all_of
 from benchmarks.core.speed import Speed
 from benchmarks.registry import BENCHMARKS
-from benchmarks.speed import _gates, peers, precision, scaling, users_path
+from benchmarks.speed import _gates, peers, precision, scaling, tft, users_path
 from benchmarks.speed._darts import trainer
 from benchmarks.speed._steps import products_alone
 from darts_tsformers.attention import AutoCorrelation, LogSparseAttention, ProbSparseAttention
@@ -129,16 +129,44 @@ def test_fit_loads_data_on_the_processor_and_trains_on_the_default_device():
     assert trainer()["pl_trainer_kwargs"]["accelerator"] == protocol.trainer()["accelerator"] == "cpu"
 
 
-def test_peers_are_trained_with_our_optimiser_too():
+def test_peers_with_a_plain_optimiser_are_trained_with_ours_too():
     fused = {name: [case for case in one.cases if case.endswith(", fused Adam")] for name, one in SPEEDS.items()}
     assert {name: cases for name, cases in fused.items() if cases} == {
         "patchtst_step": ["neuralforecast, fused Adam"],
-        "patchtst_plain_step": ["transformers, fused Adam"],
         "itransformer_step": ["neuralforecast, fused Adam"],
     }
     for name, cases in fused.items():
         goals = [goal for goal in SPEEDS[name].goals if goal.what.split(" at ")[0].endswith("fused Adam")]
         assert [goal.at_most for goal in goals] == [1.0] * len(cases) * len(SPEEDS[name].sizes)
+
+
+def test_peers_of_transformers_step_as_its_trainer_does():
+    class Scale(peers.OfTransformers):
+        def __init__(self):
+            super().__init__()
+            self.factor = torch.nn.Parameter(torch.ones(()))
+
+    assert issubclass(peers.HuggingFace, peers.OfTransformers)
+    assert Scale().optimizer().param_groups[0]["fused"] is True
+
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [("TFT", "1 recurrent layer."), ("iTransformer", "2 encoder layers."), ("Autoformer", "1 decoder layer.")],
+)
+def test_a_note_says_what_a_family_is_made_of(family, said):
+    assert said in peers.note(family, "inference")
+    assert peers.note(family, "inference").count("layer") == said.count("layer") + ("decoder" in said)
+
+
+def test_why_a_goal_of_tft_is_missed_is_read_off_what_was_measured():
+    cases = {"TFT, its matrix products": 3, "Darts": 10}
+    timed = {name: {"processor": {"median": time}} for name, time in cases.items()}
+    figures = {"points": [{"size": {"length": 168, "width": 8}, "clock": "processor", "cases": timed}]}
+    assert tft.products_of_ours(figures, length=168, width=8).endswith(
+        "our matrix products alone take 0.30 of its time"
+    )
+    assert "products" not in tft.products_of_ours(figures, length=2048, width=8)
 
 
 def test_a_peer_has_its_own_optimiser_unless_asked_otherwise(monkeypatch):

@@ -287,3 +287,11 @@ def test_every_parameter_is_used(build, length):
     block, inputs = scattered(build, length, n_coarse_levels=3), qkv(2, 2, length, length, 3)
     block(*inputs).sum().backward()
     assert all(parameter.grad is not None for parameter in block.parameters())
+
+
+@pytest.mark.parametrize("length", [16, 23, 41])
+def test_a_block_has_no_more_modes_than_its_finest_level(length):
+    block, inputs = scattered(MultiwaveletBlock, length, n_modes=64), qkv(2, 2, length, length, 3)
+    block(*inputs).square().sum().backward()
+    assert block.detail_from_detail.real.grad.abs().amax(dim=(0, 2, 3)).min() > 0
+    assert block.n_modes == {16: 5, 23: 9, 41: 17}[length]

@@ -33,7 +33,7 @@ def test_the_only_numeric_column_without_a_role_is_the_target(write):
 
 
 def test_true_and_false_are_1_and_0_but_no_target_unless_named(write):
-    said = ["True", "FALSE", "", "true", "0", "false", "1"]
+    said = ["True", "FALSE", "", "true ", "0", "false", "1"]
     path = write("day,sales,open\n" + "".join(f"2024-01-0{d},{d},{cell}\n" for d, cell in enumerate(said, 1)))
     values = [1, 0, np.nan, 1, 0, 0, 1]
     np.testing.assert_array_equal(read_table(path, past_covariates="open").past_covariates.values().ravel(), values)
