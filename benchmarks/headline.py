@@ -149,8 +149,7 @@ def _said(results: Results) -> str:
 FOLDED = (
     "neuralforecast's PatchTST, Informer, Autoformer, FEDformer and TFT forecast one component: Darts' wrapper makes "
     "seven windows of each window of seven, which is a factor of about seven by itself, but for PatchTST, which takes "
-    "components one by one anyway. transformers' Informer and "
-    "Autoformer forecast one step at a time."
+    "components one by one anyway. transformers' Informer and Autoformer forecast one step at a time."
 )
 
 
@@ -178,18 +177,14 @@ def _between_tables(results: Results) -> str:
     )
 
 
-def _times_of_step(name: str, results: Results) -> list[float]:
+def _times_of_step(model: str, results: Results) -> list[float]:
     """Return what a training step of ours took by each table that has it, of the machine of the first."""
     size = {"batch": 32, "length": 96, "d_model": 64}
-    first = f"{name.lower()}_step"
-    cases = {first: "ours", "precision_step": name, "compiled_step": name, "others_step": f"our {name}"}
-    machine = environment_of(results.get(first, {})).get("processor")
-    tables = {table: results.get(table, {}) for table in cases}
-    found = [
-        value(figures, "time", cases[table], **size)
-        for table, figures in tables.items()
-        if environment_of(figures).get("processor") == machine
-    ]
+    first = f"{model.lower()}_step"
+    cases = {first: "ours", "precision_step": model, "compiled_step": model, "others_step": f"our {model}"}
+    processors = {name: environment_of(results.get(name, {})).get("processor") for name in cases}
+    there = [name for name, processor in processors.items() if processor == processors[first]]
+    found = [value(results.get(name, {}), "time", cases[name], **size) for name in there]
     return [time for time in found if time is not None]
 
 
