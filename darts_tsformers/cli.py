@@ -18,6 +18,8 @@ PROGRAM = "darts-tsformers"
 MODELS = ("patchtst", "itransformer", "informer", "log_sparse", "autoformer", "fedformer", "tft")
 """Those of :mod:`darts_tsformers.workflow.settings`, without the seconds that importing it takes."""
 
+IN_UTC = "found several UTC offsets: times are taken in UTC, and those of the forecast are too"
+
 _LONGEST_QUOTE = 60
 
 
@@ -144,8 +146,9 @@ def _forecast(arguments: argparse.Namespace) -> None:
         past_covariates=arguments.past_covariates,
         future_covariates=arguments.future_covariates,
     )
-    if table.gaps and not arguments.quiet:
-        print(table.gaps, file=sys.stderr)
+    if not arguments.quiet:
+        for said in filter(None, [table.gaps, IN_UTC if table.is_utc else ""]):
+            print(said, file=sys.stderr)
     comparison = compare(
         table,
         arguments.horizon,

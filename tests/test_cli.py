@@ -139,6 +139,20 @@ def test_the_demo_hands_a_real_series_to_the_command(monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("The picture is somewhere/forecast.png.\n")
 
 
+def test_times_turned_into_utc_are_said(tmp_path, capsys):
+    hours = pd.date_range("2024-03-29", periods=72, freq="h", tz="Europe/Berlin", name="hour")
+    pd.Series(np.sin(np.arange(72.0)), hours, name="y").to_csv(tmp_path / "hours.csv")
+    status = main([
+        "forecast", str(tmp_path / "hours.csv"), "--horizon", "2", "--epochs", "1", "--out", str(tmp_path / "out")
+    ])  # fmt: skip
+    assert status == 0
+    assert "found several UTC offsets: times are taken in UTC, and those of the forecast are" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "out" / "forecast.csv")["hour"].tolist() == [
+        "2024-03-31 23:00:00",
+        "2024-04-01 00:00:00",
+    ]
+
+
 def test_gaps_are_counted_in_one_line(tmp_path, capsys):
     frame = weekly_wave().drop(index=[30, 31])
     frame.loc[40, "sales"] = None

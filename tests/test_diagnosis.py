@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from darts import TimeSeries
+from darts.models import NaiveSeasonal
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 
 from darts_tsformers import PatchTSTModel, diagnose
@@ -62,6 +63,30 @@ def test_good_figures_have_no_findings():
 def test_each_flaw_has_its_words(changes, words):
     (finding,) = findings(**changes)
     assert all(word in finding for word in words)
+
+
+def test_no_advice_is_given_that_was_followed():
+    (advice,) = findings(mae=3.0, mae_seasonal=9)
+    (followed,) = findings(mae=3.0, mae_seasonal=9, is_normalised=True)
+    assert "use_instance_norm" in advice
+    assert followed == advice.replace("use_instance_norm=True, ", "")
+
+
+def test_shares_of_nothing_are_no_large_numbers():
+    assert replace(GOOD, mae_last_value=0.0).skill_last_value == -INF
+    assert np.isnan(replace(GOOD, mae=0.0, mae_seasonal=0.0).skill_seasonal)
+    series = TimeSeries.from_values(np.full((40, 1), 3.0, dtype=np.float32))
+    figures = diagnose(CASES[0].model().fit(series), series).figures
+    assert np.isnan(figures.variance_ratio) or figures.variance_ratio == INF
+    assert figures.is_normalised
+
+
+def test_only_a_fitted_model_of_this_package_is_diagnosed():
+    series = make_data().series
+    with pytest.raises(ValueError, match=r"PatchTSTModel\(\.\.\.\) must be fitted first"):
+        diagnose(PatchTSTModel(24, 6), series)
+    with pytest.raises(TypeError, match=r"model=NaiveSeasonal\(\.\.\.\) must be a forecaster of darts_tsformers"):
+        diagnose(NaiveSeasonal(3).fit(series), series)
 
 
 def test_unknown_losses_say_nothing():

@@ -114,8 +114,12 @@ class AutoCorrelation(Attention):
         Raises
         ------
         ValueError
-            If ``causal``: a delay that goes round the end would bring the future to the past.
+            If ``causal``: a delay that goes round the end would bring the future to the past. If samples or heads
+            differ in number, or the steps of keys and values.
         """
+        if v.shape[:-1] != k.shape[:-1] or k.shape[:2] != q.shape[:2]:
+            shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in {"q": q, "k": k, "v": v}.items())
+            raise ValueError(f"{shapes} must have the same samples and heads, and k and v the same steps")
         found = self._find(q, k, causal=causal)
         values = self._fitted(v, q.shape[-2]).to(found.weights.dtype)
         out: Tensor = DelayedSum.apply(values, found.weights, found.ahead, found.back)  # type: ignore[no-untyped-call]

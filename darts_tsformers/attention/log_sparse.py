@@ -1,6 +1,7 @@
 """LogSparse attention: each step sees its past at distances that double."""
 
 import math
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -78,10 +79,10 @@ class LogSparseAttention(Attention):
         super().__init__()
         if pattern not in PATTERNS:
             raise ValueError(f"pattern={pattern!r} must be one of {list(PATTERNS)}")
-        if sub_length is not None and sub_length < 2:
-            raise ValueError(f"sub_length={sub_length} must be at least 2")
+        if sub_length is not None and (not isinstance(sub_length, Integral) or int(sub_length) < 2):
+            raise ValueError(f"sub_length={sub_length!r} must be None or an integer of at least 2")
         self.pattern = pattern
-        self.sub_length = sub_length
+        self.sub_length = None if sub_length is None else int(sub_length)
 
     def forward(
         self,

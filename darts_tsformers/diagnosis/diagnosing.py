@@ -11,6 +11,7 @@ from darts_tsformers.diagnosis.measuring import measure
 from darts_tsformers.diagnosis.rules import RULES
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
+from darts_tsformers.models._fitted import require_fitted
 
 N_SAMPLES = 101
 
@@ -84,9 +85,11 @@ def diagnose(
 
     Raises
     ------
+    TypeError
+        If ``model`` is not a model of this package.
     ValueError
-        If the series or covariates are anything else than one ``TimeSeries`` each, if the series is too short for one
-        window, or ``n_windows`` below 1.
+        If it is not fitted, if the series or covariates are anything else than one ``TimeSeries`` each, if the series
+        is too short for one window, or ``n_windows`` below 1.
 
     Examples
     --------
@@ -106,6 +109,7 @@ def diagnose(
     require_at_least(1, n_windows=n_windows)
     _check_one(TimeSeries, series=series)
     _check_one(TimeSeries | None, past_covariates=past_covariates, future_covariates=future_covariates)
+    require_fitted(model)
     lookback, horizon = model.min_input_chunk_length, model.output_chunk_length
     first = lookback + model.output_chunk_shift
     n_possible = len(series) - first - horizon + 1
@@ -144,5 +148,4 @@ def _check_one(kind: type | UnionType, **given: object) -> None:
 
 def _has_lost_weights(model: TSFormerModel) -> bool:
     """Return whether weights are NaN or infinite; torch draws no samples of what they forecast."""
-    weights = () if model.model is None else model.model.parameters()
-    return not all(weight.isfinite().all() for weight in weights)
+    return not all(weight.isfinite().all() for weight in model.model.parameters())

@@ -1,9 +1,7 @@
 """What is measured of a model on a series."""
 
 from dataclasses import dataclass
-from math import isfinite
-
-import numpy as np
+from math import inf, isfinite, nan
 
 DEAD_SPREAD = 1e-6
 TINY_SPREAD = 1e-2  # its square is ten times what the normalisation adds to the variance
@@ -37,6 +35,8 @@ class Figures:
         small that the normalisation hardly sees it.
     season
         Steps of the seasonal period used.
+    is_normalised
+        Whether each window is normalised, as by ``use_instance_norm``.
 
     Examples
     --------
@@ -65,6 +65,7 @@ class Figures:
     dead_share: float
     tiny_share: float
     season: int
+    is_normalised: bool = False
 
     @property
     def overfit(self) -> float:
@@ -82,15 +83,22 @@ class Figures:
     @property
     def skill_last_value(self) -> float:
         """One minus the error over that of the last value; above 0 is better than naive."""
-        return 1 - self.mae / max(self.mae_last_value, np.finfo(float).tiny)
+        return 1 - share(self.mae, self.mae_last_value)
 
     @property
     def skill_seasonal(self) -> float:
         """One minus the error over that of the last season; above 0 is better than naive."""
-        return 1 - self.mae / max(self.mae_seasonal, np.finfo(float).tiny)
+        return 1 - share(self.mae, self.mae_seasonal)
 
     def _rise(self, before: float | None, now: float | None) -> float:
         if before is None or now is None or not isfinite(now - before):
             return 0.0
         has_share = not self.is_log_likelihood and min(before, now) > 0
         return (now - before) / (before if has_share else 1)
+
+
+def share(part: float, whole: float) -> float:
+    """Return a part over what it is of: infinite if that is nothing, NaN if both are."""
+    if whole == 0:
+        return inf if part > 0 else nan
+    return part / whole

@@ -4,9 +4,11 @@ import numpy as np
 from darts import TimeSeries
 from darts.utils.likelihood_models.torch import QuantileRegression
 
-from darts_tsformers.diagnosis.figures import DEAD_SPREAD, TINY_SPREAD, Figures
+from darts_tsformers.diagnosis.figures import DEAD_SPREAD, TINY_SPREAD, Figures, share
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.seasonality import seasonal_period
+
+NORMS = ("use_instance_norm", "use_reversible_instance_norm")
 
 
 def measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries]) -> Figures:
@@ -40,6 +42,7 @@ def measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries
         dead_share=float((np.nanmax(_filled(past), axis=1) - np.nanmin(_filled(past), axis=1) < DEAD_SPREAD).mean()),
         tiny_share=float(((spread < TINY_SPREAD) & (spread >= DEAD_SPREAD)).mean()),
         season=season,
+        is_normalised=any(bool(model.model_params.get(name, False)) for name in NORMS),
     )
 
 
@@ -87,7 +90,7 @@ def _variance_ratio(predicted: np.ndarray, actual: np.ndarray) -> float:
         predicted, actual = predicted.swapaxes(0, 1), actual.swapaxes(0, 1)
     seen = ~np.isnan(actual)
     came = _squares(actual, seen) if seen.any() else np.nan
-    return float(_squares(predicted, seen) / max(came, np.finfo(float).tiny))
+    return share(_squares(predicted, seen), came)
 
 
 def _squares(values: np.ndarray, seen: np.ndarray) -> float:

@@ -53,7 +53,8 @@ RULES = (
         lambda f: f.skill_last_value <= 0,
         lambda f: (
             f"No better than repeating the last value (MAE {f.mae:.4g} against {f.mae_last_value:.4g}). Try more "
-            "epochs, use_instance_norm=True, a smaller model; or the series is close to a random walk."
+            f"epochs, {'' if f.is_normalised else 'use_instance_norm=True, '}a smaller model; or the "
+            "series is close to a random walk."
         ),
     ),
     Rule(

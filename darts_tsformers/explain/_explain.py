@@ -9,13 +9,13 @@ from darts import TimeSeries
 
 from darts_tsformers.attention import Attention
 from darts_tsformers.explain.capture import Capture, windows_of_passes
-from darts_tsformers.explain.checks import require_fitted
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.labelled import Labels, variable_names
 from darts_tsformers.explain.windows import Origin
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.recording import KINDS
 from darts_tsformers.models import TSFormerModel
+from darts_tsformers.models._fitted import require_fitted
 from darts_tsformers.models._likelihoods import n_levels
 from darts_tsformers.models._windows import given_or_kept
 
@@ -95,6 +95,7 @@ def explain(
     PatchTSTModel, 1 window of 1 series: attention of 3 layers.
     """
     n = _checked(model, n, stride, kinds, batch_size, max_windows)
+    kept = given_or_kept(model, series)
     given: dict[str, Any] = {
         "series": series,
         "past_covariates": past_covariates,
@@ -105,7 +106,7 @@ def explain(
     if start is None and stride is None:
         forecast = partial(model.predict, n, **given, batch_size=batch_size, random_state=0)
     else:
-        given["series"] = given_or_kept(model, series)
+        given["series"] = kept
         given |= {name: [given[name]] for name in _SERIES if isinstance(given[name], TimeSeries)}
         forecast = partial(
             model.historical_forecasts,
@@ -155,7 +156,10 @@ def _explanation(model: TSFormerModel, n: int, capture: Capture, forecasts: Any)
         origins.append(Origin(series, last_seen, one.freq, shown))
     arrays = capture.arrays()
     if not arrays:
-        raise ValueError(f"{type(model).__name__} records nothing of the kinds asked for; without kinds= all are")
+        raise ValueError(
+            f"{type(model).__name__} records nothing of what was asked for: without kinds= all is, unless its "
+            "mechanism returns no weights when it is asked for them"
+        )
     names = variable_names(model.trainer.predict_dataloaders.dataset)
     labels = Labels(model.model.forecaster.network, origins, names)
     parts = {

@@ -10,7 +10,6 @@ import xarray as xr
 from darts import TimeSeries
 from torch import nn
 
-from darts_tsformers.explain.checks import require_fitted
 from darts_tsformers.explain.exchange import PARTS, Exchanged, Variable, random_partners, variables
 from darts_tsformers.explain.labelled import variable_names
 from darts_tsformers.explain.measured import Reliance
@@ -18,6 +17,7 @@ from darts_tsformers.explain.windows import Origin, window_coordinates
 from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.models._datasets import ObservedInferenceDataset
+from darts_tsformers.models._fitted import require_fitted
 from darts_tsformers.models._likelihoods import expected_value
 from darts_tsformers.models._windows import forecast_windows
 

@@ -1,6 +1,7 @@
 """An explanation in words."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 import pandas as pd
@@ -157,8 +158,8 @@ def reliance_summary(r: Reliance) -> str:
     for component in components[:_N_NAMED]:
         top = r.ranking(component=component).head(_N_NAMED)
         named = ", ".join(
-            f"{name} {change:.3g} ({_percent(share)})"
-            for name, change, share in zip(_labels(top), top["change"], top["relative_change"], strict=True)
+            f"{name} {change:.3g}" + ("" if math.isnan(share) else f" ({_percent(share)})")
+            for name, change, share in zip(_labels(r, top), top["change"], top["relative_change"], strict=True)
         )
         lines.append(f"{component} rests on {named}.{_growth(r, component)}")
     if len(components) > _N_NAMED:
@@ -172,7 +173,9 @@ def _growth(r: Reliance, component: str) -> str:
         return ""
     ranking = r.ranking(component=component).sort_values("error_growth", ascending=False, kind="stable")
     top = ranking[ranking["error_growth"] > 0].head(_N_NAMED)
-    named = ", ".join(f"{name} {growth:+.3g}" for name, growth in zip(_labels(top), top["error_growth"], strict=True))
+    named = ", ".join(
+        f"{name} {growth:+.3g}" for name, growth in zip(_labels(r, top), top["error_growth"], strict=True)
+    )
     return f" Its mean absolute error, {error:.3g}, grows {f'by {named}' if named else 'with none of them'}."
 
 
@@ -182,7 +185,7 @@ def _horizon(r: Reliance) -> Iterator[str]:
     named = ", ".join(
         f"{name} {_percent(before)} and {_percent(after)}"
         for name, before, after in zip(
-            both["variable"], both["relative_change_of_past"], both["relative_change"], strict=True
+            _labels(r, both), both["relative_change_of_past"], both["relative_change"], strict=True
         )
     )
     if named:
@@ -191,14 +194,22 @@ def _horizon(r: Reliance) -> Iterator[str]:
 
 def _hardly_used(r: Reliance) -> Iterator[str]:
     ranking = r.ranking()
-    unused = _labels(ranking[ranking["relative_change"] < _HARDLY])
+    unused = _labels(r, ranking[ranking["relative_change"] < _HARDLY])
     if unused:
         more = f" and {len(unused) - _N_NAMED} more" if len(unused) > _N_NAMED else ""
         yield f"Hardly used, below {_HARDLY:.0%}: {', '.join(unused[:_N_NAMED])}{more}."
 
 
-def _labels(rows: pd.DataFrame) -> list[str]:
-    return [f"the past of {row.variable}" if row.kind == "target" else str(row.variable) for row in rows.itertuples()]
+def _labels(r: Reliance, rows: pd.DataFrame) -> list[str]:
+    """Name the variables, with their kind where several have one name."""
+    n_of_name = Counter(r.data["variable"].to_numpy().tolist())
+
+    def label(name: str, kind: str) -> str:
+        if kind == "target":
+            return f"the past of {name}"
+        return name if n_of_name[name] == 1 else f"the {kind} covariate {name}"
+
+    return [label(*of) for of in zip(rows["variable"], rows["kind"], strict=True)]
 
 
 def _count(n: int, noun: str) -> str:

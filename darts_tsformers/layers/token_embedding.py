@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.layers.convolution import TokenConvolution
 from darts_tsformers.layers.covariates import zero_linear
 from darts_tsformers.layers.dropout import Dropout
@@ -46,6 +47,7 @@ class TokenEmbedding(nn.Module):
         position: bool = True,
     ) -> None:
         super().__init__()
+        require_at_least(1, d_model=d_model)
         self.values = TokenConvolution(n_values, d_model, padding_mode=padding_mode)
         nn.init.kaiming_normal_(self.values.linear.weight, mode="fan_in", nonlinearity="leaky_relu")
         self.position = SinusoidalPosition(d_model) if position else None

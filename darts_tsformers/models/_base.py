@@ -36,6 +36,7 @@ from darts_tsformers.models._series import (
     check_statics,
     check_widths,
     resolve_categories,
+    static_names,
     with_statics_in_order,
 )
 from darts_tsformers.models._stored import StoredModel
@@ -105,9 +106,9 @@ class TSFormerModel(StoredModel, ABC):
         add_safe_globals([cls])
 
     def __init__(self) -> None:
-        params = python_values(self.model_params)
-        super().__init__(**self._extract_torch_model_params(**params))
-        self._model_params |= params
+        super().__init__(**self._extract_torch_model_params(**python_values(self.model_params)))
+        self._model_params |= python_values(self._model_params)  # Darts' copies: training changes what it was given
+        params = self.model_params
         self._network_params = plain(
             {k: v for k, v in params.items() if k in inspect.signature(self.network_class).parameters}
         )
@@ -188,6 +189,12 @@ class TSFormerModel(StoredModel, ABC):
             self._static_names = None
         return super().fit(series, *args, **kwargs)
 
+    def fit_from_dataset(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> "TSFormerModel":
+        """Train on a data set; see Darts' documentation. Static covariates have the names of its first series."""
+        if self.model is None:
+            self._static_names = static_names(getattr(train_dataset, "series", None))
+        return super().fit_from_dataset(train_dataset, *args, **kwargs)
+
     def _checked(self, series: Sequence[TimeSeries]) -> Sequence[TimeSeries]:
         """Put static covariates in the order of training, and refuse what no batch can be made of."""
         check_widths(series)
@@ -235,8 +242,8 @@ class TSFormerModel(StoredModel, ABC):
         max_samples_per_ts: int | None,
         stride: int = 1,
     ) -> TorchTrainingDataset:
-        if self._static_names is None and series[0].static_covariates is not None:
-            self._static_names = list(series[0].static_covariates.columns)
+        if self._static_names is None:
+            self._static_names = static_names(series)
         check_observed(series)
         warn_of_late(series, past_covariates=past_covariates, future_covariates=future_covariates)
         series, past_covariates, future_covariates = self._aligned(series, past_covariates, future_covariates)

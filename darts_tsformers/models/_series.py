@@ -48,6 +48,11 @@ def check_statics(series: Sequence[TimeSeries]) -> None:
             raise ValueError(f"series {i} has infinite static covariates; what is not known has to be NaN")
 
 
+def static_names(series: Sequence[TimeSeries] | None) -> list[str] | None:
+    """Return the names of the first series' static covariates; None if it has none, or there are no series."""
+    return None if not series or series[0].static_covariates is None else list(series[0].static_covariates.columns)
+
+
 def with_statics_in_order(series: Sequence[TimeSeries], names: Sequence[str]) -> list[TimeSeries]:
     """Put the static covariates of each series in the order of training.
 

@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike, build_attention
-from darts_tsformers.layers.checks import require_at_least, require_flag, require_probability
+from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of, require_probability
 from darts_tsformers.layers.covariates import ALL_KINDS
 from darts_tsformers.layers.decoder import DecoderLayer
 from darts_tsformers.layers.distilling import Distilling
 from darts_tsformers.layers.encoder import EncoderLayer
 from darts_tsformers.layers.layout import Layout, TimeAxis, horizon, look_back
+from darts_tsformers.layers.norm import NORMS
 from darts_tsformers.layers.token_embedding import TokenEmbedding
 from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import Network
@@ -116,6 +117,7 @@ class Informer(Network, name="informer"):
         require_at_least(1, d_ff=d_ff, n_decoder_layers=n_decoder_layers)
         require_probability(dropout=dropout)
         require_flag(distil=distil, mix=mix)
+        require_one_of(NORMS, distil_norm=distil_norm)
         self.label_length = sizes.label_length(label_length)
 
         def embedding(n_values: int) -> TokenEmbedding:
@@ -149,6 +151,8 @@ class Informer(Network, name="informer"):
                 nn.LayerNorm(d_model),
             )
 
+        if replica_layers is not None and not (isinstance(replica_layers, Sequence) and len(replica_layers)):
+            raise ValueError(f"replica_layers={replica_layers!r} must be None or the layers of each encoder, as (2, 1)")
         depths = [n_encoder_layers] if replica_layers is None else list(replica_layers)
         for depth in depths:
             require_at_least(1, **{"n_encoder_layers" if replica_layers is None else "replica_layers": depth})

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_probability
+from darts_tsformers.layers.checks import require_at_least, require_probability
 from darts_tsformers.layers.covariates import ALL_KINDS, zero_linear
 from darts_tsformers.layers.encoder import Encoder
 from darts_tsformers.layers.layout import Layout, VariableAxis
@@ -82,6 +82,7 @@ class ITransformer(Network, name="itransformer"):
         attention: AttentionLike = "full",
     ) -> None:
         super().__init__(sizes)
+        require_at_least(1, d_model=d_model)
         require_probability(dropout=dropout)
         self.embedding = nn.Linear(sizes.input_length, d_model)
         self.past_type = nn.Parameter(torch.zeros(d_model)) if sizes.n_past else None

@@ -106,7 +106,7 @@ def _read(path: Path, **options: Any) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig", **options)
     except pd.errors.EmptyDataError:
-        raise DataError(f"{path} is empty: it needs a header and rows") from None
+        raise DataError(f"{path} is empty, or its first line is: it needs a header and rows") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a CSV file: its bytes are not UTF-8 text; save it as UTF-8") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:

@@ -41,6 +41,8 @@ class Table:
         Last time at which each future covariate is known, where that is later than the series above says.
     n_empty_cells, n_missing_rows
         Gaps found up to the last target: cells without a value, and steps without a row.
+    is_utc
+        Whether the times of the file, whose UTC offsets differ, were turned into UTC.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Table:
     known_until: Mapping[str, Time] = field(default_factory=dict)
     n_empty_cells: int = 0
     n_missing_rows: int = 0
+    is_utc: bool = False
 
     @property
     def gaps(self) -> str:
@@ -154,6 +157,7 @@ def read_table(
         known_until={name: axis.times[n - 1] for name, n in n_rows.items()},
         n_empty_cells=n_empty,
         n_missing_rows=n_missing_rows,
+        is_utc=axis.is_utc,
     )
 
 

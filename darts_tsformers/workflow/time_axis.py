@@ -19,6 +19,7 @@ _MAX_SEGMENTS = 200
 _LARGEST_STEP = 2**62
 _LARGEST_EXACT_FLOAT = 2**53
 
+_OFFSET = r"\s*(?:[+-]\d{2}:?\d{2}|Z)$"
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[+-]\d{2}:?\d{2})?"
 _MONTH = r"[^\W\d]{3,}"
 _YEAR = rf"\d{{4}}|\d{{1,2}}[-/. ]+(?:\d{{1,2}}|{_MONTH})[-/., ]+\d{{2}}|{_MONTH}[-/. ]+\d{{1,2}}[-/., ]+\d{{2}}"
@@ -54,10 +55,13 @@ class TimeAxis:
         One entry a step, with a frequency.
     steps
         For each row of the file its step, increasing; steps without a row were left out of the file.
+    is_utc
+        Whether times were turned into UTC.
     """
 
     times: pd.DatetimeIndex | pd.RangeIndex
     steps: NDArray[np.int64]
+    is_utc: bool = False
 
     @property
     def n_missing(self) -> int:
@@ -76,7 +80,7 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> T
 
     Whole numbers are steps (a RangeIndex), unless they are dates such as ``20240131``; all else is read as dates, month
     first where ``1/2/2024`` leaves a choice, unless the axis is regular only with the day first. One UTC offset in all
-    cells is dropped; several are turned into UTC.
+    cells is dropped, and so are several where all times are of one time of day; else several are turned into UTC.
 
     Parameters
     ----------
@@ -107,7 +111,10 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> T
         raise DataError(f"{len(cells)} rows are too few to tell a frequency: at least 3 are needed")
     times = _parse(cells, name)
     _require_order(cells, name, times)
+    is_utc = False
     if isinstance(times, pd.DatetimeIndex):
+        is_utc = times.tz is not None
+        times = times.tz_localize(None)
         grid: pd.DatetimeIndex | pd.RangeIndex = _regular_dates(cells, name, times, freq)
     else:
         grid = _regular_steps(times, freq)
@@ -115,14 +122,14 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> T
     off = np.flatnonzero(steps < 0) if len(grid) < 2 * len(times) else np.flatnonzero(steps != np.arange(len(times)))
     if len(off):
         row = off[0]
-        before = f" after {times[row - 1]}" if row else ""
+        before = f" after '{column.iloc[row - 1]}'" if row else ""
         due = grid[min(steps[row - 1] + 1, len(grid) - 1)] if row else grid[0]
         raise DataError(
             f"irregular time stamps: '{column.iloc[row]}' at line {line(cells, row)} comes{before} where "
-            f"{due} is due at frequency {_frequency_name(grid)}; complete the rows or give another "
-            "frequency (--freq)"
+            f"{due}{' UTC' if is_utc else ''} is due at frequency {_frequency_name(grid)}; complete the rows or "
+            "give another frequency (--freq)"
         )
-    return TimeAxis(grid, steps)
+    return TimeAxis(grid, steps, is_utc)
 
 
 def _kind(column: pd.Series) -> str:
@@ -153,14 +160,23 @@ def _dates(column: pd.Series) -> pd.DatetimeIndex | None:
         day_first = _read(column, dayfirst=True)
         if day_first is not None and (month_first is None or _is_regular(day_first)):
             return day_first
-    return _read(column, utc=True) if month_first is None else month_first
+    return _of_several_offsets(column) if month_first is None else month_first
 
 
-def _read(column: pd.Series, *, dayfirst: bool = False, utc: bool = False) -> pd.DatetimeIndex | None:
+def _of_several_offsets(column: pd.Series) -> pd.DatetimeIndex | None:
+    """Read the local times where all are of one time of day, else all times in UTC, and as such."""
+    local = _read(column.str.replace(_OFFSET, "", regex=True))
+    if local is not None and (local - local.normalize()).nunique() == 1:
+        return local
+    return _read(column, in_utc=True)
+
+
+def _read(column: pd.Series, *, dayfirst: bool = False, in_utc: bool = False) -> pd.DatetimeIndex | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            return pd.DatetimeIndex(pd.to_datetime(column, dayfirst=dayfirst, utc=utc)).tz_localize(None)
+            times = pd.DatetimeIndex(pd.to_datetime(column, dayfirst=dayfirst, utc=in_utc))
+            return times if in_utc else times.tz_localize(None)
     except (ValueError, OverflowError):
         return None
 

@@ -227,6 +227,21 @@ def test_half_precision_is_kept_and_accurate(dtype):
     torch.autograd.grad(out.sum(), (q, k, v))
 
 
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("sizes", "shapes"),
+    [
+        (((4, 3, 25, 5), (4, 1, 25, 5), (4, 1, 25, 5)), "q (4, 3, 25, 5), k (4, 1, 25, 5), v (4, 1, 25, 5)"),
+        (((2, 3, 25, 5), (2, 3, 25, 5), (2, 3, 20, 5)), "q (2, 3, 25, 5), k (2, 3, 25, 5), v (2, 3, 20, 5)"),
+        (((2, 3, 25, 5), (7, 3, 25, 5), (7, 3, 25, 5)), "q (2, 3, 25, 5), k (7, 3, 25, 5), v (7, 3, 25, 5)"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(sizes, shapes):
+    message = f"{shapes} must have the same samples and heads, and k and v the same steps"
+    with pytest.raises(ValueError, match=exactly(message)):
+        AutoCorrelation()(*(torch.ones(size) for size in sizes))
+
+
 def test_autocast_changes_nothing():
     q, k, v = qkv(2, 3, 29, 29, 5, 7, dtype=torch.float32)
     plain, _ = AutoCorrelation()(q, k, v)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -251,9 +252,18 @@ def test_it_rebuilds_from_its_arguments():
     assert LogSparseAttention().config() == {"pattern": "plain", "sub_length": None}
 
 
-@pytest.mark.parametrize("sub_length", [1, 0, -3])
-def test_a_sub_length_below_two_is_refused(sub_length):
-    with pytest.raises(ValueError, match=exactly(f"sub_length={sub_length} must be at least 2")):
+@pytest.mark.usefixtures("unchecked")
+def test_a_sub_length_of_numpy_is_as_good_as_one_of_python():
+    assert LogSparseAttention("local", np.int64(5)).config() == {"pattern": "local", "sub_length": 5}
+    assert type(LogSparseAttention("local", np.int64(5)).sub_length) is int
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("sub_length", [1, 0, -3, 2.5, "5", True])
+def test_a_sub_length_that_is_no_number_of_steps_is_refused(sub_length):
+    with pytest.raises(
+        ValueError, match=exactly(f"sub_length={sub_length!r} must be None or an integer of at least 2")
+    ):
         LogSparseAttention("local", sub_length)
 
 

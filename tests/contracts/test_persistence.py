@@ -18,8 +18,10 @@ import pytest
 import torch
 from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
+from darts.utils.callbacks import TFMProgressBar
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 from darts.utils.serialization.base import UnpicklingError
+from pytorch_lightning.callbacks import EarlyStopping
 
 from darts_tsformers.attention import LogSparseAttention, ProbSparseAttention
 from darts_tsformers.models import PatchTSTModel, TSFormerModel
@@ -394,3 +396,31 @@ def test_an_unfitted_model_leaves_no_weights_of_what_it_is_saved_over(saved: Pat
         shutil.copy(f"{saved}{suffix}", tmp_path / f"a.pt{suffix}")
     ITRANSFORMER.model().save(tmp_path / "a.pt")
     assert ITRANSFORMER.model_class.load(tmp_path / "a.pt").model is None
+
+
+def stopped() -> tuple[TSFormerModel, TimeSeries]:
+    """A model that was stopped early, by a callback that remembers when."""
+    callbacks = [EarlyStopping("val_loss", patience=1, min_delta=1e9), TFMProgressBar(enable_prediction_bar=False)]
+    trainer = {"callbacks": callbacks, "enable_progress_bar": True}
+    series = make_data().series
+    model = ITRANSFORMER.model(n_epochs=9, pl_trainer_kwargs=trainer).fit(series, val_series=series)
+    assert model.epochs_trained == 2
+    return model, series
+
+
+def test_what_callbacks_remember_does_not_go_into_a_copy_or_a_file(tmp_path: Path):
+    model, series = stopped()
+    for callbacks in (
+        model.untrained_model().trainer_params["callbacks"],
+        model.model_params["pl_trainer_kwargs"]["callbacks"],
+    ):
+        assert (callbacks[0].wait_count, callbacks[0].stopped_epoch) == (0, 0)
+    model.save(tmp_path / "stopped.pt")
+    loaded = type(model).load(tmp_path / "stopped.pt")
+    assert np.array_equal(loaded.predict(H, series).values(), model.predict(H, series).values())
+
+
+def test_retraining_stops_by_what_it_sees_itself():
+    model, series = stopped()
+    again = model.untrained_model().fit(series, val_series=series)
+    assert again.epochs_trained == 2

@@ -516,7 +516,7 @@ def test_bad_arguments(arguments, message):
 def test_bad_models_and_series():
     with pytest.raises(TypeError, match=exactly("model=str(...) must be a forecaster of darts_tsformers")):
         reliance("a model")
-    with pytest.raises(ValueError, match=r"PatchTSTModel\(\.\.\.\) must be fitted before it can be explained"):
+    with pytest.raises(ValueError, match=r"PatchTSTModel\(\.\.\.\) must be fitted first"):
         reliance(CASES[0].model())
     with pytest.raises(ValueError, match="series=None must be one or several series"):
         reliance(weighing_model(two_series()))

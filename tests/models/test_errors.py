@@ -5,8 +5,9 @@ import re
 import pytest
 from darts.utils.likelihood_models.torch import DirichletLikelihood
 
-from darts_tsformers import ITransformerModel, PatchTSTModel
+from darts_tsformers import InformerModel, ITransformerModel, PatchTSTModel
 from darts_tsformers.attention import FullAttention
+from tests.contracts.cases import CASES as EVERY_MODEL
 
 COMMON = [
     ({"input_chunk_length": 0}, "input_chunk_length=0 must be an integer of at least 1"),
@@ -68,8 +69,21 @@ PATCHTST = [
         "train_variates=0.5 needs a model that is not tied to its components; it is by individual_head=True",
     ),
 ]
+WIDTHS = [-1, 0, 2.5, "64", None, True]
+INFORMER = [
+    ({"distil_norm": "group"}, "distil_norm='group' must be one of ['batch', 'layer']"),
+    ({"replica_layers": 1}, "replica_layers=1 must be None or the layers of each encoder"),
+    ({"replica_layers": ()}, "replica_layers=() must be None or the layers of each encoder"),
+    ({"replica_layers": (2, 0)}, "replica_layers=0 must be an integer of at least 1"),
+]
 CASES = [(model, *case) for model in (PatchTSTModel, ITransformerModel) for case in COMMON]
 CASES += [(PatchTSTModel, *case) for case in PATCHTST]
+CASES += [(InformerModel, *case) for case in INFORMER]
+CASES += [
+    (case.model_class, {"d_model": width}, f"d_model={width!r} must be an integer of at least ")
+    for case in EVERY_MODEL
+    for width in WIDTHS
+]
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -1,9 +1,12 @@
 """Series that no model can make anything of are refused, by name."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
+from darts.utils.data import SequentialTorchTrainingDataset
 
 from darts_tsformers import ITransformerModel
 from tests.contracts.cases import TRAINER
@@ -11,7 +14,7 @@ from tests.contracts.cases import TRAINER
 GIVEN = ["series", "past_covariates", "future_covariates"]
 
 
-def model(**arguments: bool) -> ITransformerModel:
+def model(**arguments: Any) -> ITransformerModel:
     return ITransformerModel(5, 3, d_model=8, n_heads=2, n_epochs=1, pl_trainer_kwargs=TRAINER, **arguments)
 
 
@@ -80,3 +83,13 @@ def test_static_covariates_that_are_not_used_are_not_looked_at():
     given = [with_statics(0.5, np.inf), with_statics()]
     assert len(model().fit(with_statics()).predict(3, given)) == 2
     assert len(model(use_static_covariates=False).fit(given).predict(3, given)) == 2
+
+
+def test_a_data_set_names_its_static_covariates():
+    series = with_statics(0, 1)
+    chunks = {"input_chunk_length": 5, "output_chunk_length": 3}
+    dataset = SequentialTorchTrainingDataset(series=series, **chunks, use_static_covariates=True)
+    by_dataset = model(categorical_embedding_sizes={"size": 2}, random_state=3).fit_from_dataset(dataset)
+    by_series = model(categorical_embedding_sizes={"size": 2}, random_state=3).fit(series)
+    assert np.isfinite(by_dataset.predict(3, series).values()).all()
+    assert by_dataset._categories() == by_series._categories() == [(0, 2, 2)]

@@ -82,6 +82,48 @@ def test_the_frequency_is_inferred(write, stamps, freq):
     assert len(table.target) == len(stamps)
 
 
+@pytest.mark.parametrize(
+    ("stamps", "first", "last", "is_utc"),
+    [
+        (pd.date_range("2024-03-01", periods=60, tz="Europe/Berlin"), "2024-03-01", "2024-04-29", False),
+        (
+            pd.date_range("2024-01-31 17:30", periods=24, freq="ME", tz="Europe/Berlin"),
+            "2024-01-31 17:30",
+            "2025-12-31 17:30",
+            False,
+        ),
+        (
+            pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin"),
+            "2024-03-29 23:00",
+            "2024-03-31 22:00",
+            True,
+        ),
+        (
+            pd.date_range("2024-03-20", periods=48, freq="h", tz="Europe/Berlin"),
+            "2024-03-20",
+            "2024-03-21 23:00",
+            False,
+        ),
+    ],
+    ids=["days", "months", "hours", "hours of one offset"],
+)
+def test_days_keep_their_local_time_across_summer_time(write, stamps, first, last, is_utc):
+    table = read_table(write(pd.DataFrame({"when": stamps, "y": range(len(stamps))})))
+    assert (table.target.start_time(), table.target.end_time()) == (pd.Timestamp(first), pd.Timestamp(last))
+    assert (len(table.target), table.is_utc) == (len(stamps), is_utc)
+
+
+def test_a_missing_hour_is_told_in_the_words_of_the_file(write):
+    stamps = pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin").map(lambda stamp: stamp.isoformat())
+    stamps = [*stamps[:40], stamps[40].replace(":00:00+", ":07:00+"), *stamps[41:]]
+    message = (
+        r"^irregular time stamps: '2024-03-31T17:07:00\+02:00' at line 42 comes after "
+        r"'2024-03-31T16:00:00\+02:00' where 2024-03-31 15:00:00 UTC is due at frequency h"
+    )
+    with pytest.raises(DataError, match=message):
+        read_table(write(pd.DataFrame({"when": stamps, "y": range(48)})))
+
+
 def test_a_given_frequency_goes_before_the_inferred_one(write):
     path = write(pd.DataFrame({"day": pd.date_range("2024-01-01", periods=5), "y": range(5)}))
     assert read_table(path).target.freq_str == "D"
@@ -150,7 +192,7 @@ BAD_TABLES = {
         "day;sales;weekday\n2024-01-01;1;2\n",
         "{path} separates its cells by semicolons, tabs or bars: save it with commas",
     ),
-    "empty": ("", "{path} is empty: it needs a header and rows"),
+    "empty": ("", "{path} is empty, or its first line is: it needs a header and rows"),
     "no header": (
         "2024-01-01,19.248\n2024-01-02,20.5\n2024-01-03,21.5\n",
         "{path} must begin with the names of its columns: '2024-01-01' in the first line is a date",
@@ -235,7 +277,7 @@ def test_no_numeric_column_is_refused(write):
 def test_whole_numbers_take_a_whole_step(write):
     path = write(pd.DataFrame({"step": [0, 2, 4, 7], "y": range(4)}))
     with pytest.raises(
-        DataError, match=r"^irregular time stamps: '7' at line 5 comes after 4 where 6 is due at frequency 2"
+        DataError, match=r"^irregular time stamps: '7' at line 5 comes after '4' where 6 is due at frequency 2"
     ):
         read_table(path, time="step")
     with pytest.raises(DataError, match=r"^frequency 'D' does not fit a time column of whole numbers"):
@@ -300,7 +342,7 @@ def test_a_time_stamp_off_the_axis_is_named(write):
     frame["day"] = [f"{day} 00:00" for day in frame["day"]]
     frame.loc[50, "day"] = frame.loc[50, "day"].replace("00:00", "06:00")
     message = (
-        r"^irregular time stamps: '2024-02-20 06:00' at line 52 comes after 2024-02-19 00:00:00 where "
+        r"^irregular time stamps: '2024-02-20 06:00' at line 52 comes after '2024-02-19 00:00' where "
         r"2024-02-20 00:00:00 is due at frequency D; complete the rows"
     )
     with pytest.raises(DataError, match=message):

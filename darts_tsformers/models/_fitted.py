@@ -1,8 +1,8 @@
-"""What has to be so before there is anything to explain."""
+"""What has to be so before anything can be said of a model."""
 
 from typing import Any
 
-from darts_tsformers.models import TSFormerModel
+from darts_tsformers.models._base import TSFormerModel
 
 
 def require_fitted(model: Any) -> None:
@@ -10,4 +10,4 @@ def require_fitted(model: Any) -> None:
     if not isinstance(model, TSFormerModel):
         raise TypeError(f"model={type(model).__name__}(...) must be a forecaster of darts_tsformers")
     if model.model is None:
-        raise ValueError(f"model={type(model).__name__}(...) must be fitted before it can be explained")
+        raise ValueError(f"model={type(model).__name__}(...) must be fitted first")
