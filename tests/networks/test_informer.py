@@ -107,7 +107,7 @@ def test_a_mechanism_without_a_causal_form_serves_the_encoder_alone(monkeypatch)
             "replica_layers=(1, 1, 1, 1, 1, 1) needs input_chunk_length=17 to be at least 32",
         ),
         ({"padding_mode": "zeros"}, "padding_mode='zeros' must be one of ['causal', 'circular', 'replicate']"),
-        ({"distil_norm": "rms"}, "norm='rms' must be one of ['batch', 'layer']"),
+        ({"distil_norm": "rms"}, "distil_norm='rms' must be one of ['batch', 'layer']"),
     ],
 )
 def test_bad_arguments(arguments, message):
