@@ -532,3 +532,13 @@ def test_bad_choices():
         measured.plot("y7")
     with pytest.raises(ValueError, match=exactly("top=0 must be an integer of at least 1")):
         measured.plot(top=0)
+
+
+def test_words_tell_variables_of_one_name_apart():
+    def unnamed(length: int) -> TimeSeries:
+        return TimeSeries.from_values(np.sin(np.arange(length) ** 1.3)[:, None].astype(np.float32))
+
+    given = {"past_covariates": unnamed(61), "future_covariates": unnamed(80)}
+    said = reliance(CASES[0].model().fit(unnamed(61), **given), unnamed(61), **given).summary()
+    assert all(name in said for name in ("the past of 0", "the past covariate 0", "the future covariate 0"))
+    assert "nan" not in said
