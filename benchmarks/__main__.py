@@ -131,6 +131,9 @@ def _refuse_device(device: str) -> None:
 
 def _run_one(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
     path = arguments.results / arguments.device / f"{benchmark.name}.json"
+    if benchmark.processor_only and arguments.device != "cpu":
+        print(f"{benchmark.name}: of a processor alone, left out", flush=True)
+        return
     try:
         if isinstance(benchmark, Speed):
             for point in race.run(benchmark, path, device=arguments.device, repeats=arguments.repeats):

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.accuracy.models import MODELS
 from benchmarks.accuracy.tasks import TASKS
-from benchmarks.core.figures import by_model, value
+from benchmarks.core.figures import by_model, of_case, value
 from benchmarks.core.store import load
 from darts_tsformers.recommendation.ranking import CANDIDATES, SIMPLER
 
@@ -16,14 +16,27 @@ Errors = dict[str, float]
 
 
 def collect(results: Path) -> dict[str, Any]:
-    """Return the errors of the benchmarks in which every candidate was measured, and the seconds of an epoch."""
+    """Return the errors of the benchmarks that have every candidate, the seconds of an epoch, and how steps grow."""
     found = {task.name: errors(load(results / f"{task.file}.json")) for task in TASKS}
     epoch = load(results / "fit_epoch.json")
-    milliseconds = {name: value(epoch, "time", name.removesuffix(", instance norm")) for name in CANDIDATES}
+    milliseconds = {name: value(epoch, "time", case_of(name)) for name in CANDIDATES}
+    components = load(results / "components.json")
     return {
         "errors": {name: each for name, each in found.items() if each.keys() >= CANDIDATES.keys() | SIMPLER.keys()},
         "seconds": {name: round(time / 1e3, 1) for name, time in milliseconds.items() if time is not None},
+        "steps": {name: steps(components, case_of(name)) for name in CANDIDATES},
     }
+
+
+def case_of(candidate: str) -> str:
+    """Return what a candidate is called among the cases of speed."""
+    return candidate.removesuffix(", instance norm")
+
+
+def steps(figures: dict[str, Any], case: str) -> dict[str, float]:
+    """Return the milliseconds of a step by the number of components, as far as it was measured."""
+    found = {str(point["size"]["targets"]): of_case(point, "time", case) for point in figures.get("points", [])}
+    return {targets: round(time, 2) for targets, time in found.items() if time is not None}
 
 
 def errors(figures: dict[str, Any]) -> Errors:

@@ -141,7 +141,9 @@ def _said(results: Results) -> str:
     said += [_of_growth(results)] if results.get("scaling_length") else []
     said += [_of_errors(results)] if results.get("accuracy_ETTh1_96") else []
     said += (
-        ["No GPU was at hand: `python -m benchmarks run --device cuda` would measure there."] if on_processor else []
+        ["No GPU was at hand, so `python -m benchmarks run --device cuda`, which is to measure there, was never tried."]
+        if on_processor
+        else []
     )
     return "\n".join(f"- {one}" for one in said)
 
@@ -167,21 +169,24 @@ def _of_speed(results: Results) -> str:
 
 
 def _between_tables(results: Results) -> str:
-    """Say how far the same steps lie apart that were measured for several tables, on one machine."""
-    apart = [max(times) / min(times) - 1 for name in MODELS if len(times := _times_of_step(name, results)) > 1]
-    if not apart:
-        return ""
-    return (
-        " The same step, as measured for several tables at other hours and commits, differs by "
-        f"{statistics.median(apart):.0%} in the median over the models, at most by {max(apart):.0%}."
-    )
+    """Say how far the same steps and inferences lie apart that were measured for several tables, on one machine."""
+    said = ""
+    for what, words in {"step": "training step", "inference": "inference"}.items():
+        times = [_times_by_table(name, what, results) for name in MODELS]
+        if apart := [max(each) / min(each) - 1 for each in times if len(each) > 1]:
+            said += (
+                f" The same {words}, as measured for several tables at other hours and commits, differs by "
+                f"{statistics.median(apart):.0%} in the median over the models, at most by {max(apart):.0%}."
+            )
+    return said
 
 
-def _times_of_step(model: str, results: Results) -> list[float]:
-    """Return what a training step of ours took by each table that has it, of the machine of the first."""
+def _times_by_table(model: str, what: str, results: Results) -> list[float]:
+    """Return what a step or an inference of ours took by each table that has it, of the machine of the first."""
     size = {"batch": 32, "length": 96, "d_model": 64}
-    first = f"{model.lower()}_step"
-    cases = {first: "ours", "precision_step": model, "compiled_step": model, "others_step": f"our {model}"}
+    first = f"{model.lower()}_{what}"
+    cases = {first: "ours", f"others_{what}": f"our {model}"}
+    cases |= dict.fromkeys([f"precision_{what}", f"compiled_{what}"], model)
     processors = {name: environment_of(results.get(name, {})).get("processor") for name in cases}
     there = [name for name, processor in processors.items() if processor == processors[first]]
     found = [value(results.get(name, {}), "time", cases[name], **size) for name in there]

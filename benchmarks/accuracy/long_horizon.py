@@ -69,8 +69,19 @@ def goals(task: Task, bounds: dict[str, float]) -> list[Goal]:
 
 def known_of(task: Task, model: str, figures: Figures) -> str:
     """Say what has to be known of a figure beside a published one."""
-    knows_more = "knows more than the published one" if task.has_future else ""
-    return ", ".join(filter(None, [seeds_of(model, len(SEEDS))(figures), knows_more]))
+    lookback = TABLES[task.name][model].lookback
+    said = {
+        seeds_of(model, len(SEEDS))(figures): True,
+        "knows more than the published one": task.has_future,
+        "normalises each window, as the published one does not": model in NORMALISED,
+        f"the published one looks back on {lookback}": any(
+            result["lookback"] != lookback for result in by_model(figures).get(model, [])
+        ),
+    }
+    return ", ".join(words for words, holds in said.items() if words and holds)
+
+
+NORMALISED = ("LogSparse", "Autoformer", "FEDformer", "TFT")
 
 
 def told(why: str, figures: Figures) -> str:
@@ -98,7 +109,7 @@ def trials(task: Task, models: list[str], bounds: dict[str, float]) -> Trials:
 
 def note(task: Task, models: list[str]) -> str:
     """Say how the figures came about, as far as it differs from table to table."""
-    said = [PRICES if task.has_future else "All components are forecast from all.", PROTOCOL]
+    said = [PRICES if task.has_future else COMPONENTS, PROTOCOL]
     if task.hidden:
         said.append(GAPS.format(share=task.hidden))
     if set(BY_COMPONENT) & set(models):
@@ -110,10 +121,11 @@ PRICES = (
     "The price alone is forecast; the two columns beside it are known over the horizon, as they are a day ahead. The "
     "published models saw them up to the present only: to be better than those is no merit of ours."
 )
+COMPONENTS = "All components are forecast: by PatchTST each from itself, by the others from all unless said otherwise."
 PROTOCOL = (
     "Errors on the standardised scale, means over the seeds, over all test windows. Most papers leave out the last "
-    "windows, which do not fill a batch: the column of published windows leaves out the same. The spread is that from "
-    "the best seed to the worst."
+    "windows, which do not fill a batch: the column of published windows leaves out the same, and is of all where the "
+    "paper named beside it leaves out none. The spread is that from the best seed to the worst."
 )
 GAPS = (
     "{share:.0%} of the values are hidden, in training and in what is forecast from; errors are against all that came. "

@@ -177,12 +177,14 @@ TO_REFERENCES = Trials(
     name="slice_references",
     title="What every change has to pass: differences to other implementations",
     cases={prefix: partial(to_reference, prefix) for prefix in REFERENCES},
+    processor_only=True,
     note="Under their weights: the largest element of the difference, as a share of the largest; single precision.",
 )
 TO_DEFINITIONS = Trials(
     name="slice_definitions",
     title="What every change has to pass: differences to definitions",
     cases={name: partial(to_definition, make) for name, make in DEFINITIONS.items()},
+    processor_only=True,
     note="Of output and gradients, as a share of the largest element of each, double precision.",
 )
 HELD = [

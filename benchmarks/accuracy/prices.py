@@ -17,6 +17,7 @@ from darts.utils.likelihood_models.torch import QuantileRegression
 from benchmarks.accuracy.models import trained_by
 from benchmarks.accuracy.protocol import trainer
 from benchmarks.core import data
+from benchmarks.core.device import on_processor
 from benchmarks.core.figures import by_model, mean_of, seeds_of
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.trial import Trials
@@ -64,28 +65,30 @@ def fit(given: data.DataSet, seed: int) -> TemporalFusionTransformerModel:
         **trained_by(2e-3, 0.6, batch=64, epochs=6),
     )
     price, known = series(given, PRICE), series(given, *KNOWN, *NOISE)
-    return model.fit(
-        price[: given.train],
-        future_covariates=known,
-        val_series=price[given.train - LOOKBACK : given.validation],
-        val_future_covariates=known,
-        stride=5,
-        verbose=False,
-    )
+    with on_processor():
+        return model.fit(
+            price[: given.train],
+            future_covariates=known,
+            val_series=price[given.train - LOOKBACK : given.validation],
+            val_future_covariates=known,
+            stride=5,
+            verbose=False,
+        )
 
 
 def median_error(model: TemporalFusionTransformerModel, given: data.DataSet) -> tuple[int, float]:
     """Return how many test windows there are, and the mean absolute error of the median over them."""
-    found = model.historical_forecasts(
-        series(given, PRICE)[given.validation - LOOKBACK :],
-        future_covariates=series(given, *KNOWN, *NOISE),
-        forecast_horizon=HORIZON,
-        stride=1,
-        retrain=False,
-        last_points_only=False,
-        predict_likelihood_parameters=True,
-        verbose=False,
-    )
+    with on_processor():
+        found = model.historical_forecasts(
+            series(given, PRICE)[given.validation - LOOKBACK :],
+            future_covariates=series(given, *KNOWN, *NOISE),
+            forecast_horizon=HORIZON,
+            stride=1,
+            retrain=False,
+            last_points_only=False,
+            predict_likelihood_parameters=True,
+            verbose=False,
+        )
     median = np.stack([forecast.values()[:, QUANTILES.index(0.5)] for forecast in found])
     price = given.frame[PRICE].to_numpy()[given.validation :]
     return len(median), float(np.abs(median - np.lib.stride_tricks.sliding_window_view(price, HORIZON)).mean())
@@ -98,7 +101,7 @@ def importance(model: TemporalFusionTransformerModel, given: data.DataSet) -> di
     weights: dict[str, list[torch.Tensor]] = {"past": [], "future": []}
     price, known = series(given, PRICE), series(given, *KNOWN, *NOISE)
     for now in range(given.validation, len(given.frame) - HORIZON, 7 * HORIZON):
-        with recording("variables") as record:
+        with on_processor(), recording("variables") as record:
             model.predict(
                 HORIZON,
                 price[now - LOOKBACK : now],

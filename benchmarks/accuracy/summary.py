@@ -18,12 +18,14 @@ def beside_published(published: Mapping[str, Published], figures: Figures) -> st
     rows = []
     for model, results in by_model(figures).items():
         errors = [result["mse"] for result in results]
-        means = [statistics.mean(result[what] for result in results) for what in ("mae", "mse, published windows")]
+        one = published.get(model)
+        beside = one.what if one else "mse, published windows"
+        means = [statistics.mean(result[what] for result in results) for what in ("mae", beside)]
         row = [model, str(len(results)), str(results[0]["lookback"]), _share(results[0].get("stride"))]
         losses = [result.get("validation loss") for result in results]
         row += [number(None if None in losses else statistics.mean(losses)), number(statistics.mean(errors))]
         row += [number(max(errors) - min(errors)) if len(errors) > 1 else "–", *map(number, means)]
-        rows.append(row + _published(published.get(model)))
+        rows.append(row + _published(one))
     return table([*HEAD, *ERRORS, *PUBLISHED], rows)
 
 

@@ -82,8 +82,11 @@ def _contents(titles: Iterable[str]) -> str:
 
 def _goals(rows: list[list[str]]) -> str:
     verdicts = [row[-1] for row in rows]
+    remarked = sum(row[-1] == MET and "(" in row[-2] for row in rows)
     said = f"{verdicts.count(MET)} of {len(rows)} goals are met, {verdicts.count(MISSED)} are missed, "
     said += f"{verdicts.count(OPEN)} were not measured."
+    if remarked:
+        said += f" {remarked} of those met have a remark beside the figure that says what the comparison is worth."
     return "\n\n".join(["## Goals", said, table(["goal", "bound", "figure", ""], rows)])
 
 

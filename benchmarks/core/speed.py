@@ -39,5 +39,7 @@ class Speed:
     """Ceiling of one turn, and of making ready."""
     gigabytes: float = 8.0
     """Ceiling of what a process may take beyond what it starts with."""
+    processor_only: bool = False
+    """Whether it is left out on other devices: what it measures is a processor's."""
     note: str = ""
     """What a reader must know to judge the figures: where sizes cannot be equal, what is left out."""

@@ -29,6 +29,8 @@ class Trials:
     columns: Sequence[str] = ()
     """What the report shows of the results; all numbers unless given."""
     note: str = ""
+    processor_only: bool = False
+    """Whether it is left out on other devices: what it measures is a processor's."""
     summary: Callable[[Figures], str] | None = field(default=None, hash=False)
     """Lays the results out for the report; by default every case is a row."""
 

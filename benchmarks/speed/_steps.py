@@ -29,14 +29,22 @@ SIZES = (
 )
 
 WRITTEN_HERE = (
-    "What is called published, or the reference way, is written here after papers and public code, and has to agree "
-    "with ours before it is timed; it is not the authors' files."
+    "What is called published, or the reference way, is written here after papers and public code; it is not the "
+    "authors' files. Nothing is timed before it agrees with its definition: ours and the other with the same one, "
+    "unless it is said where they differ."
 )
 LARGE_TENSORS = (
     "From 32 MiB on the C library gives the memory of a tensor back to the system and takes it anew, page by page, at "
     "every step"
 )
 """Why times grow faster at the end of the longest look-backs."""
+KEYS_DRAWN = (
+    "ProbSparse as published draws keys for each query anew, ours draws one sample for all of them: each agrees with "
+    "its own definition."
+)
+DELAYS_CHOSEN = (
+    "Auto-Correlation as published chooses one set of delays for a whole batch in training, ours one for each."
+)
 
 
 def placed(build: Callable[..., nn.Module], *args: Any) -> Any:

@@ -25,6 +25,7 @@ from benchmarks.core.speed import Speed
 from benchmarks.speed._gates import MODELS, each, same
 from benchmarks.speed._steps import (
     DECODER_LAYERS,
+    DELAYS_CHOSEN,
     DROPOUT,
     ENCODER_LAYERS,
     HEADS,
@@ -347,6 +348,6 @@ BENCHMARKS = [
             ),
         ],
         note=f"{SIZES} Delays {FACTOR} ln L, {MODES} modes, averages over {AVERAGE}, mixture of {MIXTURE}. "
-        f"{WRITTEN_HERE}",
+        f"{WRITTEN_HERE} {DELAYS_CHOSEN}",
     )
 ]

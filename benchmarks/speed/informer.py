@@ -23,6 +23,7 @@ from benchmarks.speed._steps import (
     ENCODER_LAYERS,
     HEADS,
     HORIZON,
+    KEYS_DRAWN,
     LABEL,
     LENGTHS,
     SIZES,
@@ -207,6 +208,6 @@ BENCHMARKS = [
             Goal("Informer, exponent of time", exponent("time", "Informer"), at_most=1.15),
             Goal("Informer, exponent of memory", exponent("memory", "Informer"), at_most=1.15),
         ],
-        note=f"{SIZES} Factor {FACTOR}. {WRITTEN_HERE}",
+        note=f"{SIZES} Factor {FACTOR}. {WRITTEN_HERE} {KEYS_DRAWN}",
     )
 ]

@@ -62,6 +62,7 @@ BENCHMARKS = [
         cases={name: partial(profile, build) for name, build in MODELS.items()}
         | {f"{name}, d_model 512": partial(profile, MODELS[name], 7, d_model=512) for name in WIDE},
         seconds=300,
+        processor_only=True,
         columns=["ms a step", "ms of its products", "step / products", "largest cost", "second", "third"],
         note=(
             f"{', '.join(f'{name} {value}' for name, value in SIZE.items())}, {peers.TARGETS} targets, horizon "

@@ -98,6 +98,11 @@ CASES = {name: partial(training_step, build) for name, build in BUILDS.items()}
 CHECKS = by_model(CASES) | {
     "PatchTST, ProbSparse over patches": partial(each, MODELS["PatchTST"], partial(agree, "ProbSparse")),
 }
+EVERY = {
+    name.removesuffix(", direct"): partial(training_step, build)
+    for name, build in {**BUILDS, "PatchTST": partial(model, PatchTSTModel)}.items()
+    if not name.startswith("PatchTST, ")
+}
 KEPT = ["Informer", "LogSparse, direct", "FEDformer", "PatchTST, ProbSparse over patches"]
 NOTE = (
     f"d_model {WIDTH}, {HEADS} heads, horizon {HORIZON}. All step with plain Adam, where fit has a fused one. "
@@ -144,6 +149,7 @@ BENCHMARKS = [
         repeats=3,
         seconds=60,
         gigabytes=16,
+        processor_only=True,
         note=f"{NOTE} 'Memory kept' is mallopt with M_MMAP_MAX 0 and M_TRIM_THRESHOLD -1, of the GNU C library.",
     ),
     Speed(
@@ -161,10 +167,7 @@ BENCHMARKS = [
     Speed(
         name="scaling_variates",
         title="Training step over numbers of components",
-        cases={
-            "iTransformer": partial(training_step, BUILDS["iTransformer"]),
-            "PatchTST": partial(training_step, partial(model, PatchTSTModel)),
-        },
+        cases={name: EVERY[name] for name in ("iTransformer", "PatchTST")},
         checks=by_model(["iTransformer", "PatchTST"]),
         sizes=[{"batch": 4, "length": 96, "targets": targets} for targets in (7, 100, 321, 862)],
         repeats=3,
@@ -177,5 +180,16 @@ BENCHMARKS = [
             for what in ("time", "memory")
         ],
         note=NOTE,
+    ),
+    Speed(
+        name="components",
+        title="Training step over numbers of components, every model",
+        cases=EVERY,
+        checks=by_model(EVERY),
+        sizes=[{"batch": 32, "length": 96, "targets": targets} for targets in (1, 7, 100, 321, 862)],
+        repeats=3,
+        seconds=60,
+        gigabytes=20,
+        note=f"{NOTE} By these steps recommend scales the epoch of seven components to those of a series.",
     ),
 ]  # fmt: skip

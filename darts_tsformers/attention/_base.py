@@ -26,6 +26,8 @@ class Attention(nn.Module, ABC):
         Whether queries and keys may differ in length.
     exact_weights
         Whether the weights returned are those that made the output, or a reconstruction.
+    width_power
+        Scores are divided by the width of the queries to this power: 0.5 for its root.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Attention(nn.Module, ABC):
     strictly_causal: ClassVar[bool] = True
     supports_cross: ClassVar[bool] = True
     exact_weights: ClassVar[bool] = True
+    width_power: ClassVar[float] = 0.5
 
     @abstractmethod
     def forward(

@@ -29,6 +29,13 @@ def residual_attention(
     return scores.softmax(-1) @ v
 
 
+def ranked(values: list[float]) -> list[int]:
+    """Positions from the highest value on, each lowered by what it stands later, in ten-thousandths of their range."""
+    finite = [value if math.isfinite(value) else 0.0 for value in values]
+    step = 1e-4 * (max(finite) - min(finite)) / len(values)
+    return sorted(range(len(values)), key=lambda i: -(values[i] - step * i))
+
+
 def prob_sparse_attention(
     q: Float[Tensor, "B h L e"],
     k: Float[Tensor, "B h M e"],
@@ -47,7 +54,7 @@ def prob_sparse_attention(
         for i, row in enumerate(raw[b, h]):
             seen = [row[j].item() for j in sampled[i].tolist() if j <= i or not causal]
             measures.append(max(seen) - sum(seen) / len(seen) if seen else -math.inf)
-        selected = sorted(range(len(measures)), key=lambda i: -measures[i])[:u]
+        selected = ranked(measures)[:u]
         for i, row in enumerate(raw[b, h]):
             past = i + 1 if causal else len(row)
             lazy = 1.0 if causal and lazy_context == "cumsum" else 1 / past

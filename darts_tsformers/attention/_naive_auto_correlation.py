@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darts_tsformers.attention._naive import ranked
+
 
 def correlation(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L"]:
     """At each delay, the queries that much later times the keys: summed over time, averaged over the rest."""
@@ -36,7 +38,7 @@ def auto_correlation(
     chosen = []
     for b in range(q.shape[0]):
         rank = (r.mean(0) if shared_delays else r[b]).tolist()
-        best = sorted(range(length), key=rank.__getitem__, reverse=True)[:n]
+        best = ranked(rank)[:n]
         for weight, tau in zip(r[b, best].softmax(-1), best, strict=True):
             out[b] += weight * values[b].roll(-tau, -2)
         chosen.append(best)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.attention._delays import CorrelationAt, DelayedSum, correlate, delayed_steps
+from darts_tsformers.attention._ties import highest
 
 
 class AutoCorrelation(Attention):
@@ -60,7 +61,9 @@ class AutoCorrelation(Attention):
     2021, section 3.2; ``c`` is the paper's, ``n`` its k. Neither R nor queries and keys are scaled by the root of the
     width, as published. Deviations: each sample has its own delays in training too; longer keys lose their start and
     not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros);
-    weights below 1e-19 of the highest (in float32) are zero. In half precision, transforms and sums run in float32.
+    weights below 1e-19 of the highest (in float32) are zero; of delays whose correlations differ by less than 1e-4 of
+    their range shorter ones are chosen, where rounding would decide. In half precision, transforms and sums run in
+    float32.
 
     Exported, as to ONNX, it compares all steps with all steps instead of transforming them: O(L^2 h e) time.
 
@@ -78,6 +81,7 @@ class AutoCorrelation(Attention):
     """
 
     supports_causal: ClassVar[bool] = False
+    width_power: ClassVar[float] = 1.0
 
     def __init__(
         self,
@@ -173,7 +177,7 @@ class AutoCorrelation(Attention):
         with torch.no_grad():
             found = correlate(queries, keys)
             ranked = found.mean(0, keepdim=True) if self.shared_delays and self.training else found
-            delays = ranked.topk(self._n_delays(length)).indices.expand(found.shape[0], -1)
+            delays = highest(ranked, self._n_delays(length)).expand(found.shape[0], -1)
         ahead, back = delayed_steps(delays, length), delayed_steps(-delays, length)
         at: Tensor = CorrelationAt.apply(queries, keys, found, delays, ahead, back)  # type: ignore[no-untyped-call]
         return _Found(delays, _weigh(at / self._divisor(q)), ahead, back)

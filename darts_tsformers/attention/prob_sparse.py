@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention._ties import highest
 from darts_tsformers.attention.full import FullAttention, _widened
 
 EVALUATION_SEED = 0
@@ -72,9 +73,10 @@ class ProbSparseAttention(Attention):
     3.1 and algorithm 1. ``M_i`` is the paper's :math:`\overline{M}(q_i, K)` times :math:`\sqrt{d}`, which ranks alike;
     ``S`` is its :math:`\overline{K}` and ``c`` its sampling factor. Deviations: the mean over the sample is divided by
     the size of the sample, as the paper writes, and not by M, as the authors' code does (the rankings differ); a causal
-    query is measured by earlier keys only; the sample is shared unless asked otherwise. In evaluation it is a fixed
-    function of the lengths, so that the same input gives the same forecast; in training it comes from torch's default
-    generator.
+    query is measured by earlier keys only; the sample is shared unless asked otherwise; of queries whose measures
+    differ by less than 1e-4 of their range earlier ones are selected, where rounding would decide. In evaluation the
+    sample is a fixed function of the lengths, so that the same input gives the same forecast; in training it comes from
+    torch's default generator.
 
     Examples
     --------
@@ -154,7 +156,7 @@ class ProbSparseAttention(Attention):
         ValueError
             If ``causal`` and the number of queries differs from that of keys.
         """
-        return self._measured(q, k, causal=causal).topk(self._n_kept(q.shape[-2]), sorted=False).indices
+        return highest(self._measured(q, k, causal=causal), self._n_kept(q.shape[-2]))
 
     def details(
         self,
@@ -168,7 +170,7 @@ class ProbSparseAttention(Attention):
         if "queries" not in kinds:
             return {}
         measured = self._measured(q, k, causal=causal)
-        kept = measured.topk(self._n_kept(q.shape[-2]), sorted=False).indices
+        kept = highest(measured, self._n_kept(q.shape[-2]))
         selected = torch.zeros_like(measured, dtype=torch.bool).scatter_(-1, kept, True)
         return {"queries": {"measure": measured, "selected": selected}}
 

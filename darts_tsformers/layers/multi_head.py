@@ -166,8 +166,9 @@ class MultiHeadAttention(nn.Module):
         n_known: int | None = None,
     ) -> tuple[Float[Tensor, "B L D"], Scores]:
         scores = Scores(q, k) if earlier is None else _side_by_side(earlier, Scores(q, k))
-        # the mechanism divides by the root of the width it sees; the scores ask for the root of one layer's
-        scaled = scores.q * (scores.q.shape[-1] / v.shape[-1]) ** 0.5 if earlier is not None else scores.q
+        # the mechanism divides by a power of the width it sees; the scores ask for that of one layer's
+        n_layers = scores.q.shape[-1] / v.shape[-1]
+        scaled = scores.q * n_layers**self.mechanism.width_power if earlier is not None else scores.q
         recorded = is_recording()
         need_weights = recorded and is_recording("attention")
         out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=need_weights)

@@ -6,7 +6,8 @@ the raw output to its parameter itself (softplus for a positive one, sigmoid for
 the raw value in such a way that the *parameter* moves as it should.
 
 Rules for families without a location (counts, positive values, shares) take the window's magnitude or mean as the
-parameter's unit, as DeepAR does (Salinas et al. 2020, section 3.3).
+parameter's unit, as DeepAR does (Salinas et al. 2020, section 3.3). A window of zeros has neither spread nor magnitude:
+there the unit is 1, for a scale of next to nothing would make any other value that follows all but impossible.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,12 +34,12 @@ def location(raw: Raw, s: Statistics) -> Raw:
 
 def scale(raw: Raw, s: Statistics) -> Raw:
     """Positive scale behind a softplus: ``p -> p * spread``."""
-    return _softplus_times(raw, s.spread.abs())
+    return _softplus_times(raw, _unless_zero(s.spread.abs(), s))
 
 
 def magnitude(raw: Raw, s: Statistics) -> Raw:
     """Positive size behind a softplus: ``p -> p * magnitude``."""
-    return _softplus_times(raw, s.magnitude.clamp_min(_TINY))
+    return _softplus_times(raw, _unless_zero(s.magnitude, s))
 
 
 def count(raw: Raw, s: Statistics) -> Raw:
@@ -48,11 +49,11 @@ def count(raw: Raw, s: Statistics) -> Raw:
 
 def inverse_magnitude(raw: Raw, s: Statistics) -> Raw:
     """Rate behind a softplus: ``p -> p / magnitude``."""
-    return _softplus_times(raw, 1 / s.magnitude.clamp_min(_TINY))
+    return _softplus_times(raw, 1 / _unless_zero(s.magnitude, s))
 
 
 def log_magnitude(raw: Raw, s: Statistics) -> Raw:
-    """Mean of the logarithm: ``p -> p + log(magnitude)``."""
+    """Mean of the logarithm, or a weight among those of all components: ``p -> p + log(magnitude)``."""
     return raw + s.magnitude.clamp_min(_TINY).log()
 
 
@@ -104,6 +105,11 @@ def restore(output: Float[Tensor, "B H C Q"], s: Statistics, rules: Sequence[str
     if set(rules) == {"location"}:
         return output * s.spread.unsqueeze(-1) + s.level.unsqueeze(-1)
     return torch.stack([RULES[rule](raw, s) for rule, raw in zip(rules, output.unbind(-1), strict=True)], dim=-1)
+
+
+def _unless_zero(unit: Tensor, s: Statistics) -> Tensor:
+    """Return the unit, but 1 where the window is all zeros."""
+    return unit.where(s.magnitude > _TINY, 1.0)
 
 
 def _softplus_times(raw: Raw, factor: Tensor) -> Raw:

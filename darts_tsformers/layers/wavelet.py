@@ -42,8 +42,8 @@ class _Multiwavelet(nn.Module, ABC):
         require_at_least(0, n_coarse_levels=n_coarse_levels)
         self.length = length
         self.order = order
-        self.n_modes = min(n_modes, _finest(length) // 2 + 1)
         self.n_levels = max(0, length.bit_length() - 1 - n_coarse_levels)
+        self.n_modes = min(n_modes, _finest(length, self.n_levels) // 2 + 1)
         n_features = n_channels * order
         self.project_in = nn.ModuleList(nn.Linear(d_model, n_features) for _ in range(n_inputs))
         self.project_out = nn.Linear(n_features, d_model)
@@ -238,7 +238,8 @@ class MultiwaveletAttention(_Multiwavelet):
     Notes
     -----
     Zhou et al., "FEDformer", ICML 2022, section 3.3. Deviations: the sizes by default, the activation by default,
-    the scaled scores, values where the authors' code takes keys once more, and the last steps where it keeps the first.
+    the scaled scores, values where the authors' code takes keys once more, the last steps where it keeps the first, and
+    too few keys and values filled up with zeros before they are projected, not after.
     """
 
     def __init__(
@@ -298,9 +299,9 @@ class MultiwaveletAttention(_Multiwavelet):
         return attend(*(fourier.transform(x) for x in signals), activation=self.activation, scale=scale)
 
 
-def _finest(length: int) -> int:
-    """Return the steps of the finest level: half of a length that is filled up to a power of two."""
-    return 2 ** (length - 1).bit_length() // 2
+def _finest(length: int, n_levels: int) -> int:
+    """Return the most steps that are transformed: a length filled up to a power of two, halved if there is a level."""
+    return 2 ** (length - 1).bit_length() // (2 if n_levels else 1)
 
 
 def _lowest_modes(x: Float[Tensor, "B n c k"], n_modes: int) -> PartialFourier:

@@ -14,6 +14,8 @@ class AutoformerModel(DecomposingModel):
     For seasonal series. ``decompose`` gives the two parts of a forecast. Takes past, future and static covariates, any
     number of targets, and every likelihood of Darts.
 
+    The paper has no instance normalisation. It is on by default all the same: data come unscaled, and levels move.
+
     Notes
     -----
     Wu et al., "Autoformer: Decomposition Transformers with Auto-Correlation for Long-Term Series Forecasting", NeurIPS
@@ -46,6 +48,7 @@ class AutoformerModel(DecomposingModel):
             "d_ff": 2048,
             "dropout": 0.05,
             "attention": ("auto_correlation", {"factor": 3}),
+            "use_instance_norm": False,
             "batch_size": 32,
             "n_epochs": 10,
             "optimizer_kwargs": {"lr": 1e-4},

@@ -14,6 +14,8 @@ class FEDformerModel(DecomposingModel):
     Its cost grows as the look-back does. ``decompose`` gives the two parts of a forecast. Takes past, future and static
     covariates, any number of targets, and every likelihood of Darts.
 
+    The paper has no instance normalisation. It is on by default all the same: data come unscaled, and levels move.
+
     Notes
     -----
     Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022. See
@@ -46,6 +48,7 @@ class FEDformerModel(DecomposingModel):
             "n_decoder_layers": 1,
             "d_ff": 2048,
             "dropout": 0.05,
+            "use_instance_norm": False,
             "batch_size": 32,
             "n_epochs": 10,
             "optimizer_kwargs": {"lr": 1e-4},

@@ -1,10 +1,12 @@
 """What was measured, as far as the rules rest on it: written by ``python -m benchmarks report``."""
 
 import json
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from types import MappingProxyType
 
 WINDOWS, LENGTH, COMPONENTS = 8449, 96, 7
@@ -22,17 +24,24 @@ class Evidence:
         is there once all that can be recommended was measured in it.
     seconds
         Of an epoch of 8,449 windows on one core, by forecaster: look-back and horizon 96, seven components, width 64.
+    steps
+        Milliseconds of a training step, by forecaster and number of components, ascending: at least two numbers, seven
+        among them.
 
     Examples
     --------
     >>> from darts_tsformers.recommendation.evidence import Evidence
-    >>> evidence = Evidence({"ETTh1 96": {"A": 0.4, "B": 0.5}, "weather 96": {"A": 0.3}}, {"A": 20.0})
+    >>> errors = {"ETTh1 96": {"A": 0.4, "B": 0.5}, "weather 96": {"A": 0.3}}
+    >>> evidence = Evidence(errors, seconds={"A": 20.0}, steps={"A": {7: 5.0, 70: 20.0}})
     >>> evidence.excess("ETTh1 96")
     {'A': 1.0, 'B': 1.25}
+    >>> round(evidence.growth("A", 70), 3)
+    4.0
     """
 
     errors: Mapping[str, Mapping[str, float]]
     seconds: Mapping[str, float]
+    steps: Mapping[str, Mapping[int, float]]
 
     def excess(self, benchmark: str) -> dict[str, float]:
         """Return errors as multiples of the lowest."""
@@ -42,11 +51,28 @@ class Evidence:
     def without(self, benchmarks: Collection[str]) -> "Evidence":
         """Return what would be known had some benchmarks not been run."""
         kept = {name: errors for name, errors in self.errors.items() if name not in benchmarks}
-        return Evidence(kept, self.seconds)
+        return Evidence(kept, self.seconds, self.steps)
+
+    def growth(self, name: str, n_components: int) -> float:
+        """Return how many times the time at seven components a forecaster takes at another number of them.
+
+        Between two numbers that were measured, and beyond them, it grows as a power of the number.
+        """
+        steps = self.steps[name]
+        (fewer, before), (more, after) = _around(n_components, list(steps.items()))
+        power = math.log(after / before) / math.log(more / fewer)
+        return before * (n_components / fewer) ** power / steps[COMPONENTS]
+
+
+def _around(n: int, measured_at: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], tuple[int, float]]:
+    """Return the two neighbours of a number among those measured, or the two nearest on one side."""
+    pairs = list(pairwise(measured_at))
+    return next((pair for pair in pairs if n <= pair[1][0]), pairs[-1])
 
 
 @cache
 def measured() -> Evidence:
     """Return what the package comes with."""
     stored = json.loads((files(__package__) / "evidence.json").read_text(encoding="utf-8"))
-    return Evidence(MappingProxyType(stored["errors"]), MappingProxyType(stored["seconds"]))
+    steps = {name: {int(n): step for n, step in found.items()} for name, found in stored["steps"].items()}
+    return Evidence(*map(MappingProxyType, (stored["errors"], stored["seconds"], steps)))

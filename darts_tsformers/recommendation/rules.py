@@ -30,6 +30,12 @@ def is_seasonal(facts: Facts) -> bool:
     return has_enough(facts) and facts.seasonal_strength >= WEAK_SEASON
 
 
+def _hardly_seasonal(facts: Facts) -> str:
+    if facts.season == 1:
+        return "no season that the frequency would tell"
+    return f"hardly any season of {facts.season} steps (strength {facts.seasonal_strength:.2f}, below {WEAK_SEASON})"
+
+
 RULES = (
     Rule(
         lambda facts: not has_enough(facts),
@@ -38,7 +44,7 @@ RULES = (
     ),
     Rule(
         lambda facts: has_enough(facts) and not is_seasonal(facts),
-        lambda facts: f"hardly any season (strength {facts.seasonal_strength:.2f}, below {WEAK_SEASON})",
+        _hardly_seasonal,
         ("exchange_rate 96",),
     ),
     Rule(

@@ -39,14 +39,32 @@ def test_the_mean_and_the_spread_stand_beside_what_was_published():
     ]
 
 
+@pytest.mark.parametrize(("source", "beside"), [(SMAMBA, "0.400"), ("Somebody 2020", "0.200")])
+def test_the_windows_are_those_of_the_paper_beside(source, beside):
+    found = beside_published({"A": Published(0.2, 0.3, 96, source)}, figures(A=[0.4]))
+    assert f"| 0.500 | {beside} | 0.200 |" in found
+
+
 def test_a_figure_beside_a_published_one_that_knew_less_says_so():
     told = [
-        long_horizon.known_of(replace(TASKS[0], has_future=future), "A", figures(A=errors))
+        long_horizon.known_of(replace(TASKS[0], has_future=future), "iTransformer", figures(iTransformer=errors))
         for future in (False, True)
         for errors in ([0.3, 0.4, 0.5], [0.3])
     ]
     more = "knows more than the published one"
     assert told == ["", "1 of 3 seeds", more, f"1 of 3 seeds, {more}"]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("iTransformer", ""),
+        ("FEDformer", "normalises each window, as the published one does not"),
+        ("DLinear", "the published one looks back on 336"),
+    ],
+)
+def test_a_figure_beside_a_published_one_that_is_made_otherwise_says_so(model, said):
+    assert long_horizon.known_of(TASKS[0], model, figures(**{model: [0.3, 0.4, 0.5]})) == said
 
 
 def test_of_prices_the_worst_seed_counts():
@@ -126,7 +144,8 @@ CASES = {
 def knows(monkeypatch, **errors):
     """Make up evidence, all errors that are not given 0.4."""
     found = {name.replace("_at_", " "): dict.fromkeys(NAMES, 0.4) | one for name, one in errors.items()}
-    monkeypatch.setattr(choice, "measured", lambda: Evidence(found, dict.fromkeys(NAMES, 1.0)))
+    times = dict.fromkeys(NAMES, 1.0), {name: {1: 1.0, 7: 1.0} for name in NAMES}
+    monkeypatch.setattr(choice, "measured", lambda: Evidence(found, *times))
 
 
 def test_advice_is_judged_with_and_without_the_figures_of_the_data_set(monkeypatch):

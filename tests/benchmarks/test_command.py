@@ -1,5 +1,7 @@
 """The command says in one line what is wrong with what it was asked."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import __main__ as command
@@ -52,6 +54,17 @@ def refused(*arguments):
 def test_what_cannot_be_run_is_refused_before_anything_is(ran, arguments, words):
     assert refused("run", *arguments).startswith(words)
     assert ran == []
+
+
+def test_what_is_of_a_processor_alone_is_left_out_elsewhere(ran, monkeypatch, capsys):
+    monkeypatch.setattr(command, "_refuse_device", lambda device: None)
+    alone = {name: replace(one, processor_only=True) for name, one in BENCHMARKS.items()}
+    monkeypatch.setattr(command, "BENCHMARKS", alone | {"anywhere": replace(BENCHMARKS["race"], name="anywhere")})
+    command.main(["run", "--device", "cuda"])
+    assert ran == ["anywhere"]
+    assert capsys.readouterr().out == "race: of a processor alone, left out\ntrials: of a processor alone, left out\n"
+    command.main(["run", "--only", "trials"])
+    assert ran == ["anywhere", "trials"]
 
 
 def test_what_is_chosen_is_run(ran):

@@ -48,6 +48,9 @@ def test_the_headline_says_how_far_tables_differ():
     assert "differs by" not in headline.headline(alone)
     twice = headline.headline(alone | {"precision_step": sized(TFT=11, PatchTST=13)})
     assert "differs by 20% in the median over the models, at most by 30%." in twice
+    also = {"tft_inference": sized(ours=4), "compiled_inference": sized(TFT=3)}
+    said = headline.headline(alone | also)
+    assert "same inference, as measured for several tables at other hours and commits, differs by 33%" in said
     elsewhere = sized(TFT=11)
     elsewhere["points"][0]["environment"] = {"processor": "Old"}
     assert "differs by" not in headline.headline(alone | {"precision_step": elsewhere})
@@ -130,3 +133,12 @@ def test_only_benchmarks_with_all_candidates_are_evidence(tmp_path):
     found = evidence.collect(tmp_path)
     assert found["errors"] == {"ETTh1 96": dict.fromkeys(names, 1.5)}
     assert found["seconds"] == {}
+    assert found["steps"] == {name: {} for name in CANDIDATES}
+
+
+def test_steps_are_kept_as_far_as_they_were_measured():
+    points = [
+        {"size": {"targets": 1}, "cases": {"TFT": {"processor": {"median": 2.0}}}},
+        {"size": {"targets": 862}, "cases": {"TFT": {"over": "more than 20 GB"}}},
+    ]
+    assert evidence.steps({"points": points}, "TFT") == {"1": 2.0}

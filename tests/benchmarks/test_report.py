@@ -41,6 +41,19 @@ def of_trials(folder, cases, **options):
     return report(folder, Trials("trials", "Trials", **options), cases=cases)
 
 
+def test_the_report_says_how_many_goals_are_met_with_a_remark(tmp_path):
+    def time(figures):
+        return of_case(figures["points"][0], "time", "one")
+
+    goals = [
+        Goal("one", time, at_least=1, remark=lambda _: "of half the work"),
+        Goal("again", time, at_least=1, remark=lambda _: ""),
+        Goal("missed", time, at_most=1, remark=lambda _: "of half the work"),
+    ]
+    text = of_speed(tmp_path, point({"one": took(300)}), goals=goals)
+    assert "2 of 3 goals are met, 1 are missed, 0 were not measured. 1 of those met have a remark" in text
+
+
 def test_the_report_says_what_was_missed_and_why(tmp_path):
     def time(figures):
         return of_case(figures["points"][0], "time", "greedy")
@@ -55,6 +68,7 @@ def test_the_report_says_what_was_missed_and_why(tmp_path):
     text = of_speed(tmp_path, small, point({"greedy": {"over": "more than 2 GB"}, "wrong": broken}, length=30),
                     goals=goals, note="What to know.")  # fmt: skip
     assert "1 of 3 goals are met, 1 are missed, 1 were not measured." in text
+    assert "have a remark" not in text
     assert "| greedy, ms | at most 1 | 300 | **missed** |" in text
     assert "greedy at length 30: more than 2 GB; wrong at length 3, 30: KeyError: 'no such thing'." in text
     assert "What to know." in text

@@ -3,7 +3,9 @@ import torch
 
 from darts_tsformers.attention import FullAttention, registry
 from darts_tsformers.attention._naive import full_attention, residual_attention
+from darts_tsformers.attention._naive_auto_correlation import correlation
 from darts_tsformers.layers.multi_head import MultiHeadAttention
+from darts_tsformers.layers.recording import recording
 from tests.helpers import assert_same_with_gradients, draw, exactly, scatter_, watch_sizes
 
 CASES = [(2, 3, 11, 5), (1, 1, 13, 3), (3, 5, 1, 1), (2, 2, 7, 7)]
@@ -75,6 +77,17 @@ def test_stacked_residual_attention_equals_its_definition(b, h, n, e):
         ks.append(k)
         theirs = theirs + joined(attend, residual_attention(qs, ks, v))
     assert_same_with_gradients(ours, theirs, [x, *(p for attend in layers for p in attend.parameters())])
+
+
+def test_residual_auto_correlation_adds_the_correlations_of_all_layers():
+    layers = [layer(6, 2, seed, attention="auto_correlation") for seed in (1, 2, 3)]
+    x, earlier, total = draw(3, 11, 6, dtype=torch.float64), None, 0.0
+    for attend in layers:
+        q, k, _ = projected(attend, x, x)
+        total = total + correlation(q, k)
+        with recording("correlation") as record:
+            _, earlier = attend(x, earlier=earlier)
+        torch.testing.assert_close(record["correlation"][0].tensors["correlation"], total)
 
 
 def test_earlier_scores_change_the_output():

@@ -117,6 +117,22 @@ def test_a_constant_window_gives_finite_parameters(family, value):
     assert all(parameter.isfinite().all() for parameter in model._params_from_output(restored))
 
 
+@pytest.mark.parametrize("family", ["Gaussian", "Laplace", "Cauchy", "Gumbel", "HalfNormal", "Exponential", "Weibull"])
+@pytest.mark.parametrize("affine", [False, True])
+def test_after_a_window_of_zeros_anything_of_the_size_of_one_can_come(family, affine):
+    model = likelihood(family)
+    x = draw(2, 11, 3)
+    x[0] = 0.0
+    s = InstanceNorm(3, affine=affine)(x)[1]
+    raw = raw_outputs(model.num_parameters, torch.float32)
+    positive = [i for i, rule in enumerate(restore_rules(model)) if rule not in ("location", "unchanged")]
+    before, after = (model._params_from_output(one) for one in (raw.clone(), restore(raw, s, restore_rules(model))))
+    assert positive
+    for i in positive:
+        torch.testing.assert_close(after[i][0], before[i][0])
+        assert not torch.allclose(after[i][1], before[i][1])
+
+
 def test_every_quantile_moves_with_level_and_spread():
     model, s = QuantileRegression([0.1, 0.5, 0.9]), statistics("Gaussian", torch.float64)
     raw = raw_outputs(1, torch.float64) + torch.arange(3)

@@ -289,6 +289,12 @@ def test_every_parameter_is_used(build, length):
     assert all(parameter.grad is not None for parameter in block.parameters())
 
 
+@pytest.mark.parametrize(("length", "n_modes"), [(7, 5), (8, 5), (12, 9), (15, 9)])
+def test_attention_that_halves_nothing_has_all_modes_of_its_length(length, n_modes):
+    block = MultiwaveletAttention(6, length, n_modes=64)
+    assert (block.n_levels, block.n_modes) == (0, n_modes)
+
+
 @pytest.mark.parametrize("length", [16, 23, 41])
 def test_a_block_has_no_more_modes_than_its_finest_level(length):
     block, inputs = scattered(MultiwaveletBlock, length, n_modes=64), qkv(2, 2, length, length, 3)

@@ -56,6 +56,15 @@ def test_an_untrained_head_gives_the_trend_and_the_mean_is_where_it_starts():
     torch.testing.assert_close(model(Window(target)), expected)
 
 
+@pytest.mark.parametrize("attention", [("auto_correlation", {"factor": 3}), "prob_sparse"])
+def test_a_long_horizon_of_which_nothing_is_known_does_not_hang_on_rounding(attention):
+    problem = sizes(24, 72)
+    model, window = network(problem, attention=attention), window_of(problem)
+    double = model(Window(window.target))
+    single = model.float()(Window(window.target.float()))
+    torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-3 * double.std().item())
+
+
 def test_equals_its_definition():
     """Written out for one layer each, exact attention and no covariates."""
     model = network(sizes(), attention="full", n_encoder_layers=1, label_length=5, activation="relu")

@@ -28,6 +28,7 @@ FACTS = {
 }
 NAMES = [*CANDIDATES, *SIMPLER]
 SECONDS = {name: 2.0 + i for i, name in enumerate(CANDIDATES)}
+STEPS = {name: {1: 5.0, 7: 5.0, 100: 5.0} for name in CANDIDATES} | {"PatchTST": {1: 5.0, 7: 35.0, 100: 500.0}}
 
 
 def facts(**changes: object) -> Facts:
@@ -40,7 +41,7 @@ def errors(best: str) -> dict[str, float]:
 
 def evidence(**best: str) -> Evidence:
     """Make up figures, by the model that did best in each benchmark."""
-    return Evidence({name.replace("_at_", " "): errors(one) for name, one in best.items()}, SECONDS)
+    return Evidence({name.replace("_at_", " "): errors(one) for name, one in best.items()}, SECONDS, STEPS)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_the_best_where_series_were_alike_comes_first():
 
 def test_several_benchmarks_count_alike_by_how_far_each_is_above_the_lowest():
     known = evidence(ETTh1_at_96="TFT", ETTh2_at_96="FEDformer")
-    scaled = Evidence(known.errors | {"ETTh2 96": {n: 100 * e for n, e in errors("FEDformer").items()}}, SECONDS)
+    scaled = Evidence(known.errors | {"ETTh2 96": {n: 100 * e for n, e in errors("FEDformer").items()}}, SECONDS, STEPS)
     names = list(CANDIDATES)
     expected = math.sqrt((0.2 + names.index("FEDformer") / 100) / 0.1)
     for each in (known, scaled):
@@ -126,7 +127,15 @@ def test_that_no_window_fits_is_said():
     assert not any("look-back" in remark for remark in recommend(SERIES, 51).remarks)
 
 
-def test_time_grows_with_windows_look_back_and_of_some_models_with_components():
+@pytest.mark.parametrize(
+    ("n_components", "times"), [(1, 0.25), (2, 0.5), (4, 1.0), (7, 1.0), (14, 2.0), (21, 3.0), (28, 4.0), (112, 64.0)]
+)
+def test_time_grows_as_a_power_between_and_beyond_what_was_measured(n_components, times):
+    known = Evidence({}, {}, {"A": {2: 3.0, 4: 6.0, 7: 6.0, 28: 24.0, 56: 96.0}})
+    assert known.growth("A", n_components) == pytest.approx(times)
+
+
+def test_time_grows_with_windows_look_back_and_as_measured_with_components():
     known = evidence(ETTh1_at_96="TFT")
 
     def seconds(**changes):
@@ -250,4 +259,6 @@ def test_what_the_package_comes_with_has_every_candidate():
     assert known.errors
     for errors_there in known.errors.values():
         assert errors_there.keys() >= set(NAMES)
-    assert known.seconds.keys() == CANDIDATES.keys()
+    assert known.seconds.keys() == known.steps.keys() == CANDIDATES.keys()
+    for name in CANDIDATES:
+        assert known.growth(name, 862) > known.growth(name, 321) > known.growth(name, 7) == 1
