@@ -170,15 +170,17 @@ def _of_speed(results: Results) -> str:
 
 def _between_tables(results: Results) -> str:
     """Say how far the same steps and inferences lie apart that were measured for several tables, on one machine."""
-    said = ""
-    for what, words in {"step": "training step", "inference": "inference"}.items():
+    said = []
+    for what, words in {"step": "training steps", "inference": "inference"}.items():
         times = [_times_by_table(name, what, results) for name in MODELS]
         if apart := [max(each) / min(each) - 1 for each in times if len(each) > 1]:
-            said += (
-                f" The same {words}, as measured for several tables at other hours and commits, differs by "
-                f"{statistics.median(apart):.0%} in the median over the models, at most by {max(apart):.0%}."
-            )
-    return said
+            said.append(f"{words} {statistics.median(apart):.0%}, at most {max(apart):.0%}")
+    if not said:
+        return ""
+    return (
+        " What was measured for several tables, at other hours and commits, differs in the median over the models: "
+        f"{'; '.join(said)}."
+    )
 
 
 def _times_by_table(model: str, what: str, results: Results) -> list[float]:

@@ -81,7 +81,7 @@ def known_of(task: Task, model: str, figures: Figures) -> str:
     return ", ".join(words for words, holds in said.items() if words and holds)
 
 
-NORMALISED = ("LogSparse", "Autoformer", "FEDformer", "TFT")
+NORMALISED = ("LogSparse", "Autoformer", "FEDformer")
 
 
 def told(why: str, figures: Figures) -> str:
@@ -125,7 +125,7 @@ COMPONENTS = "All components are forecast: by PatchTST each from itself, by the 
 PROTOCOL = (
     "Errors on the standardised scale, means over the seeds, over all test windows. Most papers leave out the last "
     "windows, which do not fill a batch: the column of published windows leaves out the same, and is of all where the "
-    "paper named beside it leaves out none. The spread is that from the best seed to the worst."
+    "paper named beside it leaves out none or does not say. The spread is that from the best seed to the worst."
 )
 GAPS = (
     "{share:.0%} of the values are hidden, in training and in what is forecast from; errors are against all that came. "

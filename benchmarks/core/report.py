@@ -44,6 +44,7 @@ def write(
     known = {name: finished(figures) for name, figures in by_name.items()}
     aimed = [(goal, known) for goal in goals] + [(goal, known[one.name]) for one in benchmarks for goal in one.goals]
     rows = [reached(goal, figures) for goal, figures in aimed]
+    is_remarked = [bool(goal.remarked(figures)) for goal, figures in aimed]
     missed = [
         (goal.what, goal.reason(figures)) for (goal, figures), row in zip(aimed, rows, strict=True) if row[-1] == MISSED
     ]
@@ -54,7 +55,7 @@ def write(
         "# What was measured",
         first,
         _contents([one.title for one in measured]),
-        _goals(rows),
+        _goals(rows, is_remarked),
         _missed(missed),
         _not_run(benchmarks, by_name),
         _busy(by_name.values()),
@@ -80,9 +81,9 @@ def _contents(titles: Iterable[str]) -> str:
     )
 
 
-def _goals(rows: list[list[str]]) -> str:
+def _goals(rows: list[list[str]], is_remarked: list[bool]) -> str:
     verdicts = [row[-1] for row in rows]
-    remarked = sum(row[-1] == MET and "(" in row[-2] for row in rows)
+    remarked = sum(verdict == MET and said for verdict, said in zip(verdicts, is_remarked, strict=True))
     said = f"{verdicts.count(MET)} of {len(rows)} goals are met, {verdicts.count(MISSED)} are missed, "
     said += f"{verdicts.count(OPEN)} were not measured."
     if remarked:

@@ -6,6 +6,7 @@ An accelerator has units for the latter; a processor without them is slower by i
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.core.speed import Speed
@@ -14,6 +15,8 @@ from benchmarks.speed._gates import by_model
 from benchmarks.speed._steps import placed
 from benchmarks.speed.peers import EQUAL, HORIZON, SIZES, TARGETS, Build, Sizes, Trainable, training_step
 from benchmarks.speed.profiles import MODELS, SIZE
+
+CLOSE = 0.1
 
 
 def in_bfloat16(build: Build, sizes: Sizes) -> Trainable:
@@ -30,13 +33,25 @@ def in_bfloat16(build: Build, sizes: Sizes) -> Trainable:
 
 
 def close(build: Build) -> None:
-    """Compare the loss in bfloat16 with that in single precision, to two digits: a number there has not quite three."""
+    """Compare forecast and gradients in bfloat16, where a number has not quite three digits, with single precision."""
     quiet()
-    module = placed(build, Sizes(SIZE["length"], SIZE["d_model"])).eval()
+    sizes = Sizes(SIZE["length"], SIZE["d_model"])
+    module = placed(build, sizes).eval()
     past, future = (torch.randn(SIZE["batch"], n, TARGETS) for n in (SIZE["length"], HORIZON))
-    single = module.loss(past, future)
-    cast = in_bfloat16(lambda _: module, Sizes(SIZE["length"], SIZE["d_model"]))
-    torch.testing.assert_close(cast.loss(past, future).float(), single, rtol=1e-2, atol=0)
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+
+    def found() -> list[Tensor]:
+        forecast = module(past)
+        gradients = torch.autograd.grad(F.mse_loss(forecast, future), weights, allow_unused=True)
+        return [forecast.detach(), torch.cat([one.flatten() for one in gradients if one is not None])]
+
+    single = found()
+    with torch.autocast(past.device.type, torch.bfloat16):
+        cast = found()
+    for one, other in zip(cast, single, strict=True):
+        away = float((one - other).norm() / other.norm())
+        if not away <= CLOSE:
+            raise AssertionError(f"bfloat16 is {away:.3g} away, as a share of the norm, at most {CLOSE:g} allowed")
 
 
 CASES = {name: partial(training_step, build) for name, build in MODELS.items()} | {

@@ -37,8 +37,8 @@ def attended_without_recording(
 ) -> tuple[Tensor, Scores]:
     """``MultiHeadAttention._attended`` without the lines that record."""
     scores = Scores(q, k) if earlier is None else multi_head._side_by_side(earlier, Scores(q, k))
-    n_layers = scores.q.shape[-1] / v.shape[-1]
-    scaled = scores.q * n_layers**self.mechanism.width_power if earlier is not None else scores.q
+    too_wide = scores.q.shape[-1] / v.shape[-1]
+    scaled = scores.q * too_wide**self.mechanism.width_power if earlier is not None else scores.q
     out, _ = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=False)
     return self._merged(out), scores
 

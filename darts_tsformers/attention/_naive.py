@@ -29,11 +29,13 @@ def residual_attention(
     return scores.softmax(-1) @ v
 
 
-def ranked(values: list[float]) -> list[int]:
-    """Positions from the highest value on, each lowered by what it stands later, in ten-thousandths of their range."""
+def highest(values: list[float], n: int) -> list[int]:
+    """Return where the n highest stand: those clearly above the n-th, then, from the first on, those near it."""
+    cut = sorted(values, reverse=True)[n - 1]
     finite = [value if math.isfinite(value) else 0.0 for value in values]
-    step = 1e-4 * (max(finite) - min(finite)) / len(values)
-    return sorted(range(len(values)), key=lambda i: -(values[i] - step * i))
+    near = max(1e-4 * (max(finite) - min(finite)), 1e-5 * max(map(abs, finite)))
+    above = [i for i, value in enumerate(values) if value > cut + near]
+    return (above + [i for i, value in enumerate(values) if cut - near <= value <= cut + near])[:n]
 
 
 def prob_sparse_attention(
@@ -54,7 +56,7 @@ def prob_sparse_attention(
         for i, row in enumerate(raw[b, h]):
             seen = [row[j].item() for j in sampled[i].tolist() if j <= i or not causal]
             measures.append(max(seen) - sum(seen) / len(seen) if seen else -math.inf)
-        selected = ranked(measures)[:u]
+        selected = highest(measures, u)
         for i, row in enumerate(raw[b, h]):
             past = i + 1 if causal else len(row)
             lazy = 1.0 if causal and lazy_context == "cumsum" else 1 / past

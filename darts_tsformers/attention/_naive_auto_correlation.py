@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darts_tsformers.attention._naive import ranked
+from darts_tsformers.attention._naive import highest
 
 
 def correlation(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L"]:
@@ -38,7 +38,7 @@ def auto_correlation(
     chosen = []
     for b in range(q.shape[0]):
         rank = (r.mean(0) if shared_delays else r[b]).tolist()
-        best = ranked(rank)[:n]
+        best = sorted(highest(rank, n), key=rank.__getitem__, reverse=True)
         for weight, tau in zip(r[b, best].softmax(-1), best, strict=True):
             out[b] += weight * values[b].roll(-tau, -2)
         chosen.append(best)

@@ -62,8 +62,8 @@ class AutoCorrelation(Attention):
     width, as published. Deviations: each sample has its own delays in training too; longer keys lose their start and
     not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros);
     weights below 1e-19 of the highest (in float32) are zero; of delays whose correlations differ by less than 1e-4 of
-    their range shorter ones are chosen, where rounding would decide. In half precision, transforms and sums run in
-    float32.
+    their range, or 1e-5 of the largest, shorter ones are chosen, where rounding would decide. In half precision,
+    transforms and sums run in float32.
 
     Exported, as to ONNX, it compares all steps with all steps instead of transforming them: O(L^2 h e) time.
 
@@ -177,7 +177,7 @@ class AutoCorrelation(Attention):
         with torch.no_grad():
             found = correlate(queries, keys)
             ranked = found.mean(0, keepdim=True) if self.shared_delays and self.training else found
-            delays = highest(ranked, self._n_delays(length)).expand(found.shape[0], -1)
+            delays = _best_first(ranked, highest(ranked, self._n_delays(length))).expand(found.shape[0], -1)
         ahead, back = delayed_steps(delays, length), delayed_steps(-delays, length)
         at: Tensor = CorrelationAt.apply(queries, keys, found, delays, ahead, back)  # type: ignore[no-untyped-call]
         return _Found(delays, _weigh(at / self._divisor(q)), ahead, back)
@@ -205,6 +205,10 @@ class AutoCorrelation(Attention):
         before = surplus if self.truncate == "last" else 0
         columns = (before, surplus - before) if surplus > 0 else (0, surplus)
         return F.pad(rows, columns)[:, None].expand(b, h, length, k.shape[-2]).to(q.dtype)
+
+
+def _best_first(found: Float[Tensor, "B L"], delays: Int[Tensor, "B n"]) -> Int[Tensor, "B n"]:
+    return delays.gather(-1, found.gather(-1, delays).topk(delays.shape[-1]).indices)
 
 
 def _weigh(scores: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:

@@ -12,6 +12,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from darts_tsformers.attention._autocast import without_autocast
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.attention._ties import highest
 from darts_tsformers.attention.full import FullAttention, _widened
@@ -74,9 +75,9 @@ class ProbSparseAttention(Attention):
     ``S`` is its :math:`\overline{K}` and ``c`` its sampling factor. Deviations: the mean over the sample is divided by
     the size of the sample, as the paper writes, and not by M, as the authors' code does (the rankings differ); a causal
     query is measured by earlier keys only; the sample is shared unless asked otherwise; of queries whose measures
-    differ by less than 1e-4 of their range earlier ones are selected, where rounding would decide. In evaluation the
-    sample is a fixed function of the lengths, so that the same input gives the same forecast; in training it comes from
-    torch's default generator.
+    differ by less than 1e-4 of their range, or 1e-5 of the largest, earlier ones are selected, where rounding would
+    decide. In evaluation the sample is a fixed function of the lengths, so that the same input gives the same forecast;
+    in training it comes from torch's default generator.
 
     Examples
     --------
@@ -179,7 +180,8 @@ class ProbSparseAttention(Attention):
     ) -> Float[Tensor, "B h L"]:
         if causal and q.shape[-2] != k.shape[-2]:
             raise ValueError(f"causal=True needs as many queries as keys, got {q.shape[-2]} and {k.shape[-2]}")
-        return measure(q, k, self._sample(q.shape[-2], k.shape[-2], q.device), causal=causal)
+        with without_autocast(q):
+            return measure(q, k, self._sample(q.shape[-2], k.shape[-2], q.device), causal=causal)
 
     def _n_kept(self, length: int) -> int:
         return min(max(1, self.factor * math.ceil(math.log(length))), length)

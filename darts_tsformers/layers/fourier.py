@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.attention._autocast import without_autocast
 from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of
 from darts_tsformers.layers.layout import Durations
 from darts_tsformers.layers.mode_attention import ACTIVATIONS, attended, mode_weights, score_scale
@@ -14,7 +15,6 @@ from darts_tsformers.layers.spectrum import (
     PartialFourier,
     at_least_single,
     require_length,
-    without_autocast,
 )
 
 

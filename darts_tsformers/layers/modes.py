@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from darts_tsformers.attention._autocast import without_autocast
 from darts_tsformers.layers.checks import require_at_least, require_one_of
 from darts_tsformers.layers.layout import Durations
 from darts_tsformers.layers.recording import is_recording, record
-from darts_tsformers.layers.spectrum import PartialFourier, without_autocast
+from darts_tsformers.layers.spectrum import PartialFourier
 
 MODE_SELECTIONS = ("lowest", "random")
 

@@ -16,7 +16,7 @@ from darts_tsformers.layers.recording import is_recording, record, recorded_kind
 
 
 class Scores(NamedTuple):
-    """Attention scores by their factors: ``q @ k.mT / sqrt(head width)``, never formed."""
+    """Attention scores by their factors, ``q @ k.mT`` before any division by the width, never formed."""
 
     q: Float[Tensor, "B h L w"]
     k: Float[Tensor, "B h M w"]
@@ -167,8 +167,8 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Float[Tensor, "B L D"], Scores]:
         scores = Scores(q, k) if earlier is None else _side_by_side(earlier, Scores(q, k))
         # the mechanism divides by a power of the width it sees; the scores ask for that of one layer's
-        n_layers = scores.q.shape[-1] / v.shape[-1]
-        scaled = scores.q * n_layers**self.mechanism.width_power if earlier is not None else scores.q
+        too_wide = scores.q.shape[-1] / v.shape[-1]
+        scaled = scores.q * too_wide**self.mechanism.width_power if earlier is not None else scores.q
         recorded = is_recording()
         need_weights = recorded and is_recording("attention")
         out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=need_weights)

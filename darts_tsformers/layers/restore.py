@@ -7,7 +7,8 @@ the raw value in such a way that the *parameter* moves as it should.
 
 Rules for families without a location (counts, positive values, shares) take the window's magnitude or mean as the
 parameter's unit, as DeepAR does (Salinas et al. 2020, section 3.3). A window of zeros has neither spread nor magnitude:
-there the unit is 1, for a scale of next to nothing would make any other value that follows all but impossible.
+there the unit is 1, for a scale of next to nothing would make any other value that follows all but impossible. One that
+is constant elsewhere keeps the scale of next to nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +54,12 @@ def inverse_magnitude(raw: Raw, s: Statistics) -> Raw:
 
 
 def log_magnitude(raw: Raw, s: Statistics) -> Raw:
-    """Mean of the logarithm, or a weight among those of all components: ``p -> p + log(magnitude)``."""
+    """Mean of the logarithm: ``p -> p + log(magnitude)``."""
+    return raw + _unless_zero(s.magnitude, s).log()
+
+
+def log_weight(raw: Raw, s: Statistics) -> Raw:
+    """Logarithm of a weight among those of all components; next to none where the window is all zeros."""
     return raw + s.magnitude.clamp_min(_TINY).log()
 
 
@@ -91,6 +97,7 @@ RULES: dict[str, Rule] = {
         count,
         inverse_magnitude,
         log_magnitude,
+        log_weight,
         log_odds,
         count_log_odds,
         share,

@@ -4,7 +4,6 @@ A spectrum is a real tensor whose second axis holds the real and the imaginary p
 """
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from einops import rearrange
@@ -115,12 +114,6 @@ def complex_einsum(equation: str, x: Tensor, real: Tensor, imag: Tensor) -> Tens
 def at_least_single(x: Tensor) -> torch.dtype:
     """Return the type to transform in: a spectrum in half precision would lose the small modes beside the large."""
     return torch.promote_types(x.dtype, torch.float32)
-
-
-def without_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """Keep autocast from running the products of a transform in half precision."""
-    device = x.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def require_length(length: int, **sequences: Float[Tensor, "B h L e"]) -> None:

@@ -22,7 +22,7 @@ RULES: dict[LikelihoodType, Sequence[str]] = {
     LikelihoodType.Bernoulli: ("log_odds",),
     LikelihoodType.ContinuousBernoulli: ("log_odds",),
     LikelihoodType.Beta: ("share", "complement"),
-    LikelihoodType.Dirichlet: ("log_magnitude",),
+    LikelihoodType.Dirichlet: ("log_weight",),
 }
 """Rules of :mod:`darts_tsformers.layers.restore`, one for each raw output, in the likelihood's order."""
 

@@ -59,6 +59,8 @@ class Evidence:
         Between two numbers that were measured, and beyond them, it grows as a power of the number.
         """
         steps = self.steps[name]
+        if n_components == COMPONENTS:
+            return 1.0
         (fewer, before), (more, after) = _around(n_components, list(steps.items()))
         power = math.log(after / before) / math.log(more / fewer)
         return before * (n_components / fewer) ** power / steps[COMPONENTS]

@@ -189,6 +189,17 @@ def test_a_reader_is_told_where_a_peer_takes_one_target_at_a_time(name):
     assert ("7 into 7 times the windows" in SPEEDS[name].note) == bool(folded)
 
 
+def test_bfloat16_that_is_far_from_single_precision_is_stopped(monkeypatch):
+    original = torch.nn.Linear.forward
+
+    def more_under_autocast(self, x):
+        return original(self, x) * (1.3 if torch.is_autocast_enabled("cpu") else 1.0)
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", more_under_autocast)
+    with pytest.raises(AssertionError, match=r"bfloat16 is .* away"):
+        SPEEDS["precision_step"].checks["iTransformer, bf16"]()
+
+
 def test_autocast_is_on_in_forward_and_loss_only():
     class Module(peers.Trainable):
         def loss(self, past, future):

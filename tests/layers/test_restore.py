@@ -117,7 +117,9 @@ def test_a_constant_window_gives_finite_parameters(family, value):
     assert all(parameter.isfinite().all() for parameter in model._params_from_output(restored))
 
 
-@pytest.mark.parametrize("family", ["Gaussian", "Laplace", "Cauchy", "Gumbel", "HalfNormal", "Exponential", "Weibull"])
+@pytest.mark.parametrize(
+    "family", ["Gaussian", "Laplace", "Cauchy", "Gumbel", "LogNormal", "HalfNormal", "Exponential", "Gamma", "Weibull"]
+)
 @pytest.mark.parametrize("affine", [False, True])
 def test_after_a_window_of_zeros_anything_of_the_size_of_one_can_come(family, affine):
     model = likelihood(family)
