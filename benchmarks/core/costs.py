@@ -50,8 +50,8 @@ KINDS: dict[str, str] = {
     "sums and means": "sum nansum mean var_mean amax amin cumsum",
     "arithmetic": (
         "add add_ sub sub_ rsub mul mul_ div div_ sqrt reciprocal neg abs clamp clamp_min remainder remainder_ where "
-        "masked_fill masked_fill_ isnan nan_to_num addcmul_ ne lt le gt any lerp minimum bitwise_not sin cos square "
-        "pow mse_loss mse_loss_backward"
+        "masked_fill masked_fill_ isnan nan_to_num addcmul_ ne lt le gt ge any lerp minimum maximum bitwise_not sin "
+        "cos square pow mse_loss mse_loss_backward"
     ),
 }
 """The operations of each kind. What is not among them counts as other."""
