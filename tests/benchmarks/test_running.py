@@ -189,9 +189,13 @@ def test_a_process_killed_between_turns_is_a_broken_case():
 
 
 def test_a_process_leaves_interrupts_to_the_one_that_started_it():
-    handler = once(partial(signal.getsignal, signal.SIGINT), threads=1, device="cpu", ceilings=Ceilings(60, 8))
-    assert handler == signal.SIG_IGN
-    assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
+    try:
+        handler = once(partial(signal.getsignal, signal.SIGINT), threads=1, device="cpu", ceilings=Ceilings(60, 8))
+        assert handler == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
