@@ -23,6 +23,7 @@ from darts_tsformers.attention.log_sparse import LogSparseAttention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention, measure
 
 BATCH, HEADS, WIDTH, FACTOR = 4, 4, 16, 5
+GATHERED = "prob_sparse, gather as published"
 
 
 def case_fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -109,7 +110,7 @@ MECHANISMS: dict[str, Mechanism] = {
     "prob_sparse": case_prob_sparse,
     "prob_sparse, causal": case_prob_sparse_causal,
     "prob_sparse, per query": case_prob_sparse_per_query,
-    "prob_sparse, gather as published": case_prob_sparse_gather,
+    GATHERED: case_prob_sparse_gather,
     "log_sparse, causal": case_log_sparse,
     "log_sparse, local+restart, causal": case_log_sparse_local_restart,
     "log_sparse, masked as published": case_log_sparse_masked,
@@ -140,7 +141,7 @@ CHECKS: dict[str, Gate] = {
     "prob_sparse": partial(agree, "ProbSparse"),
     "prob_sparse, causal": partial(agree, "ProbSparse, causal"),
     "prob_sparse, per query": partial(agree, "ProbSparse, keys of each query"),
-    "prob_sparse, gather as published": partial(check_gather, causal=False),
+    GATHERED: partial(check_gather, causal=False),
     "log_sparse, causal": check_log_sparse,
     "log_sparse, local+restart, causal": partial(agree, "LogSparse, causal, restarts"),
     "log_sparse, masked as published": check_log_sparse,
@@ -154,7 +155,6 @@ BY_MEMORY = (
     "Both wait for memory more than for products, so the share depends on the processor: on an AMD EPYC, where exact "
     "attention takes twice as long, it was 0.111 in a run that is not stored"
 )
-GATHERED = "prob_sparse, gather as published"
 
 
 def drawn_alike(figures: Figures) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from benchmarks.core.figures import ratio
 from benchmarks.core.goals import Goal
@@ -16,7 +15,7 @@ from benchmarks.core.speed import Speed
 from benchmarks.speed._darts import quiet
 from benchmarks.speed._gates import by_model
 from benchmarks.speed._steps import placed
-from benchmarks.speed.peers import HORIZON, TARGETS, Build, Sizes, Trainable, inference, training_step
+from benchmarks.speed.peers import Build, Sizes, Trainable, forecast_and_gradients, inference, training_step
 from benchmarks.speed.profiles import MODELS, SIZE
 
 
@@ -30,17 +29,13 @@ def same_forecast(build: Build) -> None:
     """Compare a compiled model's forecast, and the gradients of its weights, with what they were before."""
     quiet()
     module = placed(build, Sizes(SIZE["length"], SIZE["d_model"])).eval()
-    past, future = (torch.randn(SIZE["batch"], n, TARGETS) for n in (SIZE["length"], HORIZON))
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
-
-    def found() -> list[Tensor]:
-        gradients = torch.autograd.grad(module.loss(past, future), weights, allow_unused=True)
-        return [module(past).detach(), *(one for one in gradients if one is not None)]
-
-    before = found()
-    largest = max(float(one.abs().max()) for one in before[1:])
+    found = partial(forecast_and_gradients, module, batch=SIZE["batch"], length=SIZE["length"])
+    forecast, gradients = found()
+    largest = max(float(one.abs().max()) for one in gradients)
     module.module.forecaster.compile()
-    for one, other in zip(found(), before, strict=True):
+    compiled_forecast, compiled_gradients = found()
+    pairs = [(compiled_forecast, forecast), *zip(compiled_gradients, gradients, strict=True)]
+    for one, other in pairs:
         torch.testing.assert_close(one, other, rtol=0, atol=1e-4 * float(other.abs().max()) + 1e-6 * largest)
 
 

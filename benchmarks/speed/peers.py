@@ -306,6 +306,18 @@ def inference(build: Build, *, batch: int, length: int, d_model: int) -> Step:
     return forecast(module, torch.randn(batch, length, TARGETS))
 
 
+def forecast_and_gradients(module: Trainable, *, batch: int, length: int) -> tuple[Tensor, list[Tensor]]:
+    """Return what a module forecasts of noise, always the same, and the gradients of the weights it uses."""
+    generator = torch.Generator().manual_seed(0)
+    past, future = (
+        torch.randn(batch, n, TARGETS, generator=generator, device="cpu").to(torch.get_default_device())
+        for n in (length, HORIZON)
+    )
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    gradients = torch.autograd.grad(module.loss(past, future), weights, allow_unused=True)
+    return module(past).detach(), [one for one in gradients if one is not None]
+
+
 SIZES: list[Size] = [
     {"batch": 32, "length": 96, "d_model": 64},
     {"batch": 32, "length": 336, "d_model": 64},
