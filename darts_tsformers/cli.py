@@ -12,11 +12,9 @@ from types import FrameType
 from typing import NoReturn
 
 from darts_tsformers import __version__
+from darts_tsformers.catalogue import forecasters
 
 PROGRAM = "darts-tsformers"
-
-MODELS = ("patchtst", "itransformer", "informer", "log_sparse", "autoformer", "fedformer", "tft")
-"""Those of :mod:`darts_tsformers.workflow.settings`, without the seconds that importing it takes."""
 
 IN_UTC = "found several UTC offsets: times are taken in UTC, and those of the forecast are too"
 
@@ -124,7 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--freq", metavar="F", help="pandas frequency such as h, 30min, D, W-SUN, MS (default: inferred)")
     add("--past-covariates", nargs="+", default=[], metavar="COL", help="columns known up to the last target")
     add("--future-covariates", nargs="+", default=[], metavar="COL", help="columns known over the horizon too")
-    add("--model", choices=("auto", *MODELS), default="auto", help="default: the best in benchmarks on such series")
+    models = ["auto", *forecasters()]
+    add("--model", choices=models, default="auto", help="default: the best in benchmarks on such series")
     add("--lookback", type=int, metavar="N", help="steps the model sees (default: chosen to fit the series)")
     add("--epochs", type=int, metavar="N", help="most epochs to train (default: chosen to fit the series)")
     add("--quantiles", type=float, nargs="+", metavar="Q", help="quantiles to forecast, such as 0.1 0.5 0.9")

@@ -2,9 +2,9 @@ import jaxtyping
 import pytest
 import torch
 
-jaxtyping.install_import_hook(
-    ["darts_tsformers.attention", "darts_tsformers.layers", "darts_tsformers.networks"], "beartype.beartype"
-)
+CHECKED = ("attention", "recurrence", "window", "layers", "networks")
+
+jaxtyping.install_import_hook([f"darts_tsformers.{room}" for room in CHECKED], "beartype.beartype")
 torch.set_num_threads(1)
 
 

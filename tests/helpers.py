@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from darts_tsformers.attention import registry
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks._network import NETWORKS
+from darts_tsformers.window import Sizes, Window
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import darts_tsformers
 from darts_tsformers import cli, demo
+from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import main
-from darts_tsformers.workflow import settings
 from darts_tsformers.workflow.report import FILES
 from darts_tsformers.workflow.training import BestWeights
 from tests.workflow.conftest import weekly_wave
@@ -224,16 +223,11 @@ def test_what_stands_between_two_quotes_is_not_shortened():
     assert cli._one_line(message) == message
 
 
-def test_every_forecaster_can_be_asked_for():
-    assert tuple(settings.MODELS) == cli.MODELS
-    assert set(settings.MODELS.values()) == set(darts_tsformers.__all__)
-
-
-@pytest.mark.parametrize("model", [name for name in cli.MODELS if name != "itransformer"])
+@pytest.mark.parametrize("model", [name for name in forecasters() if name != "itransformer"])
 def test_each_model_forecasts(data, model):
     arguments = ["--target", "sales", "--model", model, "--quiet", "--out", "result"]
     assert main(["forecast", "sales.csv", *QUICK, *arguments]) == 0
-    assert settings.MODELS[model] in (data.parent / "result" / "comparison.csv").read_text()
+    assert forecasters()[model].model_name in (data.parent / "result" / "comparison.csv").read_text()
 
 
 def test_quantiles_of_a_model_that_forecasts_step_by_step_are_of_whole_paths(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import darts_tsformers
-from darts_tsformers.cli import MODELS as COMMAND_LINE_NAMES
+from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import _parser
 from docs import _figures
 from tests.helpers import registries_as_before
@@ -82,7 +82,7 @@ def test_the_command_line_page_has_every_option_and_no_other():
     options = {option for action in commands.choices["forecast"]._actions for option in action.option_strings}
     page = PAGES["guides/cli.md"]
     assert set(re.findall(r"--[a-z][a-z-]+", page)) - {"--version"} == options - {"-h"}
-    assert all(f"`{name}`" in page for name in COMMAND_LINE_NAMES)
+    assert all(f"`{name}`" in page for name in forecasters())
 
 
 def test_the_site_builds_without_a_warning_and_shows_no_markup(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from darts_tsformers.models.capabilities import capability_table, to_markdown
+from darts_tsformers.capabilities import capability_table, to_markdown
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.S)

@@ -20,13 +20,13 @@ from benchmarks.core.trial import Trials
 from darts_tsformers.attention import AutoCorrelation, FullAttention, LogSparseAttention, ProbSparseAttention
 from darts_tsformers.attention import _naive as attention
 from darts_tsformers.attention._naive_auto_correlation import auto_correlation
-from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
-from darts_tsformers.layers.gating import GatedResidualNetwork
-from darts_tsformers.layers.grouped import NumberEmbedding
-from darts_tsformers.layers.interpretable_attention import InterpretableAttention
-from darts_tsformers.layers.legendre import legendre_filters
-from darts_tsformers.layers.variable_selection import VariableSelection
-from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
+from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
+from darts_tsformers.layers.frequency.legendre import legendre_filters
+from darts_tsformers.layers.frequency.wavelet import MultiwaveletAttention, MultiwaveletBlock
+from darts_tsformers.layers.selection.gating import GatedResidualNetwork
+from darts_tsformers.layers.selection.grouped import NumberEmbedding
+from darts_tsformers.layers.selection.variable_selection import VariableSelection
+from darts_tsformers.layers.transformer.interpretable_attention import InterpretableAttention
 from tests.helpers import draw, scatter_
 from tests.layers import _naive_frequency as frequency
 from tests.layers import _tft_naive as tft

@@ -22,7 +22,7 @@ from benchmarks.core.figures import by_model, mean_of, seeds_of
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.trial import Trials
 from darts_tsformers import TemporalFusionTransformerModel
-from darts_tsformers.layers.recording import recording
+from darts_tsformers.recording import recording
 
 LOOKBACK, HORIZON, SEASONS = 168, 24, (24, 168)
 QUANTILES = [0.1, 0.5, 0.9]

@@ -44,11 +44,11 @@ from benchmarks.speed.auto_correlation import mean_correlation
 from benchmarks.speed.fourier import LoopComplex, compare
 from benchmarks.speed.informer import PublishedAttention, PublishedFeedForward
 from darts_tsformers.attention.auto_correlation import AutoCorrelation
-from darts_tsformers.layers.decomposition import MixtureDecomposition, SeriesDecomposition
-from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
-from darts_tsformers.layers.seasonal_norm import SeasonalNorm
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition, SeriesDecomposition
+from darts_tsformers.layers.decomposition.seasonal_norm import SeasonalNorm
+from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
 from darts_tsformers.networks import Autoformer, FEDformer
+from darts_tsformers.window import Sizes, Window
 
 FACTOR, MODES = 3, 32
 AVERAGE, MIXTURE = 25, (12, 24, 48)

@@ -15,8 +15,8 @@ from benchmarks.core.goals import Goal
 from benchmarks.core.speed import Speed, Step
 from benchmarks.speed._gates import Gate, agree, same
 from benchmarks.speed._steps import placed, products_alone
-from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
-from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
+from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
+from darts_tsformers.layers.frequency.wavelet import MultiwaveletAttention, MultiwaveletBlock
 
 MODES = 32
 

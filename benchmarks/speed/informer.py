@@ -37,8 +37,8 @@ from benchmarks.speed._steps import (
 )
 from benchmarks.speed.attention import case_prob_sparse_gather, check_gather, inputs
 from darts_tsformers.attention._naive import full_attention
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Informer
+from darts_tsformers.window import Sizes, Window
 
 FACTOR = 5
 

@@ -22,11 +22,11 @@ from benchmarks.core.speed import Step
 from benchmarks.core.tables import table
 from benchmarks.core.trial import Trials
 from benchmarks.speed._steps import train
-from darts_tsformers.layers import multi_head
-from darts_tsformers.layers.multi_head import MultiHeadAttention, Scores
-from darts_tsformers.layers.recording import is_recording, recording
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.transformer import multi_head
+from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention, Scores
 from darts_tsformers.networks import Forecaster, Informer
+from darts_tsformers.recording import is_recording, recording
+from darts_tsformers.window import Sizes, Window
 
 SIZES = Sizes(input_length=96, output_length=24, n_targets=7)
 BATCH = 8

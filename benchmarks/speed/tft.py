@@ -26,9 +26,9 @@ from benchmarks.speed._darts import quiet, trained_briefly
 from benchmarks.speed._gates import MODELS, by_model, each, same
 from benchmarks.speed._steps import placed, products_alone, train
 from darts_tsformers import TemporalFusionTransformerModel
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.networks import TemporalFusionTransformer
+from darts_tsformers.window import Sizes, Window
 
 HORIZON, HIDDEN, HEADS, DROPOUT = 24, 160, 4, 0.1
 TARGETS, PAST, FUTURE, STATIC = 7, 3, 3, 2

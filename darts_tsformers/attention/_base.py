@@ -94,7 +94,7 @@ class Attention(nn.Module, ABC):
     ) -> dict[str, dict[str, Tensor]]:
         """Return what there is to say of a pass beyond its weights, by kind and name; by default nothing.
 
-        The kinds and their tensors are those of :data:`darts_tsformers.layers.recording.KINDS`. Those that are not
+        The kinds and their tensors are those of :data:`darts_tsformers.recording.KINDS`. Those that are not
         among ``kinds`` are not computed.
         """
         return {}

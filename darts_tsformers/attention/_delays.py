@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from darts_tsformers.attention._cache import parts
+from darts_tsformers.execution.cache import parts
 
 
 class CorrelationAt(torch.autograd.Function):

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from darts_tsformers.attention._base import Attention
-from darts_tsformers.attention._cache import CHUNK
-from darts_tsformers.attention._tracing import is_traced
+from darts_tsformers.execution.cache import CHUNK
+from darts_tsformers.execution.tracing import is_traced
 
 FEW_KEYS = 16
 """Up to how many keys a map does not pay: its products are small and many."""

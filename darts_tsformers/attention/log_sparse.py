@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from darts_tsformers.attention._base import Attention
-from darts_tsformers.attention._cache import parts
 from darts_tsformers.attention.full import FullAttention
+from darts_tsformers.execution.cache import parts
 
 PATTERNS = ("plain", "local", "restart", "local+restart")
 

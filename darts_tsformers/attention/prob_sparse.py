@@ -12,10 +12,10 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from darts_tsformers.attention._autocast import without_autocast
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.attention._ties import highest
 from darts_tsformers.attention.full import FullAttention, _widened
+from darts_tsformers.execution.autocast import without_autocast
 
 EVALUATION_SEED = 0
 CHUNK = 2**14  # elements for each head of the largest tensor made while measuring: a processor's cache holds them

@@ -6,12 +6,12 @@ from types import UnionType
 import numpy as np
 from darts import TimeSeries
 
+from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.diagnosis.figures import Figures
 from darts_tsformers.diagnosis.measuring import measure
 from darts_tsformers.diagnosis.rules import RULES
-from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.models._fitted import require_fitted
 
 N_SAMPLES = 101
 

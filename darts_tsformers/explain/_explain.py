@@ -7,17 +7,17 @@ from typing import Any, TypeAlias
 import pandas as pd
 from darts import TimeSeries
 
+from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.adapter.likelihoods import n_levels
+from darts_tsformers.adapter.windows import given_or_kept
 from darts_tsformers.attention import Attention
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.explain.capture import Capture, windows_of_passes
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.labelled import Labels, variable_names
 from darts_tsformers.explain.windows import Origin
-from darts_tsformers.layers.checks import require_at_least
-from darts_tsformers.layers.recording import KINDS
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.models._fitted import require_fitted
-from darts_tsformers.models._likelihoods import n_levels
-from darts_tsformers.models._windows import given_or_kept
+from darts_tsformers.recording import KINDS
 
 _SERIES = ("series", "past_covariates", "future_covariates")
 
@@ -56,7 +56,7 @@ def explain(
     stride
         Steps between such windows; 1 by default. Alone, it takes all windows that there are.
     kinds
-        What to record, of :data:`darts_tsformers.layers.recording.KINDS`; by default everything.
+        What to record, of :data:`darts_tsformers.recording.KINDS`; by default everything.
     batch_size
         Windows forecast at a time, whose maps are all in memory.
     max_windows

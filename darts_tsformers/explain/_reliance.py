@@ -10,16 +10,16 @@ import xarray as xr
 from darts import TimeSeries
 from torch import nn
 
+from darts_tsformers.adapter.datasets import ObservedInferenceDataset
+from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.adapter.likelihoods import expected_value
+from darts_tsformers.adapter.windows import forecast_windows
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.explain.exchange import PARTS, Exchanged, Variable, random_partners, variables
 from darts_tsformers.explain.labelled import variable_names
 from darts_tsformers.explain.measured import Reliance
 from darts_tsformers.explain.windows import Origin, window_coordinates
-from darts_tsformers.layers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.models._datasets import ObservedInferenceDataset
-from darts_tsformers.models._fitted import require_fitted
-from darts_tsformers.models._likelihoods import expected_value
-from darts_tsformers.models._windows import forecast_windows
 
 Many: TypeAlias = TimeSeries | Sequence[TimeSeries] | None
 

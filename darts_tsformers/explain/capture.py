@@ -9,8 +9,8 @@ from darts.utils.data.torch_datasets.utils import PLModuleInput, PLModuleOutput
 from torch import Tensor, nn
 
 from darts_tsformers.explain.store import Folder, Stack
-from darts_tsformers.layers.recording import Entry, recording
 from darts_tsformers.networks import Network
+from darts_tsformers.recording import Entry, recording
 
 T = TypeVar("T")
 

@@ -32,7 +32,7 @@ class Explanation:
         Name of the model's class.
     parts
         By kind and module path: ``parts["attention"]["encoder.layers.0.attention"]``. See
-        :data:`darts_tsformers.layers.recording.KINDS` for what each kind holds.
+        :data:`darts_tsformers.recording.KINDS` for what each kind holds.
     origins
         Where each window stands.
     forecasts

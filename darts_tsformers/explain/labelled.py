@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
+from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.attention import Attention
 from darts_tsformers.explain.windows import Origin, common_freq, duration, window_coordinates
-from darts_tsformers.layers.layout import Axis, Durations, HasDurations, Layout, TimeAxis, VariableAxis, horizon
-from darts_tsformers.models._datasets import ObservedInferenceDataset
 from darts_tsformers.networks import Network
+from darts_tsformers.recording.layout import Axis, Durations, HasDurations, Layout, TimeAxis, VariableAxis, horizon
 
 _WITHOUT_TOKENS = {
     "delays": ("rank",),

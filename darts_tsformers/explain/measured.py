@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from darts_tsformers.layers.checks import require_one_of
+from darts_tsformers.checks import require_one_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

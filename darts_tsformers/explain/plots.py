@@ -5,12 +5,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.bars import experts, importance, levels
 from darts_tsformers.explain.pictures.decomposition import decomposition
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
-from darts_tsformers.layers.checks import require_one_of
 
 PICTURES: dict[str, Callable[..., Figure]] = {
     "attention": attention,

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.checks import require_one_of
+from darts_tsformers.checks import require_one_of
 
 PADDING_MODES = ("causal", "circular", "replicate")
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from darts_tsformers.attention._tracing import is_traced
+from darts_tsformers.execution.tracing import is_traced
 
 FEW = 2**14  # elements up to which drawing one number for each is the faster way
 

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.checks import require_one_of
+from darts_tsformers.checks import require_one_of
 
 NORMS = ("layer", "batch")
 

@@ -1,21 +1,20 @@
-"""Forecasters: the architectures as Darts models."""
+"""Forecasters: one Darts model a file, imported on first use. ``TSFormerModel`` is their base class."""
 
-from darts_tsformers.models._base import TSFormerModel
-from darts_tsformers.models.autoformer import AutoformerModel
-from darts_tsformers.models.fedformer import FEDformerModel
-from darts_tsformers.models.informer import InformerModel
-from darts_tsformers.models.itransformer import ITransformerModel
-from darts_tsformers.models.log_sparse import LogSparseTransformerModel
-from darts_tsformers.models.patchtst import PatchTSTModel
-from darts_tsformers.models.tft import TemporalFusionTransformerModel
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "AutoformerModel",
-    "FEDformerModel",
-    "ITransformerModel",
-    "InformerModel",
-    "LogSparseTransformerModel",
-    "PatchTSTModel",
-    "TSFormerModel",
-    "TemporalFusionTransformerModel",
-]
+from darts_tsformers.catalogue import by_model_name
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return ["TSFormerModel", *by_model_name()]
+    if name == "TSFormerModel":
+        return import_module("darts_tsformers.adapter.base").TSFormerModel
+    if name.endswith("Model") and name in by_model_name():
+        return by_model_name()[name].load()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__getattr__("__all__"))

@@ -2,9 +2,9 @@
 
 from typing import Any, ClassVar, Unpack
 
+from darts_tsformers.adapter.arguments import DartsArguments
+from darts_tsformers.adapter.decomposing import DecomposingModel
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.models._arguments import DartsArguments
-from darts_tsformers.models._decomposing import DecomposingModel
 from darts_tsformers.networks.autoformer import Autoformer
 
 

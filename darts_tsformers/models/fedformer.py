@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Unpack
 
-from darts_tsformers.models._arguments import DartsArguments
-from darts_tsformers.models._decomposing import DecomposingModel
+from darts_tsformers.adapter.arguments import DartsArguments
+from darts_tsformers.adapter.decomposing import DecomposingModel
 from darts_tsformers.networks.fedformer import FEDformer
 
 

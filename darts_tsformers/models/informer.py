@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Unpack
 
+from darts_tsformers.adapter.arguments import DartsArguments
+from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.models._arguments import DartsArguments
-from darts_tsformers.models._base import TSFormerModel
 from darts_tsformers.networks.informer import Informer
 
 

@@ -2,9 +2,9 @@
 
 from typing import Unpack
 
+from darts_tsformers.adapter.arguments import DartsArguments
+from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.models._arguments import DartsArguments
-from darts_tsformers.models._base import TSFormerModel
 from darts_tsformers.networks.log_sparse import LogSparseTransformer
 
 

@@ -8,16 +8,16 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.checks import require_at_least, require_probability
-from darts_tsformers.layers.decomposition import MixtureDecomposition
-from darts_tsformers.layers.feed_forward import FeedForward
-from darts_tsformers.layers.layout import Layout, horizon, look_back
-from darts_tsformers.layers.progressive import DecomposingDecoderLayer, DecomposingEncoderLayer
-from darts_tsformers.layers.recording import record
-from darts_tsformers.layers.seasonal_norm import SeasonalNorm
-from darts_tsformers.layers.token_embedding import TokenEmbedding
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.checks import require_at_least, require_probability
+from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition
+from darts_tsformers.layers.decomposition.progressive import DecomposingDecoderLayer, DecomposingEncoderLayer
+from darts_tsformers.layers.decomposition.seasonal_norm import SeasonalNorm
+from darts_tsformers.layers.transformer.feed_forward import FeedForward
+from darts_tsformers.layers.transformer.token_embedding import TokenEmbedding
 from darts_tsformers.networks._network import mechanism_paths
+from darts_tsformers.recording import record
+from darts_tsformers.recording.layout import Layout, horizon, look_back
+from darts_tsformers.window import Sizes, Window
 
 
 @dataclass(frozen=True)

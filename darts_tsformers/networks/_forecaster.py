@@ -7,9 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.covariates import ALL_KINDS, CovariateHead
-from darts_tsformers.layers.instance_norm import InstanceNorm, Statistics
-from darts_tsformers.layers.missing import (
+from darts_tsformers.networks._network import Feed, Network, first_parameter
+from darts_tsformers.recording import revise
+from darts_tsformers.window import Window
+from darts_tsformers.window.covariates import ALL_KINDS, CovariateHead
+from darts_tsformers.window.instance_norm import InstanceNorm, Statistics
+from darts_tsformers.window.missing import (
     Filled,
     MissingCovariates,
     add_offset,
@@ -18,18 +21,15 @@ from darts_tsformers.layers.missing import (
     gaps_of,
     put_in,
 )
-from darts_tsformers.layers.recording import revise
-from darts_tsformers.layers.restore import restore
-from darts_tsformers.layers.statics import StaticFeatures
-from darts_tsformers.layers.window import Window
-from darts_tsformers.networks._network import Feed, Network, first_parameter
+from darts_tsformers.window.restore import restore
+from darts_tsformers.window.statics import StaticFeatures
 
 
 class Forecaster(nn.Module):
     """A network behind everything that has nothing to do with its architecture.
 
     NaN means *not observed*. A missing value of the target reaches the network as
-    :func:`~darts_tsformers.layers.missing.bridge_gaps` says, on the line between its neighbours, plus a learned offset,
+    :func:`~darts_tsformers.window.missing.bridge_gaps` says, on the line between its neighbours, plus a learned offset,
     in normalised units and zero at the start; covariates alike. Where a network is fed what followed while it trains, a
     gap there is the mean of the look-back: a line would give away what comes. The window is normalised by what was
     observed, categories become embeddings, covariates that the architecture has no place for act through a shared head,
@@ -44,7 +44,7 @@ class Forecaster(nn.Module):
     instance_norm_affine
         Whether the normalisation learns a scale and a bias per component.
     restore_rules
-        For each likelihood parameter the name of the rule in :mod:`darts_tsformers.layers.restore` that brings it back
+        For each likelihood parameter the name of the rule in :mod:`darts_tsformers.window.restore` that brings it back
         to data units.
     statics
         How static covariates become numbers. None if all are.
@@ -59,7 +59,7 @@ class Forecaster(nn.Module):
     The level of the data passes through, and a gap is no obstacle:
 
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import Forecaster, ITransformer
     >>> forecaster = Forecaster(ITransformer(Sizes(input_length=24, output_length=6), d_model=16)).eval()
     >>> target = torch.randn(2, 24, 3)

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import Attention
-from darts_tsformers.layers.layout import Layout
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.recording.layout import Layout
+from darts_tsformers.window import Sizes, Window
 
 NETWORKS: dict[str, type["Network"]] = {}
 
@@ -34,12 +34,12 @@ class Network(nn.Module, ABC):
         What the network was built for.
     reads
         Kinds of covariates the architecture has a place for, of ``"past"``, ``"future"`` and ``"static"``. The others
-        act through the shared :class:`~darts_tsformers.layers.covariates.CovariateHead`.
+        act through the shared :class:`~darts_tsformers.window.covariates.CovariateHead`.
 
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import Network
     >>> class LastValue(Network, name="last_value"):
     ...     width_tie = None  # serves any number of components

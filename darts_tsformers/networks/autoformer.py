@@ -4,13 +4,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darts_tsformers.attention import AttentionLike, build_attention
-from darts_tsformers.layers.covariates import ALL_KINDS
-from darts_tsformers.layers.decomposition import SeriesDecomposition
-from darts_tsformers.layers.layout import Layout
-from darts_tsformers.layers.multi_head import MultiHeadAttention
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.decomposition.moving_average import SeriesDecomposition
+from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from darts_tsformers.networks._decomposition import DecompositionTransformer, Parts
 from darts_tsformers.networks._network import Network
+from darts_tsformers.recording.layout import Layout
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS
 
 
 class Autoformer(Network, name="autoformer"):
@@ -22,7 +22,7 @@ class Autoformer(Network, name="autoformer"):
     Covariates: future covariates take the place of the paper's time marks, in encoder and decoder; static covariates
     add to every token, from zero at the start. Past covariates are embedded with the target in the encoder and have no
     part in the decomposition of the target; the encoder takes their level out with every trend, so that it acts through
-    the shared :class:`~darts_tsformers.layers.covariates.CovariateHead`. Delays need no positions; tokens have none.
+    the shared :class:`~darts_tsformers.window.covariates.CovariateHead`. Delays need no positions; tokens have none.
 
     Cost: O(L log L) in the look-back.
 
@@ -71,7 +71,7 @@ class Autoformer(Network, name="autoformer"):
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import Autoformer
     >>> network = Autoformer(Sizes(input_length=48, output_length=6, n_targets=3), kernel_size=13, d_model=16)
     >>> network(Window(target=torch.randn(2, 48, 3))).shape

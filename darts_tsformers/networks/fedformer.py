@@ -6,18 +6,18 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.checks import require_at_least, require_one_of
-from darts_tsformers.layers.covariates import ALL_KINDS
-from darts_tsformers.layers.decomposition import MixtureDecomposition
-from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
-from darts_tsformers.layers.frequency_layer import FrequencyLayer
-from darts_tsformers.layers.layout import Layout
-from darts_tsformers.layers.mode_attention import ACTIVATIONS
-from darts_tsformers.layers.modes import MODE_SELECTIONS
-from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.checks import require_at_least, require_one_of
+from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition
+from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
+from darts_tsformers.layers.frequency.frequency_layer import FrequencyLayer
+from darts_tsformers.layers.frequency.mode_attention import ACTIVATIONS
+from darts_tsformers.layers.frequency.modes import MODE_SELECTIONS
+from darts_tsformers.layers.frequency.wavelet import MultiwaveletAttention, MultiwaveletBlock
 from darts_tsformers.networks._decomposition import DecompositionTransformer, Parts
 from darts_tsformers.networks._network import Network
+from darts_tsformers.recording.layout import Layout
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS
 
 VERSIONS = ("fourier", "wavelet")
 
@@ -32,7 +32,7 @@ class FEDformer(Network, name="fedformer"):
     Covariates: future covariates take the place of the paper's time marks, in encoder and decoder; static covariates
     add to every token, from zero at the start. Past covariates are embedded with the target in the encoder and have no
     part in the decomposition of the target; the encoder takes their level out with every trend, so that it acts through
-    the shared :class:`~darts_tsformers.layers.covariates.CovariateHead`.
+    the shared :class:`~darts_tsformers.window.covariates.CovariateHead`.
 
     Cost: O(L) in the look-back for a given number of modes.
 
@@ -84,14 +84,15 @@ class FEDformer(Network, name="fedformer"):
     -----
     Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022.
 
-    Deviations: what :mod:`~darts_tsformers.layers.fourier` and :mod:`~darts_tsformers.layers.wavelet` say of the
-    blocks; each layer has weights and modes of its own; blocks that look at queries alone have no projections of keys
-    and values; convolutions repeat the end values instead of joining the ends.
+    Deviations: what :mod:`~darts_tsformers.layers.frequency.fourier` and
+    :mod:`~darts_tsformers.layers.frequency.wavelet` say of the blocks; each layer has weights and modes of its own;
+    blocks that look at queries alone have no projections of keys and values; convolutions repeat the end values instead
+    of joining the ends.
 
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import FEDformer
     >>> network = FEDformer(Sizes(input_length=48, output_length=6, n_targets=3), modes=8, d_model=16)
     >>> network(Window(target=torch.randn(2, 48, 3))).shape

@@ -9,16 +9,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike, build_attention
-from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of, require_probability
-from darts_tsformers.layers.covariates import ALL_KINDS
-from darts_tsformers.layers.decoder import DecoderLayer
-from darts_tsformers.layers.distilling import Distilling
-from darts_tsformers.layers.encoder import EncoderLayer
-from darts_tsformers.layers.layout import Layout, TimeAxis, horizon, look_back
+from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
 from darts_tsformers.layers.norm import NORMS
-from darts_tsformers.layers.token_embedding import TokenEmbedding
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.transformer.decoder import DecoderLayer
+from darts_tsformers.layers.transformer.distilling import Distilling
+from darts_tsformers.layers.transformer.encoder import EncoderLayer
+from darts_tsformers.layers.transformer.token_embedding import TokenEmbedding
 from darts_tsformers.networks._network import Network
+from darts_tsformers.recording.layout import Layout, TimeAxis, horizon, look_back
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS
 
 
 class Informer(Network, name="informer"):
@@ -84,7 +84,7 @@ class Informer(Network, name="informer"):
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import Informer
     >>> network = Informer(Sizes(input_length=48, output_length=6, n_targets=3, n_future=2), d_model=16)
     >>> known = {"historic_future": torch.randn(2, 48, 2), "future": torch.randn(2, 6, 2)}

@@ -6,12 +6,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_at_least, require_probability
-from darts_tsformers.layers.covariates import ALL_KINDS, zero_linear
-from darts_tsformers.layers.encoder import Encoder
-from darts_tsformers.layers.layout import Layout, VariableAxis
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.checks import require_at_least, require_probability
+from darts_tsformers.layers.transformer.encoder import Encoder
 from darts_tsformers.networks._network import Network
+from darts_tsformers.recording.layout import Layout, VariableAxis
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS, zero_linear
 
 
 class ITransformer(Network, name="itransformer"):
@@ -60,7 +60,7 @@ class ITransformer(Network, name="itransformer"):
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import ITransformer
     >>> network = ITransformer(Sizes(input_length=48, output_length=6, n_past=1), d_model=16, n_heads=2)
     >>> network(Window(target=torch.randn(2, 48, 3), past=torch.randn(2, 48, 1))).shape

@@ -10,14 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_at_least, require_one_of, require_probability
-from darts_tsformers.layers.covariates import ALL_KINDS, zero_linear
+from darts_tsformers.checks import require_at_least, require_one_of, require_probability
 from darts_tsformers.layers.dropout import Dropout
-from darts_tsformers.layers.encoder import EncoderLayer
-from darts_tsformers.layers.feed_forward import FeedForward
-from darts_tsformers.layers.layout import Layout, horizon, look_back
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.transformer.encoder import EncoderLayer
+from darts_tsformers.layers.transformer.feed_forward import FeedForward
 from darts_tsformers.networks._network import Feed, Network, first_parameter
+from darts_tsformers.recording.layout import Layout, horizon, look_back
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS, zero_linear
 
 MODES = ("autoregressive", "direct")
 
@@ -80,7 +80,7 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import LogSparseTransformer
     >>> network = LogSparseTransformer(Sizes(input_length=48, output_length=6), d_model=16).eval()
     >>> network(Window(target=torch.randn(2, 48, 1))).shape

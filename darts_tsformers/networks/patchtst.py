@@ -7,14 +7,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
-from darts_tsformers.layers.checks import require_at_least, require_flag, require_probability
-from darts_tsformers.layers.covariates import ALL_KINDS, FutureResponse, zero_linear
-from darts_tsformers.layers.decomposition import SeriesDecomposition
-from darts_tsformers.layers.encoder import Encoder
-from darts_tsformers.layers.layout import Layout
-from darts_tsformers.layers.patching import Patching
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.checks import require_at_least, require_flag, require_probability
+from darts_tsformers.layers.decomposition.moving_average import SeriesDecomposition
+from darts_tsformers.layers.transformer.encoder import Encoder
+from darts_tsformers.layers.transformer.patching import Patching
 from darts_tsformers.networks._network import Network
+from darts_tsformers.recording.layout import Layout
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS, FutureResponse, zero_linear
 
 
 class PatchTST(Network, name="patchtst"):
@@ -25,7 +25,7 @@ class PatchTST(Network, name="patchtst"):
 
     Covariates, which the paper has no place for: past and historic future covariates are cut into the same patches and
     added to every channel's tokens through a linear map; static covariates add to the tokens of their channel; future
-    covariates act through :class:`~darts_tsformers.layers.covariates.FutureResponse`. All start at zero.
+    covariates act through :class:`~darts_tsformers.window.covariates.FutureResponse`. All start at zero.
 
     Cost: O(C N^2) with N = L / stride patches, for exact attention.
 
@@ -80,7 +80,7 @@ class PatchTST(Network, name="patchtst"):
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import PatchTST
     >>> network = PatchTST(Sizes(input_length=48, output_length=6), patch_length=16, stride=8, d_model=16)
     >>> network(Window(target=torch.randn(2, 48, 3))).shape  # any number of components

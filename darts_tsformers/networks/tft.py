@@ -8,17 +8,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
+from darts_tsformers.checks import require_at_least, require_flag, require_probability
 from darts_tsformers.layers.blocks import by_blocks
-from darts_tsformers.layers.checks import require_at_least, require_flag, require_probability
-from darts_tsformers.layers.covariates import ALL_KINDS
-from darts_tsformers.layers.gating import GateAddNorm, GatedResidualNetwork
-from darts_tsformers.layers.grouped import NumberEmbedding
-from darts_tsformers.layers.interpretable_attention import InterpretableAttention
-from darts_tsformers.layers.layout import Layout, VariableAxis, horizon, look_back
-from darts_tsformers.layers.recording import record
-from darts_tsformers.layers.variable_selection import VariableSelection
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.selection.gating import GateAddNorm, GatedResidualNetwork
+from darts_tsformers.layers.selection.grouped import NumberEmbedding
+from darts_tsformers.layers.selection.variable_selection import VariableSelection
+from darts_tsformers.layers.transformer.interpretable_attention import InterpretableAttention
 from darts_tsformers.networks._network import Network
+from darts_tsformers.recording import record
+from darts_tsformers.recording.layout import Layout, VariableAxis, horizon, look_back
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS
 
 
 class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
@@ -77,7 +77,7 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.layers.window import Sizes, Window
+    >>> from darts_tsformers.window import Sizes, Window
     >>> from darts_tsformers.networks import TemporalFusionTransformer
     >>> sizes = Sizes(input_length=48, output_length=6, n_targets=3, n_parameters=2)
     >>> network = TemporalFusionTransformer(sizes, d_model=16)

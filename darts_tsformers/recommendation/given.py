@@ -6,8 +6,8 @@ from numbers import Real
 import numpy as np
 from darts import TimeSeries
 
-from darts_tsformers.layers.checks import require_at_least
-from darts_tsformers.models._series import check_finite
+from darts_tsformers.adapter.series import check_finite
+from darts_tsformers.checks import require_at_least
 
 
 def checked_horizon(horizon: int) -> int:

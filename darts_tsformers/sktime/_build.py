@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from darts.utils.likelihood_models.torch import QuantileRegression
 
+from darts_tsformers.adapter.arguments import DOCS
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.models._arguments import DOCS
 
 EXPLICIT = ("batch_size", "n_epochs", "random_state")
 QUIET = {

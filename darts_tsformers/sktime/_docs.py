@@ -3,8 +3,8 @@
 import inspect
 import textwrap
 
+from darts_tsformers.adapter.docs import compose_docstring, parameters_of
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.models._docs import compose_docstring, parameters_of
 
 NOTES = """
 Notes

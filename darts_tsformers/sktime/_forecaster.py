@@ -13,7 +13,7 @@ from darts import TimeSeries
 from sktime.datatypes import update_data
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
-from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.sktime._build import build, is_probabilistic, trainer_arguments
 from darts_tsformers.sktime._checks import (

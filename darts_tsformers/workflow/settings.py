@@ -7,25 +7,14 @@ from typing import Any
 import numpy as np
 from darts import TimeSeries
 
+from darts_tsformers.catalogue import by_model_name, forecasters
 from darts_tsformers.recommendation import Recommendation, recommend
 from darts_tsformers.seasonality import seasonal_period
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.splits import Split, split_rows
 
-MODELS = {
-    "patchtst": "PatchTSTModel",
-    "itransformer": "ITransformerModel",
-    "informer": "InformerModel",
-    "log_sparse": "LogSparseTransformerModel",
-    "autoformer": "AutoformerModel",
-    "fedformer": "FEDformerModel",
-    "tft": "TemporalFusionTransformerModel",
-}
-"""Models by the name users give, with the name of their class in the package."""
 AUTO = "auto"
 """In place of a model: the one that :func:`~darts_tsformers.recommendation.recommend` puts first."""
-
-_BY_CLASS = {model_class: name for name, model_class in MODELS.items()}
 
 _USUAL_LOOKBACK = 168
 _MAX_SEASONAL_LOOKBACK = 336
@@ -51,7 +40,7 @@ class Settings:
     Attributes
     ----------
     model
-        A key of :data:`MODELS`.
+        A name of :func:`~darts_tsformers.catalogue.forecasters`.
     horizon, lookback
         Steps to forecast, and steps before them that the model sees.
     season
@@ -98,7 +87,7 @@ class Settings:
     @property
     def model_class(self) -> str:
         """Name of the model's class."""
-        return MODELS[self.model]
+        return forecasters()[self.model].model_name
 
     @property
     def draws_paths(self) -> bool:
@@ -131,7 +120,7 @@ def choose_settings(
     horizon, lookback
         In steps; at least 1.
     model
-        A key of :data:`MODELS`, or :data:`AUTO`.
+        A name of :func:`~darts_tsformers.catalogue.forecasters`, or :data:`AUTO`.
     future_covariates
         What is known over the horizon, which counts in the choice of a model.
     epochs
@@ -148,8 +137,9 @@ def choose_settings(
     DataError
         If an argument is out of its range or the series is too short for it.
     """
-    if model not in (AUTO, *MODELS):
-        raise DataError(f"unknown model '{model}': choose from {', '.join([AUTO, *MODELS])}")
+    names = [AUTO, *forecasters()]
+    if model not in names:
+        raise DataError(f"unknown model '{model}': choose from {', '.join(names)}")
     for name, value in (("horizon", horizon), ("look-back", lookback), ("epochs", epochs)):
         if value is not None and value < 1:
             raise DataError(f"{name} {value} must be at least 1")
@@ -175,7 +165,7 @@ def choose_settings(
     recommendation = None
     if model == AUTO:
         recommendation = _recommended(target[: split.validation_start], horizon, future_covariates)
-        model = _BY_CLASS[recommendation.best.model]
+        model = by_model_name()[recommendation.best.model].name
         arguments |= recommendation.best.arguments
     arguments |= _sizes(model, lookback, season, n_windows) | dict(model_arguments or {})
     steps = min(-(-n_windows // arguments["batch_size"]), _MAX_STEPS_PER_EPOCH)

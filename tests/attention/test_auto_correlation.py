@@ -5,8 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darts_tsformers.attention import AutoCorrelation, _cache, _delays, build_attention
+from darts_tsformers.attention import AutoCorrelation, _delays, build_attention
 from darts_tsformers.attention._naive_auto_correlation import auto_correlation, correlation, fit
+from darts_tsformers.execution import cache
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
 
 CASES = [
@@ -22,7 +23,7 @@ CASES = [
 ]
 ids = [f"B{b}-h{h}-L{n}-M{m}-e{e}-f{f}-factor{c}" for b, h, n, m, e, f, c in CASES]
 truncation = pytest.mark.parametrize("truncate", ["last", "first"])
-in_chunks = pytest.mark.parametrize("chunk", [_cache.CHUNK, 200, 1], ids=["one chunk", "some chunks", "many chunks"])
+in_chunks = pytest.mark.parametrize("chunk", [cache.CHUNK, 200, 1], ids=["one chunk", "some chunks", "many chunks"])
 
 
 def qkv(b, h, n, m, e, f, dtype=torch.float64):
@@ -39,7 +40,7 @@ def how_many(factor, length):
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize(("b", "h", "n", "m", "e", "f", "factor"), CASES, ids=ids)
 def test_equals_its_definition(b, h, n, m, e, f, factor, normalize, truncate, chunk, monkeypatch):
-    monkeypatch.setattr(_cache, "CHUNK", chunk)
+    monkeypatch.setattr(cache, "CHUNK", chunk)
     q, k, v = qkv(b, h, n, m, e, f)
     attention = AutoCorrelation(factor, truncate=truncate, normalize=normalize)
     out, weights = attention(q, k, v, need_weights=True)

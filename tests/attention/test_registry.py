@@ -10,9 +10,9 @@ from darts_tsformers.attention import (
     register_attention,
     registry,
 )
-from darts_tsformers.layers.multi_head import MultiHeadAttention
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from darts_tsformers.networks import ITransformer, PatchTST
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import draw, exactly
 
 

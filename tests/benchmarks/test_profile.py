@@ -9,7 +9,6 @@ from torch import nn
 
 from benchmarks.core.costs import AUTOGRAD, OPTIMIZER, OTHER, events, kind, shares
 from benchmarks.core.products import all_of, floor
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import (
     Autoformer,
     FEDformer,
@@ -20,6 +19,7 @@ from darts_tsformers.networks import (
     PatchTST,
     TemporalFusionTransformer,
 )
+from darts_tsformers.window import Sizes, Window
 
 NETWORKS = [
     Autoformer,

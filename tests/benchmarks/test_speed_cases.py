@@ -16,7 +16,7 @@ from benchmarks.speed import _gates, compiled, peers, precision, scaling, tft, u
 from benchmarks.speed._darts import trainer
 from benchmarks.speed._steps import products_alone
 from darts_tsformers.attention import AutoCorrelation, LogSparseAttention, ProbSparseAttention
-from darts_tsformers.layers.fourier import FourierBlock
+from darts_tsformers.layers.frequency.fourier import FourierBlock
 from darts_tsformers.networks import PatchTST
 
 SPEEDS = {name: one for name, one in BENCHMARKS.items() if isinstance(one, Speed)}

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from darts_tsformers.layers.covariates import ALL_KINDS
-from darts_tsformers.layers.window import Sizes, Window
-from darts_tsformers.models import TSFormerModel, _module
+from darts_tsformers.adapter import module as _module
+from darts_tsformers.models import TSFormerModel
 from darts_tsformers.networks import Forecaster, Network
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.covariates import ALL_KINDS
 from tests.contracts import checks
 from tests.contracts.cases import Case, H, L, make_data
 

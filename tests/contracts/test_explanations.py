@@ -10,7 +10,7 @@ import torch
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 
 from darts_tsformers.explain import Explanation, explain, findings
-from darts_tsformers.layers.recording import KINDS, recording
+from darts_tsformers.recording import KINDS, recording
 from tests.contracts.cases import CASES, Case, H, L, fitted, make_data
 from tests.contracts.checks import batch
 from tests.helpers import exactly

@@ -11,8 +11,8 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 from darts.utils.likelihood_models.torch import DirichletLikelihood, GaussianLikelihood, QuantileRegression
 
-from darts_tsformers.layers.missing import fill_gaps
 from darts_tsformers.models import PatchTSTModel
+from darts_tsformers.window.missing import fill_gaps
 from tests.contracts import checks
 from tests.contracts.cases import CASES, Case, H, L, fitted, make_data
 

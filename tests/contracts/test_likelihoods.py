@@ -10,8 +10,8 @@ from darts.utils.likelihood_models import torch as likelihoods
 from darts.utils.likelihood_models.base import LikelihoodType
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression, TorchLikelihood
 
+from darts_tsformers.adapter.likelihoods import RULES, n_levels, restore_rules
 from darts_tsformers.models import ITransformerModel
-from darts_tsformers.models._likelihoods import RULES, n_levels, restore_rules
 from tests.contracts.cases import CASES, Case, H, make_data
 
 FAMILIES = [

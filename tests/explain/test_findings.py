@@ -12,10 +12,10 @@ from darts_tsformers.explain import Explanation, findings
 from darts_tsformers.explain.capture import Capture, windows_of_passes
 from darts_tsformers.explain.labelled import Labels, common_names
 from darts_tsformers.explain.windows import Origin
-from darts_tsformers.layers.layout import Layout, TimeAxis, VariableAxis, horizon, look_back, patches, steps
-from darts_tsformers.layers.recording import record
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Forecaster, Network
+from darts_tsformers.recording import record
+from darts_tsformers.recording.layout import Layout, TimeAxis, VariableAxis, horizon, look_back, patches, steps
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import exactly
 
 SIZES = Sizes(12, 4, n_targets=2)

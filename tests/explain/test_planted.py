@@ -10,9 +10,9 @@ from torch import nn
 from darts_tsformers.explain import Explanation, explain, findings, spectra
 from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.explain.windows import duration
-from darts_tsformers.layers.decomposition import MixtureDecomposition
-from darts_tsformers.layers.distilling import Distilling
-from darts_tsformers.layers.multi_head import MultiHeadAttention
+from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition
+from darts_tsformers.layers.transformer.distilling import Distilling
+from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from darts_tsformers.models import (
     AutoformerModel,
     FEDformerModel,

@@ -12,11 +12,11 @@ from matplotlib.image import imread
 from darts_tsformers.explain import Explanation
 from darts_tsformers.explain.labelled import Labels
 from darts_tsformers.explain.windows import Origin
-from darts_tsformers.layers.decomposition import MixtureDecomposition
-from darts_tsformers.layers.fourier import FourierAttention
-from darts_tsformers.layers.layout import Layout, VariableAxis, look_back
-from darts_tsformers.layers.wavelet import MultiwaveletBlock
-from darts_tsformers.layers.window import Sizes
+from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition
+from darts_tsformers.layers.frequency.fourier import FourierAttention
+from darts_tsformers.layers.frequency.wavelet import MultiwaveletBlock
+from darts_tsformers.recording.layout import Layout, VariableAxis, look_back
+from darts_tsformers.window import Sizes
 from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation
 
 

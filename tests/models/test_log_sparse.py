@@ -6,8 +6,8 @@ import torch
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 from darts.utils.likelihood_models.torch import CauchyLikelihood, GaussianLikelihood, QuantileRegression
 
+from darts_tsformers.adapter.likelihoods import expected_value
 from darts_tsformers.models import LogSparseTransformerModel
-from darts_tsformers.models._likelihoods import expected_value
 from tests.contracts.cases import TRAINER, H, make_data
 from tests.contracts.checks import batch
 from tests.helpers import draw

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from darts_tsformers.attention import AutoCorrelation, FullAttention
-from darts_tsformers.layers.recording import recording
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Autoformer
+from darts_tsformers.recording import recording
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import draw, exactly, make_window, scatter_
 
 TINY = {"d_model": 6, "n_heads": 3, "d_ff": 11, "kernel_size": 5, "dropout": 0.0}

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
-from darts_tsformers.layers.wavelet import MultiwaveletAttention, MultiwaveletBlock
-from darts_tsformers.layers.window import Sizes, Window
+from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
+from darts_tsformers.layers.frequency.wavelet import MultiwaveletAttention, MultiwaveletBlock
 from darts_tsformers.networks import FEDformer
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import exactly, make_window, rows, scatter_
 
 TINY = {"d_model": 6, "n_heads": 3, "d_ff": 11, "kernel_sizes": (3, 8), "modes": 5, "dropout": 0.0}

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Forecaster, ITransformer, PatchTST
 from darts_tsformers.networks._network import NETWORKS, Network
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import exactly, make_window, rows, scatter_
 
 SIZES = Sizes(13, 5, n_targets=3, n_parameters=2)

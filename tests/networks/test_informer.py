@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from darts_tsformers.attention import FullAttention, registry
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Informer
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import draw, exactly, scatter_
 
 TINY = {"d_model": 6, "n_heads": 3, "d_ff": 11, "dropout": 0.0}

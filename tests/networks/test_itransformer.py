@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from darts_tsformers.layers.recording import recording
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import ITransformer
+from darts_tsformers.recording import recording
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import count_dropouts, draw, exactly, make_window, scatter_
 
 SIZES = Sizes(17, 5, n_targets=3)

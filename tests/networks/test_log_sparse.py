@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import LogSparseTransformer
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import draw, exactly, make_window, scatter_
 
 TINY = {"d_model": 6, "n_heads": 3, "d_ff": 11, "n_decoder_layers": 2, "dropout": 0.0}

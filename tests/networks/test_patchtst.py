@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import PatchTST
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import assert_same_with_gradients, count_dropouts, draw, exactly, make_window, rows, scatter_
 
 SIZES = Sizes(17, 5, n_targets=3)

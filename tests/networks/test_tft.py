@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from darts_tsformers.attention import FullAttention
-from darts_tsformers.layers.recording import recording
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import TemporalFusionTransformer
+from darts_tsformers.recording import recording
+from darts_tsformers.window import Sizes, Window
 from tests.helpers import count_dropouts, draw, exactly, make_window, scatter_
 from tests.layers import _tft_naive as naive
 

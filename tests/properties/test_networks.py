@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darts_tsformers.layers.window import Sizes
 from darts_tsformers.networks import Forecaster, ITransformer, PatchTST
+from darts_tsformers.window import Sizes
 from tests.helpers import make_window, rows, scatter_
 
 properties = settings(max_examples=15, deadline=None, derandomize=True, database=None)

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from darts_tsformers.layers.decomposition import SeriesDecomposition
-from darts_tsformers.layers.feed_forward import FeedForward
-from darts_tsformers.layers.multi_head import MultiHeadAttention
-from darts_tsformers.layers.progressive import DecomposingDecoderLayer, DecomposingEncoderLayer
-from darts_tsformers.layers.seasonal_norm import SeasonalNorm
-from darts_tsformers.layers.window import Sizes
+from darts_tsformers.layers.decomposition.moving_average import SeriesDecomposition
+from darts_tsformers.layers.decomposition.progressive import DecomposingDecoderLayer, DecomposingEncoderLayer
+from darts_tsformers.layers.decomposition.seasonal_norm import SeasonalNorm
+from darts_tsformers.layers.transformer.feed_forward import FeedForward
+from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from darts_tsformers.networks import Autoformer
+from darts_tsformers.window import Sizes
 from tests.reference._decomposing import NAMES, joined, renamed, window
 from tests.reference._golden import Golden, filled
 

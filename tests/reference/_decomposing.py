@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from darts_tsformers.layers.window import Window
+from darts_tsformers.window import Window
 from tests.reference._golden import Golden
 
 NAMES = {

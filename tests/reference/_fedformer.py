@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from darts_tsformers.layers.decomposition import SeriesDecomposition
-from darts_tsformers.layers.fourier import FourierAttention, FourierBlock
-from darts_tsformers.layers.frequency_layer import FrequencyLayer
-from darts_tsformers.layers.window import Sizes
+from darts_tsformers.layers.decomposition.moving_average import SeriesDecomposition
+from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
+from darts_tsformers.layers.frequency.frequency_layer import FrequencyLayer
 from darts_tsformers.networks._decomposition import DecompositionTransformer, Parts
+from darts_tsformers.window import Sizes
 from tests.reference._decomposing import NAMES, joined, renamed, window
 from tests.reference._golden import Golden, filled
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from darts_tsformers.layers.decoder import DecoderLayer
-from darts_tsformers.layers.distilling import Distilling
-from darts_tsformers.layers.encoder import EncoderLayer
-from darts_tsformers.layers.multi_head import MultiHeadAttention
+from darts_tsformers.layers.transformer.decoder import DecoderLayer
+from darts_tsformers.layers.transformer.distilling import Distilling
+from darts_tsformers.layers.transformer.encoder import EncoderLayer
+from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from tests.reference._golden import Golden, filled
 
 DISTILLING_NAMES = {"norm.": "norm.norm.", "downConv.": "convolution.linear."}

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import Forecaster, ITransformer
+from darts_tsformers.window import Sizes, Window
 from tests.reference._golden import Golden, load
 
 NETWORK_SETTINGS = ("d_model", "n_heads", "n_encoder_layers", "d_ff")

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from darts_tsformers.layers.gating import GatedResidualNetwork
-from darts_tsformers.layers.grouped import Lines
-from darts_tsformers.layers.interpretable_attention import InterpretableAttention
-from darts_tsformers.layers.variable_selection import VariableSelection
+from darts_tsformers.layers.selection.gating import GatedResidualNetwork
+from darts_tsformers.layers.selection.grouped import Lines
+from darts_tsformers.layers.selection.variable_selection import VariableSelection
+from darts_tsformers.layers.transformer.interpretable_attention import InterpretableAttention
 from tests.reference._golden import Golden, filled
 
 GRN_NAMES = {

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from darts_tsformers.layers.instance_norm import InstanceNorm
-from darts_tsformers.layers.patching import Patching
+from darts_tsformers.layers.transformer.patching import Patching
+from darts_tsformers.window.instance_norm import InstanceNorm
 from tests.reference._golden import assert_met, names, read
 from tests.reference._patchtst import OURS
 

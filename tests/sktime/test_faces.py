@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import darts_tsformers.sktime
-from darts_tsformers.models._docs import full_signature, parameters_of
+from darts_tsformers.adapter.docs import full_signature, parameters_of
 from tests.sktime.cases import every_forecaster
 from tests.test_layout import FILES, dotted, imported, room
 

@@ -4,13 +4,14 @@ import pytest
 from darts import TimeSeries
 from pandas.tseries.frequencies import to_offset
 
+from darts_tsformers.catalogue import forecasters
 from darts_tsformers.recommendation import ranking, recommend
 from darts_tsformers.recommendation.evidence import Evidence
 from darts_tsformers.recommendation.ranking import CANDIDATES, SIMPLER
 from darts_tsformers.seasonality import seasonal_period
 from darts_tsformers.workflow import DataError
 from darts_tsformers.workflow import settings as settings_module
-from darts_tsformers.workflow.settings import MODELS, choose_settings
+from darts_tsformers.workflow.settings import choose_settings
 from darts_tsformers.workflow.splits import split_rows
 from tests.helpers import exactly
 
@@ -127,7 +128,7 @@ def test_what_is_given_goes_before_what_is_chosen():
         ({"lookback": 0}, "look-back 0 must be at least 1"),
         ({"epochs": -3}, "epochs -3 must be at least 1"),
         ({"seed": -1}, "seed -1 must be at least 0 and below 2^31"),
-        ({"model": "prophet"}, f"unknown model 'prophet': choose from auto, {', '.join(MODELS)}"),
+        ({"model": "prophet"}, f"unknown model 'prophet': choose from auto, {', '.join(forecasters())}"),
         (
             {"horizon": 12, "lookback": 80},
             "100 rows are too few: a look-back of 80 and a horizon of 12 need 116, to train, to validate and to test; "

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from darts_tsformers.checks import require_at_least, require_one_of
 from darts_tsformers.explain import findings, patterns
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import (
@@ -24,7 +25,6 @@ from darts_tsformers.explain.pictures.heat_maps import chosen_map
 from darts_tsformers.explain.spectra import shares_by_duration
 from darts_tsformers.explain.ticks import date_ticks
 from darts_tsformers.explain.windows import duration
-from darts_tsformers.layers.checks import require_at_least, require_one_of
 
 _READABLE = 0.06  # the smallest share that has room for its figure
 

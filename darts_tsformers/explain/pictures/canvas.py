@@ -13,8 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.explanation import Explanation
-from darts_tsformers.layers.checks import require_one_of
 
 BLUE, ORANGE, BLACK, GREY = "#0072b2", "#d55e00", "#1a1a1a", "#8c8c8c"
 """From the palette of Okabe and Ito."""

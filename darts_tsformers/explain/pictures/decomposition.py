@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
+from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import BLACK, BLUE, GREY, ORANGE, figure_of, plain
 from darts_tsformers.explain.ticks import date_ticks
-from darts_tsformers.layers.checks import require_one_of
 
 
 def decomposition(e: Explanation, *, window: int = 0, component: str | None = None) -> Figure:

@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 
+from darts_tsformers.checks import require_at_least, require_one_of
 from darts_tsformers.explain import findings
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import (
@@ -16,7 +17,6 @@ from darts_tsformers.explain.pictures.canvas import (
     windows_in_words,
 )
 from darts_tsformers.explain.ticks import name_ticks, period_ticks, time_ticks
-from darts_tsformers.layers.checks import require_at_least, require_one_of
 
 
 def attention(

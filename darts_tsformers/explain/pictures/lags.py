@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
+from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain import findings, patterns
 from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import (
@@ -18,7 +19,6 @@ from darts_tsformers.explain.pictures.canvas import (
 from darts_tsformers.explain.pictures.heat_maps import chosen_map, values_of
 from darts_tsformers.explain.spectra import period_weights
 from darts_tsformers.explain.windows import duration
-from darts_tsformers.layers.checks import require_one_of
 
 _MAX_PERIODS = 12
 _WIDE = 16  # longest over shortest period, from which on octaves get the same room

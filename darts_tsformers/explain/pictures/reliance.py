@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.explain.measured import Reliance
 from darts_tsformers.explain.pictures.canvas import BLACK, figure_of, kind_bars, kind_handles
-from darts_tsformers.layers.checks import require_at_least
 
 _MARKERS = {"past": ("<", "its look-back alone"), "horizon": (">", "its horizon alone")}
 

@@ -1,0 +1,12 @@
+# Written by `python -m darts_tsformers.stubs`.
+from darts_tsformers.diagnosis import diagnose as diagnose
+from darts_tsformers.models.autoformer import AutoformerModel as AutoformerModel
+from darts_tsformers.models.fedformer import FEDformerModel as FEDformerModel
+from darts_tsformers.models.informer import InformerModel as InformerModel
+from darts_tsformers.models.itransformer import ITransformerModel as ITransformerModel
+from darts_tsformers.models.log_sparse import LogSparseTransformerModel as LogSparseTransformerModel
+from darts_tsformers.models.patchtst import PatchTSTModel as PatchTSTModel
+from darts_tsformers.models.tft import TemporalFusionTransformerModel as TemporalFusionTransformerModel
+from darts_tsformers.recommendation import recommend as recommend
+
+__version__: str

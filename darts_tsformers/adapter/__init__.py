@@ -1,0 +1,1 @@
+"""Between networks and Darts: the only room that knows Darts' internals."""

@@ -1,0 +1,87 @@
+"""What each parameter of a Darts likelihood means, so that instance normalisation can be undone for it."""
+
+from collections.abc import Sequence
+
+from darts.utils.likelihood_models.base import LikelihoodType
+from darts.utils.likelihood_models.torch import TorchLikelihood
+from torch import Tensor
+
+RULES: dict[LikelihoodType, Sequence[str]] = {
+    LikelihoodType.Gaussian: ("location", "scale"),
+    LikelihoodType.Laplace: ("location", "scale"),
+    LikelihoodType.Cauchy: ("location", "scale"),
+    LikelihoodType.Gumbel: ("location", "scale"),
+    LikelihoodType.LogNormal: ("log_magnitude", "unchanged"),
+    LikelihoodType.HalfNormal: ("magnitude",),
+    LikelihoodType.Exponential: ("inverse_magnitude",),
+    LikelihoodType.Gamma: ("unchanged", "inverse_magnitude"),
+    LikelihoodType.Weibull: ("magnitude", "unchanged"),
+    LikelihoodType.Poisson: ("count",),
+    LikelihoodType.NegativeBinomial: ("count", "unchanged"),
+    LikelihoodType.Geometric: ("count_log_odds",),
+    LikelihoodType.Bernoulli: ("log_odds",),
+    LikelihoodType.ContinuousBernoulli: ("log_odds",),
+    LikelihoodType.Beta: ("share", "complement"),
+    LikelihoodType.Dirichlet: ("log_weight",),
+}
+"""Rules of :mod:`darts_tsformers.window.restore`, one for each raw output, in the likelihood's order."""
+
+
+def restore_rules(likelihood: TorchLikelihood | None) -> tuple[str, ...]:
+    """Return the rule for each raw output of the network.
+
+    Raises
+    ------
+    ValueError
+        If the family of the likelihood is not known.
+    """
+    if likelihood is None:
+        return ("location",)
+    if likelihood.type is LikelihoodType.Quantile:
+        return ("location",) * likelihood.num_parameters
+    if likelihood.type not in RULES:
+        known = sorted([LikelihoodType.Quantile.name, *(family.name for family in RULES)])
+        raise ValueError(
+            f"likelihood={likelihood!r} cannot be combined with use_instance_norm=True: how its parameters scale with "
+            f"the data is not known; choose one of {known} or use_instance_norm=False"
+        )
+    return tuple(RULES[likelihood.type])
+
+
+def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor:
+    """Return what a likelihood expects, ``(B, H, C, Q) -> (B, H, C)``: its mean, or its median where it has none."""
+    if likelihood is None:
+        return output[..., 0]
+    if likelihood.type is LikelihoodType.Quantile:
+        return output[..., output.shape[-1] // 2]  # an odd number of quantiles, symmetric about the median
+    if likelihood.type is LikelihoodType.Cauchy:
+        return output[..., 0]
+    expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(output)).mean
+    return expected
+
+
+def n_levels(likelihood: TorchLikelihood | None) -> int:
+    """Return how many raw outputs, the first ones, are a level of the target, which a trend could be added to.
+
+    None where the first is the logarithm of one, the inverse of one, or the log-odds of a share.
+    """
+    if likelihood is None:
+        return 1
+    if likelihood.type is LikelihoodType.Quantile:
+        return int(likelihood.num_parameters)
+    first = next(iter(RULES.get(likelihood.type, ())), None)
+    return 1 if first in ("location", "magnitude", "count") else 0
+
+
+def level_index(likelihood: TorchLikelihood | None) -> int:
+    """Return the parameter that says where the target will be, in its own units: the mean, or the median.
+
+    Raises
+    ------
+    ValueError
+        If there is none, as for counts and shares.
+    """
+    rules = restore_rules(likelihood)
+    if rules[0] != "location":
+        raise ValueError(f"likelihood={likelihood!r} has no location in the units of the target to have a trend")
+    return n_levels(likelihood) // 2

@@ -1,0 +1,177 @@
+"""A model and its files: saving, loading, and a form that runs without PyTorch."""
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from darts.models.forecasting.torch_forecasting_model import (
+    CHECKPOINTS_FOLDER,
+    DEFAULT_DARTS_FOLDER,
+    INIT_MODEL_NAME,
+    MixedCovariatesTorchModel,
+    _get_checkpoint_fname,
+)
+
+from darts_tsformers.adapter.loading import read_from, require_saved
+from darts_tsformers.adapter.onnx import export_onnx
+from darts_tsformers.adapter.processes import writes_files
+from darts_tsformers.catalogue import load_all
+
+MOVED = {"darts_tsformers.models._module": "darts_tsformers.adapter.module"}
+"""Where files of earlier versions say that the module class is, and where it is now."""
+
+
+class StoredModel(MixedCovariatesTorchModel):
+    """What a model does with files; all else is its subclass'."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        home = state["_module_path"]
+        super().__setstate__(state | {"_module_path": MOVED.get(home, home)})
+
+    def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
+        """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
+
+        Unlike in Darts, any path-like is taken, and weights that were loaded and have not run since are kept. Of
+        several processes that train together all have to call this, and the first writes. A model without weights
+        leaves none beside its file.
+
+        Raises
+        ------
+        ValueError
+            If the model is a copy, or was pickled, and so has lost the weights it was fitted with.
+        """
+        self._require_weights()
+        path = self._default_save_path() + ".pt" if path is None else os.fspath(path)
+        if self.model is not None and (self.trainer is None or self.trainer.lightning_module is not self.model):
+            trainer = self._init_trainer(self.trainer_params)
+            trainer.strategy.connect(self.model)
+            self.trainer = trainer
+        if self._writes_files():
+            super().save(path, clean, **kwargs)
+            if self.model is None:
+                Path(path + ".ckpt").unlink(missing_ok=True)
+        elif self.trainer is not None and self.trainer.world_size > 1:
+            self.trainer.save_checkpoint(f"{path}.ckpt", weights_only=clean)  # gathers what the first process writes
+
+    def reset_model(self) -> None:
+        """Make the model as it was before it was fitted; see Darts' documentation."""
+        super().reset_model()
+        self.trainer = None
+        self.load_ckpt_path = None
+        self._fit_called = False
+
+    def _require_weights(self) -> None:
+        if self._fit_called and self.model is None:
+            raise ValueError(
+                f"{type(self).__name__} was fitted, but has no weights: copy and pickle leave them behind; "
+                "use save and load instead, or fit it anew"
+            )
+
+    def _create_save_dirs(self) -> None:
+        if self._writes_files():
+            super()._create_save_dirs()
+
+    def _remove_save_dirs(self) -> None:
+        if self._writes_files():
+            super()._remove_save_dirs()
+
+    def _writes_files(self) -> bool:
+        return writes_files(getattr(self, "trainer", None), self.model_params.get("pl_trainer_kwargs") or {})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Self:
+        """Load a saved model; see Darts' documentation. Any path-like is taken.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it was not written by :meth:`save`, is damaged, lacks its weights or holds a model of another class.
+        UnpicklingError
+            If it asks for code that a model has no need of. Nothing of it has run then.
+        """
+        path = os.fspath(path)
+        require_saved(Path(path))
+        if os.path.exists(path + ".ckpt"):
+            require_saved(Path(path + ".ckpt"))
+        load_all()
+        with read_from(f"path={path!r}"):
+            model = MixedCovariatesTorchModel.load(path, *args, **kwargs)
+        if not isinstance(model, cls):
+            raise ValueError(f"path={path!r} must hold {cls.__name__}, but holds {type(model).__name__}")
+        if model.model is None and model.train_sample is not None:
+            raise ValueError(
+                f"path={path!r} must have its weights beside it, in {path + '.ckpt'!r}: there is no such file"
+            )
+        return model
+
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        model_name: str,
+        work_dir: str | os.PathLike[str] | None = None,
+        file_name: str | None = None,
+        best: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Load what ``save_checkpoints=True`` kept; see Darts' documentation. Any path-like is taken.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file of the run does not exist.
+        ValueError
+            If one is damaged or of another kind, or holds a model of another class.
+        UnpicklingError
+            If one asks for code that a model has no need of. Nothing of it has run then.
+        """
+        folder = os.path.abspath(DEFAULT_DARTS_FOLDER if work_dir is None else work_dir)
+        source = f"model_name={model_name!r} in {folder!r}"
+        load_all()
+        with read_from(source):
+            require_saved(Path(folder, model_name, INIT_MODEL_NAME))
+            name = _get_checkpoint_fname(folder, model_name, best=best) if file_name is None else file_name
+            require_saved(Path(folder, model_name, CHECKPOINTS_FOLDER, name))
+            model = MixedCovariatesTorchModel.load_from_checkpoint(model_name, folder, name, **kwargs)
+        if not isinstance(model, cls):
+            raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
+        return model
+
+    def load_weights(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Take over the weights of a saved model; see Darts' documentation. Any path-like is taken.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file, or that of its weights, does not exist.
+        ValueError
+            If one was not written by :meth:`save` or is damaged, or the models differ.
+        """
+        path = os.fspath(path)
+        for each in (path, path + ".ckpt"):
+            require_saved(Path(each))
+        with read_from(f"path={path!r}"):
+            super().load_weights(path, *args, **kwargs)
+
+    def to_onnx(self, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> None:
+        """Write the fitted model to an ONNX file, which forecasts without PyTorch; see Darts' documentation.
+
+        Unlike Darts' own, the file takes batches of any size, any path-like is taken, and a file is written whole or
+        not at all. Missing values and short histories, filled up with NaN on the left, are forecast as by ``predict``,
+        but for a component without any value in the window: put its last known value at the first step of it, from
+        which ``predict`` goes on. Of a likelihood the file gives the parameters. Networks are written as they are,
+        since onnxruntime simplifies what it loads; ``optimize=True`` does so beforehand, which takes long for a
+        forecast step by step.
+
+        Raises
+        ------
+        ImportError
+            If the packages that write ONNX are missing: they come with the extra ``onnx``.
+        ValueError
+            If the model has not been fitted, there is no folder to write to, or the network feeds on the mean of a
+            likelihood that ONNX has no operator for (Weibull).
+        """
+        if self.model is None or not self._fit_called:
+            raise ValueError(f"{type(self).__name__} must be fitted, or loaded with its weights, before to_onnx")
+        export_onnx(self.model, Path(self._default_save_path() + ".onnx" if path is None else path), **kwargs)

@@ -1,0 +1,62 @@
+"""What each model can do, read off the classes: ``python -m darts_tsformers.capabilities`` prints the table."""
+
+import inspect
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+
+from darts_tsformers.adapter.base import TSFormerModel
+from darts_tsformers.catalogue import by_model_name
+from darts_tsformers.networks import Forecaster
+from darts_tsformers.window import Sizes, Window
+
+LENGTHS = (96, 24)
+
+
+def capability_table() -> pd.DataFrame:
+    """Return one row per public forecaster and one column per capability."""
+    return pd.DataFrame([_capabilities(entry.load()) for entry in by_model_name().values()]).set_index("model")
+
+
+def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
+    make: Callable[..., TSFormerModel] = model_class
+    model = make(*LENGTHS)
+    with torch.device("meta"):
+        network = model_class.network_class(Sizes(*LENGTHS))
+    arguments = inspect.signature(model_class).parameters
+    return {
+        "model": model_class.__name__,
+        "past": model.supports_past_covariates,
+        "future": model.supports_future_covariates,
+        "static": model.supports_static_covariates,
+        "many targets": model.supports_multivariate,
+        "every likelihood": "likelihood" in arguments,
+        "instance norm": "use_instance_norm" in arguments,
+        "gaps": _forecasts_through_gaps(model_class),
+        "short histories": "min_input_chunk_length" in arguments,
+        "categories": "categorical_embedding_sizes" in arguments,
+        "other widths": network.width_tie is None,
+        "`attention=`": "attention" in arguments,
+        "`train_variates=`": "train_variates" in arguments and network.width_tie is None,
+    }
+
+
+def _forecasts_through_gaps(model_class: type[TSFormerModel]) -> bool:
+    forecaster = Forecaster(model_class.network_class(Sizes(*LENGTHS))).eval()
+    target = torch.full((1, LENGTHS[0], 1), torch.nan)
+    target[:, ::2] = 1.0
+    return bool(forecaster(Window(target)).isfinite().all())
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Write the table as Markdown, with a tick for what is true."""
+    header = ["model", *table.columns]
+    lines = [header, ["---", *(":-:" for _ in table.columns)]]
+    for name, row in zip(table.index, table.to_numpy(), strict=True):
+        lines.append([f"`{name}`", *("✓" if value else "–" for value in row)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(to_markdown(capability_table()))

@@ -1,0 +1,1 @@
+"""How operations are run: traced or not, in which precision, in which parts."""

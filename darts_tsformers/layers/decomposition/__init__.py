@@ -1,0 +1,1 @@
+"""Layers that take a series apart into trend and remainder."""

@@ -1,0 +1,1 @@
+"""Layers that work on frequencies, or on the levels of a wavelet tree."""

@@ -1,0 +1,1 @@
+"""Layers that weigh variables against each other."""

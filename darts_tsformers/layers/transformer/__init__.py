@@ -1,0 +1,1 @@
+"""Parts of transformers: tokens, attention layers, feed-forward parts, stacks."""

@@ -1,0 +1,119 @@
+import pytest
+import torch
+
+from darts_tsformers.window.instance_norm import InstanceNorm
+from darts_tsformers.window.restore import restore
+from tests.helpers import draw, scatter_
+
+affine_or_not = pytest.mark.parametrize("affine", [False, True], ids=["plain", "affine"])
+
+
+def windows(batch=3, length=11, components=5, dtype=torch.float64):
+    level, spread = draw(batch, 1, components, seed=1), draw(batch, 1, components, seed=2).exp()
+    return (7 * level + spread * draw(batch, length, components)).to(dtype)
+
+
+def test_each_window_of_each_component_gets_its_own_level_and_spread():
+    x = windows()
+    normalised, statistics = InstanceNorm()(x)
+    for b in range(3):
+        for c in range(5):
+            window = x[b, :, c]
+            mean = window.sum() / 11
+            spread = (((window - mean) ** 2).sum() / 11 + 1e-5).sqrt()
+            torch.testing.assert_close(normalised[b, :, c], (window - mean) / spread)
+            torch.testing.assert_close(statistics.level[b, 0, c], mean)
+            torch.testing.assert_close(statistics.mean[b, 0, c], mean)
+            torch.testing.assert_close(statistics.spread[b, 0, c], spread)
+            torch.testing.assert_close(statistics.magnitude[b, 0, c], window.abs().sum() / 11)
+
+
+@affine_or_not
+@pytest.mark.parametrize(("batch", "length", "components"), [(3, 11, 5), (1, 7, 1), (2, 1, 3)])
+def test_a_location_comes_back(affine, batch, length, components):
+    norm = scatter_(InstanceNorm(components, affine=affine).double())
+    x = windows(batch, length, components)
+    normalised, statistics = norm(x)
+    torch.testing.assert_close(restore(normalised.unsqueeze(-1), statistics, ["location"]).squeeze(-1), x)
+
+
+def test_a_learned_scale_and_bias_act_after_normalisation():
+    norm = scatter_(InstanceNorm(5, affine=True).double())
+    x = windows()
+    plain, _ = InstanceNorm()(x)
+    torch.testing.assert_close(norm(x)[0], plain * norm.weight + norm.bias)
+
+
+def test_mean_and_magnitude_stay_in_data_units():
+    x = windows()
+    _, statistics = scatter_(InstanceNorm(5, affine=True).double())(x)
+    torch.testing.assert_close(statistics.mean, x.mean(dim=1, keepdim=True))
+    torch.testing.assert_close(statistics.magnitude, x.abs().mean(dim=1, keepdim=True))
+
+
+def test_no_gradient_flows_through_the_statistics():
+    x = windows().requires_grad_()
+    normalised, statistics = InstanceNorm()(x)
+    probe = draw(*x.shape, seed=3, dtype=x.dtype)
+    torch.testing.assert_close(torch.autograd.grad((normalised * probe).sum(), x)[0], probe / statistics.spread)
+    assert not any(value.requires_grad for value in vars(statistics).values())
+
+
+def test_gradients_of_scale_and_bias_equal_finite_differences():
+    norm, x, answer = InstanceNorm(3, affine=True).double(), windows(2, 5, 3), draw(2, 2, 3, dtype=torch.float64)
+
+    def there_and_back(weight, bias):
+        parameters = {"weight": weight, "bias": bias}
+        normalised, statistics = torch.func.functional_call(norm, parameters, (x,))
+        forecast = (normalised[:, :2] + answer).unsqueeze(-1)
+        return normalised, restore(forecast, statistics, ["location"])
+
+    weight, bias = (draw(3, seed=s, dtype=torch.float64).add(2).requires_grad_() for s in (4, 5))
+    assert torch.autograd.gradcheck(there_and_back, (weight, bias))
+
+
+@affine_or_not
+@pytest.mark.parametrize("value", [0.0, -7.0, 1e6])
+def test_a_constant_window_stays_finite(affine, value):
+    norm = InstanceNorm(3, affine=affine)
+    normalised, statistics = norm(torch.full((2, 11, 3), value))
+    assert torch.equal(normalised, torch.zeros(2, 11, 3))
+    assert all(t.isfinite().all() for t in vars(statistics).values())
+    assert (statistics.spread > 0).all()
+
+
+def test_bfloat16_windows_keep_their_dtype_and_wide_statistics():
+    x = windows(dtype=torch.bfloat16)
+    normalised, statistics = InstanceNorm()(x)
+    expected, exact = InstanceNorm()(x.double())
+    assert normalised.dtype == torch.bfloat16
+    assert {t.dtype for t in vars(statistics).values()} == {torch.float32}
+    torch.testing.assert_close(statistics.level.double(), exact.level, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(normalised.double(), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_nothing_is_learned_unless_asked_for():
+    assert not list(InstanceNorm(3).parameters())
+    assert [p.shape for p in InstanceNorm(3, affine=True).parameters()] == [(3,), (3,)]
+
+
+@affine_or_not
+def test_missing_values_count_for_nothing(affine):
+    norm, x = scatter_(InstanceNorm(5, affine=affine).double()), windows(length=13)
+    missing = torch.zeros(x.shape, dtype=torch.bool)
+    missing[:, [2, 3, 11]] = True
+    observed = x[:, [0, 1, 4, 5, 6, 7, 8, 9, 10, 12]]
+    filled = torch.where(missing, observed.mean(dim=1, keepdim=True), x)
+    normalised, statistics = norm(filled, missing)
+    expected, alone = norm(observed)
+    for name, value in vars(alone).items():
+        torch.testing.assert_close(getattr(statistics, name), value, msg=lambda m, name=name: f"{name}: {m}")
+    torch.testing.assert_close(normalised[:, [0, 1, 4, 5, 6, 7, 8, 9, 10, 12]], expected)
+
+
+@pytest.mark.parametrize("length", [7, 96, 97])
+def test_a_constant_window_is_zero_at_any_level(length):
+    levels = torch.tensor([0.1, 1234.56, 1e6 + 0.1, 1.2345678e7])
+    normalised, statistics = InstanceNorm()(levels.expand(3, length, 4).contiguous())
+    assert torch.equal(normalised, torch.zeros(3, length, 4))
+    assert torch.equal(statistics.level, levels.expand(3, 1, 4))
