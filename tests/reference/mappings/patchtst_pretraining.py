@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darts_tsformers.layers.instance_norm import InstanceNorm
-from darts_tsformers.layers.window import Sizes, Window
 from darts_tsformers.networks import PatchTST
+from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.instance_norm import InstanceNorm
 from tests.reference.files import Golden
 from tests.reference.mapping import Mapping, Ours, renamed, with_weights
 
