@@ -10,7 +10,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from darts_tsformers import PatchTSTModel, diagnose
 from darts_tsformers.diagnosis import Figures
 from darts_tsformers.diagnosis.rules import RULES
-from tests.contracts.cases import CASES, Case, make_data
+from tests.contracts.cases import CASE, CASES, Case, make_data
 from tests.helpers import exactly
 
 NAN, INF = float("nan"), float("inf")
@@ -76,7 +76,7 @@ def test_shares_of_nothing_are_no_large_numbers():
     assert replace(GOOD, mae_last_value=0.0).skill_last_value == -INF
     assert np.isnan(replace(GOOD, mae=0.0, mae_seasonal=0.0).skill_seasonal)
     series = TimeSeries.from_values(np.full((40, 1), 3.0, dtype=np.float32))
-    figures = diagnose(CASES[0].model().fit(series), series).figures
+    figures = diagnose(CASE["PatchTSTModel"].model().fit(series), series).figures
     assert np.isnan(figures.variance_ratio) or figures.variance_ratio == INF
     assert figures.is_normalised
 
@@ -116,7 +116,7 @@ def sine(n: int = 300) -> TimeSeries:
 
 
 def test_a_model_that_learnt_is_called_better_than_naive():
-    model = CASES[0].model(24, 12, n_epochs=15, d_model=16, dropout=0.0, optimizer_kwargs={"lr": 3e-3})
+    model = CASE["PatchTSTModel"].model(24, 12, n_epochs=15, d_model=16, dropout=0.0, optimizer_kwargs={"lr": 3e-3})
     diagnosis = diagnose(model.fit(sine()[:200], val_series=sine()[176:]), sine()[176:])
     assert diagnosis.figures.skill_last_value > 0.5
     assert diagnosis.figures.variance_ratio > 0.5
@@ -139,7 +139,7 @@ def test_a_model_that_says_nothing_is_called_flat(case: Case):
 
 @pytest.mark.parametrize("likelihood", [None, QuantileRegression([0.1, 0.5, 0.9]), GaussianLikelihood()])
 def test_a_model_whose_weights_are_lost_is_not_called_healthy(likelihood):
-    model = CASES[0].model(likelihood=likelihood).fit(sine())
+    model = CASE["PatchTSTModel"].model(likelihood=likelihood).fit(sine())
     assert diagnose(model, sine()).figures.is_log_likelihood == isinstance(likelihood, GaussianLikelihood)
     n_windows = diagnose(model, sine()).figures.n_windows
     with torch.no_grad():
@@ -150,7 +150,7 @@ def test_a_model_whose_weights_are_lost_is_not_called_healthy(likelihood):
 
 
 def test_a_single_forecast_that_is_lost_is_counted(monkeypatch):
-    model = CASES[0].model().fit(sine())
+    model = CASE["PatchTSTModel"].model().fit(sine())
     found = model.historical_forecasts(sine(), forecast_horizon=5, retrain=False, last_points_only=False, stride=50)
     spoilt = [found[0] * INF, *found[1:]]
     monkeypatch.setattr(model, "historical_forecasts", lambda *_, **__: spoilt)
@@ -161,7 +161,7 @@ def test_a_single_forecast_that_is_lost_is_counted(monkeypatch):
 
 
 def test_the_best_validation_loss_is_a_number_where_one_was():
-    model = CASES[0].model().fit(sine())
+    model = CASE["PatchTSTModel"].model().fit(sine())
     model.model.loss_history = [(0.3, NAN), (0.2, 0.5), (NAN, NAN)]
     diagnosis = diagnose(model, sine())
     assert diagnosis.figures.best_validation_loss == 0.5
@@ -171,12 +171,12 @@ def test_the_best_validation_loss_is_a_number_where_one_was():
 def test_a_future_of_which_nothing_was_observed_is_said():
     values = sine().values(copy=True)
     values[13:] = NAN
-    diagnosis = diagnose(CASES[0].model().fit(sine()), sine().with_values(values))
+    diagnosis = diagnose(CASE["PatchTSTModel"].model().fit(sine()), sine().with_values(values))
     assert diagnosis.findings[0].startswith("Nothing was observed where the 21 windows were forecast")
 
 
 def test_a_flat_forecast_is_seen_where_every_window_has_a_gap():
-    model = CASES[0].model().fit(sine())
+    model = CASE["PatchTSTModel"].model().fit(sine())
     values = sine().values(copy=True)
     values[::4] = NAN
     series = sine().with_values(values)
@@ -196,7 +196,7 @@ def test_a_flat_forecast_is_seen_where_every_window_has_a_gap():
     ],
 )
 def test_several_series_are_refused(arguments, message):
-    model = CASES[0].model()
+    model = CASE["PatchTSTModel"].model()
     with pytest.raises(ValueError, match=exactly(message)):
         diagnose(model, **{"series": sine()} | arguments)
 
@@ -207,7 +207,7 @@ def test_covariates_gaps_and_constant_windows_are_counted():
     values[::2, 0] = np.nan
     values[:, 1] = 7
     series = data.series.with_values(values)
-    diagnosis = diagnose(CASES[0].model().fit(series, **data.covariates()), series, **data.covariates())
+    diagnosis = diagnose(CASE["PatchTSTModel"].model().fit(series, **data.covariates()), series, **data.covariates())
     assert diagnosis.figures.missing_share == pytest.approx(0.25, abs=0.03)
     assert diagnosis.figures.dead_share == 0.5
     assert diagnosis.figures.validation_loss is None
@@ -216,7 +216,7 @@ def test_covariates_gaps_and_constant_windows_are_counted():
 
 
 def test_the_losses_survive_a_save(tmp_path):
-    model = CASES[0].model(n_epochs=3).fit(sine(), val_series=sine())
+    model = CASE["PatchTSTModel"].model(n_epochs=3).fit(sine(), val_series=sine())
     model.save(tmp_path / "saved.pt")
     loaded = PatchTSTModel.load(tmp_path / "saved.pt")
     assert len(loaded.model.loss_history) == 3
@@ -224,23 +224,23 @@ def test_the_losses_survive_a_save(tmp_path):
 
 
 def test_a_probabilistic_model_is_judged_by_its_median_each_time_the_same():
-    model = CASES[0].model(n_epochs=3, likelihood=QuantileRegression([0.05, 0.5, 0.95])).fit(sine())
+    model = CASE["PatchTSTModel"].model(n_epochs=3, likelihood=QuantileRegression([0.05, 0.5, 0.95])).fit(sine())
     first, second = (diagnose(model, sine()).figures for _ in range(2))
     assert first == second
 
 
 def test_a_horizon_of_one_step_is_not_called_flat():
-    model = CASES[0].model(24, 1, n_epochs=10, dropout=0.0, optimizer_kwargs={"lr": 3e-3}).fit(sine())
+    model = CASE["PatchTSTModel"].model(24, 1, n_epochs=10, dropout=0.0, optimizer_kwargs={"lr": 3e-3}).fit(sine())
     assert diagnose(model, sine()).figures.variance_ratio > 0.3
 
 
 def test_a_short_history_can_be_diagnosed():
-    model = CASES[0].model(min_input_chunk_length=4).fit(sine())
+    model = CASE["PatchTSTModel"].model(min_input_chunk_length=4).fit(sine())
     assert diagnose(model, sine(11)).figures.missing_share > 0.3
 
 
 def test_a_shifted_model_is_diagnosed_on_all_its_windows():
-    model = CASES[0].model(output_chunk_shift=3).fit(sine())
+    model = CASE["PatchTSTModel"].model(output_chunk_shift=3).fit(sine())
     with pytest.raises(ValueError, match=r"series has 20 steps, .* need 21"):
         diagnose(model, sine(20))
     assert diagnose(model, sine(21)).figures.n_windows == 1
@@ -249,11 +249,11 @@ def test_a_shifted_model_is_diagnosed_on_all_its_windows():
 
 def test_no_windows_are_refused():
     with pytest.raises(ValueError, match="n_windows=0 must be an integer of at least 1"):
-        diagnose(CASES[0].model().fit(sine()), sine(), n_windows=0)
+        diagnose(CASE["PatchTSTModel"].model().fit(sine()), sine(), n_windows=0)
 
 
 def test_a_series_too_short_for_one_window():
-    model = CASES[0].model().fit(sine())
+    model = CASE["PatchTSTModel"].model().fit(sine())
     with pytest.raises(ValueError, match="series has 17 steps, but a look-back of 13 and a horizon of 5 need 18"):
         diagnose(model, sine(17))
     assert diagnose(model, sine(18)).figures.n_windows == 1

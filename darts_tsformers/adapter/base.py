@@ -1,6 +1,5 @@
 """The model side of the adapter: any network of this package as a Darts torch model."""
 
-import copy
 import inspect
 from abc import ABC
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from darts_tsformers.adapter.module import TSFormerModule
 from darts_tsformers.adapter.plain import plain, python_values
 from darts_tsformers.adapter.prediction_trainer import PredictionTrainer
 from darts_tsformers.adapter.processes import in_one_process
+from darts_tsformers.adapter.published import PublishedModel
 from darts_tsformers.adapter.series import (
     check_categories,
     check_embedding_sizes,
@@ -46,7 +46,7 @@ from darts_tsformers.window import Sizes
 logger = get_logger(__name__)
 
 
-class TSFormerModel(StoredModel, ABC):
+class TSFormerModel(PublishedModel, StoredModel, ABC):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
     A subclass sets :attr:`network_class` and writes an explicit ``__init__`` whose keyword arguments are the network's,
@@ -57,8 +57,9 @@ class TSFormerModel(StoredModel, ABC):
     ----------
     network_class
         The architecture.
-    paper_configs
-        Published sizes by data set, as keyword arguments.
+    tiny, tiny_variants
+        Arguments that make a model small enough to train in a blink, for tests with look-backs from four steps on; and
+        by name what to change in them for another form of it.
 
     Raises
     ------
@@ -94,7 +95,8 @@ class TSFormerModel(StoredModel, ABC):
     """
 
     network_class: ClassVar[type[Network]]
-    paper_configs: ClassVar[dict[str, dict[str, Any]]] = {}
+    tiny: ClassVar[dict[str, Any]] = {}
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -367,32 +369,6 @@ class TSFormerModel(StoredModel, ABC):
     def supports_static_covariates(self) -> bool:
         """Every model of this package takes static covariates."""
         return True
-
-    @classmethod
-    def paper_config(cls, dataset: str) -> dict[str, Any]:
-        """Return the published sizes for a data set as keyword arguments of the class.
-
-        Parameters
-        ----------
-        dataset
-            A key of ``paper_configs``.
-
-        Raises
-        ------
-        ValueError
-            If no sizes are known for ``dataset``.
-
-        Examples
-        --------
-        >>> from darts_tsformers import ITransformerModel
-        >>> config = ITransformerModel.paper_config("ETTm1")
-        >>> config["input_chunk_length"], config["output_chunk_length"], config["d_model"]
-        (96, 96, 128)
-        >>> model = ITransformerModel(**config | {"n_epochs": 3})
-        """
-        if dataset not in cls.paper_configs:
-            raise ValueError(f"dataset={dataset!r} must be one of {sorted(cls.paper_configs)}")
-        return copy.deepcopy(cls.paper_configs[dataset])
 
 
 def _as_many_rows(static: np.ndarray | None, n: int) -> np.ndarray | None:

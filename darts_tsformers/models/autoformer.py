@@ -54,6 +54,7 @@ class AutoformerModel(DecomposingModel):
             "optimizer_kwargs": {"lr": 1e-4},
         }
     }
+    tiny: ClassVar[dict[str, Any]] = {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "kernel_size": 5}
 
     def __init__(
         self,

@@ -54,6 +54,23 @@ class FEDformerModel(DecomposingModel):
             "optimizer_kwargs": {"lr": 1e-4},
         }
     }
+    tiny: ClassVar[dict[str, Any]] = {
+        "d_model": 8,
+        "n_heads": 2,
+        "n_encoder_layers": 2,
+        "d_ff": 11,
+        "kernel_sizes": (3, 8),
+        "modes": 3,
+    }
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
+        "wavelet": {
+            "version": "wavelet",
+            "kernel_sizes": (5,),
+            "wavelet_channels": 2,
+            "wavelet_order": 3,
+            "n_coarse_levels": 1,
+        }
+    }
 
     def __init__(
         self,

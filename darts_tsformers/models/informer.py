@@ -51,6 +51,14 @@ class InformerModel(TSFormerModel):
             "optimizer_kwargs": {"lr": 1e-4},
         }
     }
+    tiny: ClassVar[dict[str, Any]] = {
+        "d_model": 8,
+        "n_heads": 2,
+        "n_encoder_layers": 2,
+        "d_ff": 11,
+        "dropout": 0.1,
+        "use_instance_norm": True,
+    }
 
     def __init__(
         self,

@@ -47,6 +47,7 @@ class ITransformerModel(TSFormerModel):
         }
         for dataset, d_model in {"ETTh1": 256, "ETTm1": 128}.items()
     }
+    tiny: ClassVar[dict[str, Any]] = {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11}
 
     def __init__(
         self,

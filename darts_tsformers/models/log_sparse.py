@@ -1,6 +1,6 @@
 """LogSparse Transformer as a Darts model."""
 
-from typing import Unpack
+from typing import Any, ClassVar, Unpack
 
 from darts_tsformers.adapter.arguments import DartsArguments
 from darts_tsformers.adapter.base import TSFormerModel
@@ -38,6 +38,8 @@ class LogSparseTransformerModel(TSFormerModel):
     """
 
     network_class = LogSparseTransformer
+    tiny: ClassVar[dict[str, Any]] = {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3}
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {"direct": {"mode": "direct"}}
 
     def __init__(
         self,

@@ -50,6 +50,14 @@ class PatchTSTModel(TSFormerModel):
             "ETTm1": {"d_model": 128, "n_heads": 16, "d_ff": 256, "dropout": 0.2},
         }.items()
     }
+    tiny: ClassVar[dict[str, Any]] = {
+        "patch_length": 3,
+        "stride": 2,
+        "d_model": 8,
+        "n_heads": 2,
+        "n_encoder_layers": 2,
+        "d_ff": 11,
+    }
 
     def __init__(
         self,

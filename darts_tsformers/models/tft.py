@@ -67,6 +67,8 @@ class TemporalFusionTransformerModel(TSFormerModel):
             pl_trainer_kwargs={"gradient_clip_val": 100.0},
         ),
     }
+    tiny: ClassVar[dict[str, Any]] = {"d_model": 8, "n_heads": 2, "d_variable": 5}
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {"full": {"n_lstm_layers": 2, "full_attention": True}}
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ Forecast: TypeAlias = Callable[[int, list[TimeSeries], list[TimeSeries] | None],
 class TSFormerForecaster(BaseForecaster):
     """Base class of the sktime forecasters: what a subclass has to say is its Darts model and its arguments.
 
-    A subclass sets :attr:`model_class` and :attr:`test_sizes`, and writes an ``__init__`` with the arguments of that
+    A subclass sets :attr:`model_class` and writes an ``__init__`` with the arguments of that
     model and those below, whose body is ``super().__init__(locals())``.
 
     Parameters
@@ -93,7 +93,6 @@ class TSFormerForecaster(BaseForecaster):
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}  # the forecaster keeps the data it needs itself
 
     model_class: ClassVar[type[TSFormerModel]]
-    test_sizes: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -216,5 +215,5 @@ class TSFormerForecaster(BaseForecaster):
         parameter_set
             Not used: there is one set of arguments for all tests.
         """
-        tiny = TEST_SIZES | cls.test_sizes
+        tiny = TEST_SIZES | cls.model_class.tiny
         return [tiny | {"quantiles": None}, tiny | {"quantiles": (0.05, 0.25, 0.5, 0.75, 0.95)}]

@@ -1,7 +1,7 @@
 """Autoformer as an sktime forecaster."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models import AutoformerModel
@@ -27,13 +27,6 @@ class AutoformerForecaster(TSFormerForecaster):
     """
 
     model_class = AutoformerModel
-    test_sizes: ClassVar[dict[str, Any]] = {
-        "kernel_size": 3,
-        "d_model": 4,
-        "n_heads": 1,
-        "n_encoder_layers": 1,
-        "d_ff": 4,
-    }
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """FEDformer as an sktime forecaster."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from darts_tsformers.models import FEDformerModel
 from darts_tsformers.sktime._forecaster import TSFormerForecaster
@@ -26,14 +26,6 @@ class FEDformerForecaster(TSFormerForecaster):
     """
 
     model_class = FEDformerModel
-    test_sizes: ClassVar[dict[str, Any]] = {
-        "kernel_sizes": (3,),
-        "modes": 2,
-        "d_model": 4,
-        "n_heads": 1,
-        "n_encoder_layers": 1,
-        "d_ff": 4,
-    }
 
     def __init__(
         self,

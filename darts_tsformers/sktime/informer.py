@@ -1,7 +1,7 @@
 """Informer as an sktime forecaster."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models import InformerModel
@@ -26,7 +26,6 @@ class InformerForecaster(TSFormerForecaster):
     """
 
     model_class = InformerModel
-    test_sizes: ClassVar[dict[str, Any]] = {"d_model": 4, "n_heads": 1, "n_encoder_layers": 1, "d_ff": 4}
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """ITransformer as an sktime forecaster."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models import ITransformerModel
@@ -26,7 +26,6 @@ class ITransformerForecaster(TSFormerForecaster):
     """
 
     model_class = ITransformerModel
-    test_sizes: ClassVar[dict[str, Any]] = {"d_model": 4, "n_heads": 1, "n_encoder_layers": 1, "d_ff": 4}
 
     def __init__(
         self,

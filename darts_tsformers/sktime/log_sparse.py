@@ -1,7 +1,7 @@
 """LogSparseTransformer as an sktime forecaster."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models import LogSparseTransformerModel
@@ -27,13 +27,6 @@ class LogSparseTransformerForecaster(TSFormerForecaster):
     """
 
     model_class = LogSparseTransformerModel
-    test_sizes: ClassVar[dict[str, Any]] = {
-        "d_model": 4,
-        "n_heads": 1,
-        "n_decoder_layers": 1,
-        "d_ff": 4,
-        "kernel_size": 2,
-    }
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """PatchTST as an sktime forecaster."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models import PatchTSTModel
@@ -27,14 +27,6 @@ class PatchTSTForecaster(TSFormerForecaster):
     """
 
     model_class = PatchTSTModel
-    test_sizes: ClassVar[dict[str, Any]] = {
-        "patch_length": 2,
-        "stride": 1,
-        "d_model": 4,
-        "n_heads": 1,
-        "n_encoder_layers": 1,
-        "d_ff": 4,
-    }
 
     def __init__(
         self,

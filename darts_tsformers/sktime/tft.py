@@ -1,7 +1,7 @@
 """Temporal Fusion Transformer as an sktime forecaster."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models import TemporalFusionTransformerModel
@@ -27,7 +27,6 @@ class TemporalFusionTransformerForecaster(TSFormerForecaster):
     """
 
     model_class = TemporalFusionTransformerModel
-    test_sizes: ClassVar[dict[str, Any]] = {"d_model": 4, "n_heads": 1}
 
     def __init__(
         self,

@@ -10,16 +10,8 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from darts_tsformers.models import (
-    AutoformerModel,
-    FEDformerModel,
-    InformerModel,
-    ITransformerModel,
-    LogSparseTransformerModel,
-    PatchTSTModel,
-    TemporalFusionTransformerModel,
-    TSFormerModel,
-)
+from darts_tsformers.adapter.base import TSFormerModel
+from darts_tsformers.catalogue import forecasters
 
 TRAINER = {
     "accelerator": "cpu",
@@ -37,14 +29,20 @@ class Case:
 
     model_class: type[TSFormerModel]
     arguments: dict[str, Any] = field(hash=False)
-    short: dict[str, Any] = field(default_factory=dict, hash=False)
-    """What has to change for a look-back of one step."""
-    to_learn: dict[str, Any] = field(default_factory=dict, hash=False)
-    """What has to change to learn a season of twelve steps."""
     variant: str = ""
     """What tells it from other cases of its class."""
-    refuses: dict[str, str] = field(default_factory=dict, hash=False)
-    """Mechanisms that cannot serve it, with the words it says so in."""
+
+    @property
+    def short(self) -> dict[str, Any]:
+        return SHORT.get(self.model_class.__name__, {})
+
+    @property
+    def to_learn(self) -> dict[str, Any]:
+        return TO_LEARN.get(self.model_class.__name__, {})
+
+    @property
+    def refuses(self) -> dict[str, str]:
+        return REFUSES.get(self.name, {})
 
     def takes(self, argument: str) -> bool:
         return argument in inspect.signature(self.model_class).parameters
@@ -59,66 +57,28 @@ class Case:
         return self.model_class(input_chunk_length, output_chunk_length, pl_trainer_kwargs=trainer, **arguments)
 
 
-CASES = [
-    Case(
-        PatchTSTModel,
-        {"patch_length": 5, "stride": 3, "d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11},
-        short={"patch_length": 1, "stride": 1},
-    ),
-    Case(ITransformerModel, {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11}),
-    Case(
-        InformerModel,
-        {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "dropout": 0.1, "use_instance_norm": True},
-    ),
-    Case(
-        LogSparseTransformerModel,
-        {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3},
-        refuses={
-            "prob_sparse": "it cannot serve a layer that forecasts row by row",
-            "auto_correlation": "has no causal form",
-        },
-    ),
-    Case(
-        LogSparseTransformerModel,
-        {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3, "mode": "direct"},
-        variant="-direct",
-    ),
-    Case(
-        AutoformerModel,
-        {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "kernel_size": 5},
-        to_learn={"kernel_size": 13},
-    ),
-    Case(
-        FEDformerModel,
-        {"d_model": 8, "n_heads": 2, "n_encoder_layers": 2, "d_ff": 11, "kernel_sizes": (3, 8), "modes": 3},
-    ),
-    Case(
-        FEDformerModel,
-        {
-            "version": "wavelet",
-            "d_model": 8,
-            "n_heads": 2,
-            "n_encoder_layers": 2,
-            "d_ff": 11,
-            "kernel_sizes": (5,),
-            "modes": 3,
-            "wavelet_channels": 2,
-            "wavelet_order": 3,
-            "n_coarse_levels": 1,
-        },
-        variant="-wavelet",
-    ),
-    Case(
-        TemporalFusionTransformerModel,
-        {"d_model": 8, "n_heads": 2, "d_variable": 5},
-        refuses={"auto_correlation": "has no causal form"},
-    ),
-    Case(
-        TemporalFusionTransformerModel,
-        {"d_model": 8, "n_heads": 2, "n_lstm_layers": 2, "full_attention": True},
-        variant="-full",
-    ),
-]
+SHORT: dict[str, dict[str, Any]] = {"PatchTSTModel": {"patch_length": 1, "stride": 1}}
+"""What has to change for a look-back of one step, by model."""
+TO_LEARN: dict[str, dict[str, Any]] = {"AutoformerModel": {"kernel_size": 13}}
+"""What has to change to learn a season of twelve steps, by model."""
+REFUSES = {
+    "LogSparseTransformerModel": {
+        "prob_sparse": "it cannot serve a layer that forecasts row by row",
+        "auto_correlation": "has no causal form",
+    },
+    "TemporalFusionTransformerModel": {"auto_correlation": "has no causal form"},
+}
+"""Mechanisms that cannot serve a case, with the words it says so in."""
+
+
+def cases_of(model_class: type[TSFormerModel]) -> list[Case]:
+    """Return a case for each form of a model that its class knows a tiny size of."""
+    variants = {"": {}} | {f"-{name}": changes for name, changes in model_class.tiny_variants.items()}
+    return [Case(model_class, model_class.tiny | changes, variant) for variant, changes in variants.items()]
+
+
+CASES = [case for entry in forecasters().values() for case in cases_of(entry.load())]
+CASE = {case.name: case for case in CASES}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 
 from darts_tsformers.explain import Explanation, explain, findings
 from darts_tsformers.recording import KINDS, recording
-from tests.contracts.cases import CASES, Case, H, L, fitted, make_data
+from tests.contracts.cases import CASE, CASES, Case, H, L, fitted, make_data
 from tests.contracts.checks import batch
 from tests.helpers import exactly
 
@@ -365,12 +365,12 @@ def test_only_fitted_models_of_this_package_can_be_explained():
     with pytest.raises(TypeError, match=exactly("model=str(...) must be a forecaster of darts_tsformers")):
         explain("a model")
     with pytest.raises(ValueError, match=r"PatchTSTModel\(\.\.\.\) must be fitted first"):
-        explain(CASES[0].model())
+        explain(CASE["PatchTSTModel"].model())
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_integers_of_numpy_are_integers():
-    model, series = fitted(CASES[0], 1, ()), make_data(1, ()).series
+    model, series = fitted(CASE["PatchTSTModel"], 1, ()), make_data(1, ()).series
     numbers = {"n": np.int64(H + 2), "stride": np.int32(9), "batch_size": np.int64(2), "max_windows": np.uint8(3)}
     assert_same(explain(model, series, **numbers), explain(model, series, n=H + 2, stride=9, batch_size=2))
 
@@ -378,14 +378,14 @@ def test_integers_of_numpy_are_integers():
 @pytest.mark.parametrize("arguments", [{"stride": 3}, {"start": 20}], ids=str)
 def test_a_model_that_keeps_no_series_is_given_one(arguments):
     series = make_data(1, ()).series
-    model = CASES[0].model().fit([series, series])
+    model = CASE["PatchTSTModel"].model().fit([series, series])
     with pytest.raises(ValueError, match="series=None must be one or several series: the model keeps none"):
         explain(model, **arguments)
 
 
 def test_series_of_other_names_share_none():
     data = make_data(3, ())
-    model = fitted(CASES[1], 3, ())
+    model = fitted(CASE["ITransformerModel"], 3, ())
     other = data.series.with_columns_renamed(["y0", "y1", "y2"], ["a", "b", "c"])
     e = explain(model, [data.series, other])
     assert next(iter(e.maps.values()))["key"].to_numpy().tolist() == ["target 1", "target 2", "target 3"]

@@ -14,7 +14,7 @@ from darts.utils.likelihood_models.torch import DirichletLikelihood, GaussianLik
 from darts_tsformers.models import PatchTSTModel
 from darts_tsformers.window.missing import fill_gaps
 from tests.contracts import checks
-from tests.contracts.cases import CASES, Case, H, L, fitted, make_data
+from tests.contracts.cases import CASE, CASES, Case, H, L, fitted, make_data
 
 EMPTY = PLModuleInput(*[None] * 6, stage=ModuleStage.PREDICT)
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -126,7 +126,7 @@ LIKELIHOODS = [
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=["point", "gaussian", "quantiles", "prior"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_loss_without_gaps_is_bit_identical_to_darts_own(likelihood, weighted):
-    module = CASES[0].model().fit(make_data(3, ()).series).model
+    module = CASE["PatchTSTModel"].model().fit(make_data(3, ()).series).model
     generator = torch.Generator().manual_seed(0)
     q = 1 if likelihood is None else likelihood.num_parameters
     prediction = torch.randn(7, H, 3, q, generator=generator)
@@ -139,7 +139,7 @@ def test_the_loss_without_gaps_is_bit_identical_to_darts_own(likelihood, weighte
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=["point", "gaussian", "quantiles", "prior"])
 def test_missing_targets_drop_out_of_the_loss(likelihood):
     """Whole steps are missing: the loss is that of the other steps."""
-    module = CASES[0].model().fit(make_data(3, ()).series).model
+    module = CASE["PatchTSTModel"].model().fit(make_data(3, ()).series).model
     generator = torch.Generator().manual_seed(0)
     q = 1 if likelihood is None else likelihood.num_parameters
     prediction = torch.randn(7, H, 3, q, generator=generator, requires_grad=True)
@@ -154,7 +154,7 @@ def test_missing_targets_drop_out_of_the_loss(likelihood):
 
 
 def test_a_missing_target_with_zero_weight_harms_nothing():
-    module = CASES[0].model().fit(make_data(3, ()).series).model
+    module = CASE["PatchTSTModel"].model().fit(make_data(3, ()).series).model
     prediction = torch.ones(2, H, 3, 1, requires_grad=True)
     target, weight = torch.zeros(2, H, 3), torch.ones(2, H, 3)
     target[0, 0, 0], weight[0, 0, 0] = torch.nan, 0
@@ -164,7 +164,7 @@ def test_a_missing_target_with_zero_weight_harms_nothing():
 
 
 def test_a_joint_family_counts_only_complete_steps():
-    module = CASES[0].model().fit(make_data(3, ()).series).model
+    module = CASE["PatchTSTModel"].model().fit(make_data(3, ()).series).model
     generator = torch.Generator().manual_seed(0)
     prediction = torch.randn(5, H, 3, 1, generator=generator)
     target = torch.rand(5, H, 3, generator=generator) + 0.1
@@ -377,7 +377,7 @@ def test_a_loss_of_ones_own_keeps_its_shape():
             assert prediction.shape[1:] == (H, 3)
             return ((prediction - target) ** 2 * torch.tensor([1.0, 10.0, 100.0])).mean()
 
-    model = CASES[0].model(loss_fn=PerComponent()).fit(holed(make_data(3, ()).series, 0.3))
+    model = CASE["PatchTSTModel"].model(loss_fn=PerComponent()).fit(holed(make_data(3, ()).series, 0.3))
     assert all(p.isfinite().all() for p in model.model.parameters())
 
 
@@ -397,11 +397,11 @@ def test_the_validation_loss_does_not_depend_on_the_batch_size(case: Case):
 
 def test_the_history_of_losses_has_what_was_measured():
     data = make_data(3, ())
-    model = CASES[0].model(n_epochs=4, nr_epochs_val_period=2).fit(data.series, val_series=data.series)
+    model = CASE["PatchTSTModel"].model(n_epochs=4, nr_epochs_val_period=2).fit(data.series, val_series=data.series)
     assert [validation is None for _, validation in model.model.loss_history] == [True, False, True, False]
     values = data.series.values(copy=True)
     values[L:] = np.nan
-    nothing_to_forecast = CASES[0].model(n_epochs=1).fit(data.series.with_values(values))
+    nothing_to_forecast = CASE["PatchTSTModel"].model(n_epochs=1).fit(data.series.with_values(values))
     assert nothing_to_forecast.model.loss_history == [(None, None)]
 
 

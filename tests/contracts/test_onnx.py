@@ -24,7 +24,7 @@ from darts.utils.likelihood_models.torch import (
 from darts.utils.onnx import run_onnx_prediction
 
 from darts_tsformers.models import InformerModel, TSFormerModel
-from tests.contracts.cases import CASES, Case, Data, make_data
+from tests.contracts.cases import CASE, CASES, Case, Data, make_data
 
 L, H = 7, 3
 CLOSE = 1e-5
@@ -113,8 +113,8 @@ AUTOREGRESSIVE = next(case for case in CASES if case.name == "LogSparseTransform
     [
         (AUTOREGRESSIVE, GaussianLikelihood()),
         (AUTOREGRESSIVE, GammaLikelihood()),
-        (CASES[0], QuantileRegression([0.1, 0.5, 0.9])),
-        (CASES[1], GaussianLikelihood()),
+        (CASE["PatchTSTModel"], QuantileRegression([0.1, 0.5, 0.9])),
+        (CASE["ITransformerModel"], GaussianLikelihood()),
     ],
     ids=lambda one: one.name if isinstance(one, Case) else type(one).__name__,
 )
@@ -132,7 +132,8 @@ def test_of_a_likelihood_it_gives_the_parameters(case: Case, likelihood: TorchLi
 
 def test_a_likelihood_whose_mean_has_no_operator_is_refused_where_the_network_feeds_on_it(tmp_path: Path):
     positive = make_data(1, ()).series.map(abs)
-    reading_on, at_once = (small(case, likelihood=WeibullLikelihood()).fit(positive) for case in CASES[3:5])
+    forms = (CASE["LogSparseTransformerModel"], CASE["LogSparseTransformerModel-direct"])
+    reading_on, at_once = (small(case, likelihood=WeibullLikelihood()).fit(positive) for case in forms)
     rule = (
         r"likelihood=WeibullLikelihood\(.*\) must be another one for to_onnx with a network that reads on step by step"
     )
@@ -146,11 +147,14 @@ def test_a_likelihood_whose_mean_has_no_operator_is_refused_where_the_network_fe
 
 
 OPTIONS: list[tuple[Case, dict[str, Any]]] = [
-    (CASES[0], {"use_reversible_instance_norm": True, "use_instance_norm": False}),
-    (CASES[1], {"output_chunk_shift": 2}),
-    (CASES[2], {"attention": ("prob_sparse", {"factor": 1, "sampling": "per_query"})}),
-    (CASES[2], {"attention": "auto_correlation", "instance_norm_affine": True}),
-    (CASES[4], {"attention": ("log_sparse", {"pattern": "local+restart", "sub_length": 3})}),
+    (CASE["PatchTSTModel"], {"use_reversible_instance_norm": True, "use_instance_norm": False}),
+    (CASE["ITransformerModel"], {"output_chunk_shift": 2}),
+    (CASE["InformerModel"], {"attention": ("prob_sparse", {"factor": 1, "sampling": "per_query"})}),
+    (CASE["InformerModel"], {"attention": "auto_correlation", "instance_norm_affine": True}),
+    (
+        CASE["LogSparseTransformerModel-direct"],
+        {"attention": ("log_sparse", {"pattern": "local+restart", "sub_length": 3})},
+    ),
 ]
 
 
@@ -183,7 +187,7 @@ print(sorted({"torch", "pytorch_lightning", "darts_tsformers"} & set(sys.modules
 
 def test_a_process_without_pytorch_forecasts(tmp_path: Path):
     data = make_data(1, ())
-    small(CASES[0]).fit(data.series).to_onnx(tmp_path / "model.onnx")
+    small(CASE["PatchTSTModel"]).fit(data.series).to_onnx(tmp_path / "model.onnx")
     command = [sys.executable, "-c", TORCH_FREE, str(tmp_path / "model.onnx")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -192,7 +196,7 @@ def test_a_process_without_pytorch_forecasts(tmp_path: Path):
 
 @cache
 def tiny() -> TSFormerModel:
-    return small(CASES[1]).fit(make_data(1, ()).series)
+    return small(CASE["ITransformerModel"]).fit(make_data(1, ()).series)
 
 
 def test_the_model_stays_as_it_was(tmp_path: Path):

@@ -26,7 +26,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from darts_tsformers.attention import LogSparseAttention, ProbSparseAttention
 from darts_tsformers.models import PatchTSTModel, TSFormerModel
 from tests.checkpoints.generate import HERE, forecast, inputs
-from tests.contracts.cases import CASES, TRAINER, Case, H, make_data
+from tests.contracts.cases import CASE, CASES, TRAINER, Case, H, make_data
 
 ITRANSFORMER = next(case for case in CASES if case.name == "ITransformerModel")
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -39,7 +39,7 @@ import numpy as np
 from pathlib import Path
 from darts import TimeSeries
 import darts_tsformers
-from tests.contracts.cases import CASES, H, make_data
+from tests.contracts.cases import CASE, CASES, H, make_data
 
 folder, name = Path(sys.argv[1]), sys.argv[2]
 case = next(case for case in CASES if case.name == name)
@@ -76,7 +76,7 @@ def test_a_fresh_process_gives_the_same_forecast(case: Case, tmp_path: Path):
 
 ALL_AT_ONCE = {
     "informer": (
-        CASES[2],
+        CASE["InformerModel"],
         {
             "attention": ProbSparseAttention(factor=3),
             "likelihood": GaussianLikelihood(prior_mu=0.5, prior_strength=0.1),
@@ -89,7 +89,7 @@ ALL_AT_ONCE = {
         },
     ),
     "log_sparse": (
-        CASES[3],
+        CASE["LogSparseTransformerModel"],
         {
             "attention": LogSparseAttention(sub_length=3),
             "likelihood": QuantileRegression([0.1, 0.5, 0.9]),
@@ -311,7 +311,7 @@ def test_a_file_that_is_not_there_is_named(saved: Path, tmp_path: Path):
 
 
 def test_an_untrained_model_is_loaded_without_weights(tmp_path: Path):
-    CASES[0].model().save(tmp_path / "new.pt")
+    CASE["PatchTSTModel"].model().save(tmp_path / "new.pt")
     assert PatchTSTModel.load(tmp_path / "new.pt").model is None
 
 
@@ -319,7 +319,7 @@ def test_a_model_of_another_class_is_refused(saved: Path):
     with pytest.raises(ValueError, match=r"path='.*model.pt' must hold PatchTSTModel, but holds ITransformerModel"):
         PatchTSTModel.load(saved)
     with pytest.raises(ValueError, match=r"weights for PatchTSTModel must be its own, not of ITransformerModel"):
-        CASES[0].model().load_weights(saved)
+        CASE["PatchTSTModel"].model().load_weights(saved)
     assert type(TSFormerModel.load(saved)) is ITRANSFORMER.model_class
 
 
@@ -335,7 +335,7 @@ def test_models_of_earlier_versions_load_and_forecast_the_same_and_are_never_wri
 
 
 def test_a_model_saved_again_right_after_loading_keeps_its_weights(tmp_path: Path):
-    case, data = CASES[0], make_data(1, ())
+    case, data = CASE["PatchTSTModel"], make_data(1, ())
     model = case.model().fit(data.series)
     model.save(tmp_path / "a.pt")
     case.model_class.load(tmp_path / "a.pt").save(tmp_path / "b.pt")
@@ -365,7 +365,7 @@ def test_a_fitted_model_is_saved_with_the_weights_it_took_over(run: Path, tmp_pa
 )
 def test_a_copy_has_lost_its_weights_and_says_so(how: Callable[[TSFormerModel], TSFormerModel], tmp_path: Path):
     series = make_data(1, ()).series
-    model = CASES[0].model(save_checkpoints=True, work_dir=str(tmp_path)).fit(series, val_series=series)
+    model = CASE["PatchTSTModel"].model(save_checkpoints=True, work_dir=str(tmp_path)).fit(series, val_series=series)
     without = how(model)
     for use in (
         lambda: without.predict(H),
@@ -382,7 +382,7 @@ def test_a_copy_has_lost_its_weights_and_says_so(how: Callable[[TSFormerModel], 
 
 def test_a_model_that_was_reset_is_an_unfitted_one(tmp_path: Path):
     series = make_data(1, ()).series
-    model = CASES[0].model().fit(series)
+    model = CASE["PatchTSTModel"].model().fit(series)
     model.save(tmp_path / "a.pt")
     model.reset_model()
     with pytest.raises(ValueError, match="must be fit before calling"):

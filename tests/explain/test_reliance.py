@@ -16,7 +16,7 @@ from darts_tsformers.explain import Reliance, reliance
 from darts_tsformers.explain.exchange import PARTS, random_partners
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.networks import Network
-from tests.contracts.cases import CASES, TRAINER, Case, H, L, fitted, make_data
+from tests.contracts.cases import CASE, CASES, TRAINER, Case, H, L, fitted, make_data
 from tests.helpers import draw, exactly
 
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -329,7 +329,8 @@ def test_errors_are_those_of_the_forecast_itself(case: Case):
     np.testing.assert_allclose(measured.data["base_error"], expected, rtol=1e-5)
 
 
-few_models = pytest.mark.parametrize("case", [CASES[0], CASES[3], CASES[8]], ids=lambda case: case.name)
+FEW = ("PatchTSTModel", "LogSparseTransformerModel", "TemporalFusionTransformerModel")
+few_models = pytest.mark.parametrize("case", [CASE[name] for name in FEW], ids=lambda case: case.name)
 
 
 @few_models
@@ -363,7 +364,11 @@ def test_bfloat16(case: Case, precision):
 
 def test_columns_of_encoders_are_variables_and_what_the_model_keeps_is_the_default():
     data = make_data(2, ("future",))
-    model = CASES[0].model(add_encoders={"cyclic": {"future": ["dayofweek"]}}).fit(data.series, **data.covariates())
+    model = (
+        CASE["PatchTSTModel"]
+        .model(add_encoders={"cyclic": {"future": ["dayofweek"]}})
+        .fit(data.series, **data.covariates())
+    )
     measured = reliance(model, max_windows=5)
     names = measured.data["variable"].to_numpy().tolist()
     assert names[:4] == ["y0", "y1", "f0", "f1"]
@@ -376,13 +381,13 @@ def test_columns_of_encoders_are_variables_and_what_the_model_keeps_is_the_defau
 
 def test_one_series_has_no_static_values_to_exchange():
     data = make_data()
-    measured = reliance(fitted(CASES[0]), data.series, **data.covariates(), stride=20)
+    measured = reliance(fitted(CASE["PatchTSTModel"]), data.series, **data.covariates(), stride=20)
     assert measured.data["kind"].to_numpy().tolist() == ["target"] * 3 + ["past"] * 2 + ["future"] * 2
 
 
 def test_windows_are_drawn_along_the_whole_series():
     data = make_data(1, ())
-    model = fitted(CASES[1], 1, ())
+    model = fitted(CASE["ITransformerModel"], 1, ())
     drawn = [reliance(model, data.series, max_windows=9, random_state=seed).data for seed in (0, 0, 1)]
     times = [d["last_seen"].to_numpy() for d in drawn]
     assert (np.diff(times[0]) > np.timedelta64(0, "D")).all()
@@ -510,18 +515,18 @@ def test_a_forecast_that_rests_on_nothing_says_so():
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=exactly(message)):
-        reliance(fitted(CASES[0], 1, ()), make_data(1, ()).series, **arguments)
+        reliance(fitted(CASE["PatchTSTModel"], 1, ()), make_data(1, ()).series, **arguments)
 
 
 def test_bad_models_and_series():
     with pytest.raises(TypeError, match=exactly("model=str(...) must be a forecaster of darts_tsformers")):
         reliance("a model")
     with pytest.raises(ValueError, match=r"PatchTSTModel\(\.\.\.\) must be fitted first"):
-        reliance(CASES[0].model())
+        reliance(CASE["PatchTSTModel"].model())
     with pytest.raises(ValueError, match="series=None must be one or several series"):
         reliance(weighing_model(two_series()))
     with pytest.raises(ValueError, match="is after the last timestamp"):
-        reliance(fitted(CASES[0], 1, ()), make_data(1, ()).series, start=pd.Timestamp("2030-01-01"))
+        reliance(fitted(CASE["PatchTSTModel"], 1, ()), make_data(1, ()).series, start=pd.Timestamp("2030-01-01"))
 
 
 def test_bad_choices():
@@ -539,6 +544,6 @@ def test_words_tell_variables_of_one_name_apart():
         return TimeSeries.from_values(np.sin(np.arange(length) ** 1.3)[:, None].astype(np.float32))
 
     given = {"past_covariates": unnamed(61), "future_covariates": unnamed(80)}
-    said = reliance(CASES[0].model().fit(unnamed(61), **given), unnamed(61), **given).summary()
+    said = reliance(CASE["PatchTSTModel"].model().fit(unnamed(61), **given), unnamed(61), **given).summary()
     assert all(name in said for name in ("the past of 0", "the past covariate 0", "the future covariate 0"))
     assert "nan" not in said
