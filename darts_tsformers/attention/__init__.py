@@ -1,6 +1,6 @@
 """Attention mechanisms: pure PyTorch, one file each, one signature, usable without Darts."""
 
-from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention._base import Attention, HeadSizes
 from darts_tsformers.attention.auto_correlation import AutoCorrelation
 from darts_tsformers.attention.full import FullAttention
 from darts_tsformers.attention.log_sparse import LogSparseAttention
@@ -20,6 +20,7 @@ __all__ = [
     "AttentionSpec",
     "AutoCorrelation",
     "FullAttention",
+    "HeadSizes",
     "LogSparseAttention",
     "ProbSparseAttention",
     "attention_names",

@@ -3,10 +3,31 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class HeadSizes:
+    """What a layer tells a mechanism that has parameters of its own.
+
+    Attributes
+    ----------
+    n_heads
+        Heads (``h``).
+    d_head
+        Width of queries and keys of one head (``e``).
+    n_queries, n_keys
+        The most queries and keys that the layer will bring (``L``, ``M``).
+    """
+
+    n_heads: int
+    d_head: int
+    n_queries: int
+    n_keys: int
 
 
 class Attention(nn.Module, ABC):
@@ -51,6 +72,26 @@ class Attention(nn.Module, ABC):
     supports_cross: ClassVar[bool] = True
     exact_weights: ClassVar[bool] = True
     width_power: ClassVar[float] = 0.5
+
+    def fit_to(self, sizes: HeadSizes) -> None:
+        """Make the parameters that a mechanism has of its own, for the layer it serves; by default there are none.
+
+        Called once, when the layer is made. Shorter inputs are served later on, longer ones refused by
+        :meth:`require_fit`.
+        """
+
+    def require_fit(self, sizes: HeadSizes | None, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]) -> None:
+        """Raise ``ValueError`` unless queries and keys are as :meth:`fit_to` was told, or fewer."""
+        name = type(self).__name__
+        if sizes is None:
+            raise ValueError(f"{name} has parameters of its own: call fit_to, or give build_attention the sizes, first")
+        given = HeadSizes(q.shape[1], q.shape[3], q.shape[2], k.shape[2])
+        for what, most in vars(sizes).items():
+            got = getattr(given, what)
+            if what in ("n_heads", "d_head") and got != most:
+                raise ValueError(f"{name} was made for {what}={most}, not {got}")
+            if got > most:
+                raise ValueError(f"{name} was made for at most {what}={most}, not {got}")
 
     @abstractmethod
     def forward(

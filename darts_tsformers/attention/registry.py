@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention._base import Attention, HeadSizes
 from darts_tsformers.attention.auto_correlation import AutoCorrelation
 from darts_tsformers.attention.full import FullAttention
 from darts_tsformers.attention.log_sparse import LogSparseAttention
@@ -114,13 +114,15 @@ def attention_spec(attention: AttentionLike) -> AttentionSpec:
     return name, dict(arguments)
 
 
-def build_attention(attention: AttentionLike) -> Attention:
+def build_attention(attention: AttentionLike, sizes: HeadSizes | None = None) -> Attention:
     """Build a fresh mechanism; layers never share one.
 
     Parameters
     ----------
     attention
         A name, a name with arguments, or a mechanism, which is a pattern and never used itself.
+    sizes
+        Of the layer it is to serve, for a mechanism that has parameters of its own.
 
     Raises
     ------
@@ -137,9 +139,12 @@ def build_attention(attention: AttentionLike) -> Attention:
     """
     name, arguments = attention_spec(attention)
     try:
-        return _MECHANISMS[name](**arguments)
+        mechanism = _MECHANISMS[name](**arguments)
     except TypeError as error:
         raise ValueError(f"attention={name!r} cannot be built with {arguments}: {error}") from error
+    if sizes is not None:
+        mechanism.fit_to(sizes)
+    return mechanism
 
 
 register_attention("auto_correlation", AutoCorrelation)

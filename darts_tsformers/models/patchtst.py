@@ -65,7 +65,7 @@ class PatchTSTModel(TSFormerModel):
         output_chunk_length: int,
         output_chunk_shift: int = 0,
         *,
-        patch_length: int = 16,
+        patch_length: int | None = None,
         stride: int = 8,
         pad_end: bool = True,
         d_model: int = 64,

@@ -97,11 +97,18 @@ class Autoformer(Network, name="autoformer"):
         padding_mode: str = "replicate",
     ) -> None:
         super().__init__(sizes)
+        n_longest = max(sizes.input_length, sizes.label_length(label_length) + sizes.output_length)
 
         def attend(*, cross: bool = False) -> MultiHeadAttention:
             served = not cross or build_attention(attention).supports_cross
             return MultiHeadAttention(
-                d_model, n_heads, attention=attention if served else "full", dropout=dropout, cross=cross
+                d_model,
+                n_heads,
+                attention=attention if served else "full",
+                dropout=dropout,
+                cross=cross,
+                n_queries=n_longest,
+                n_keys=sizes.input_length if cross else None,
             )
 
         self.body = DecompositionTransformer(

@@ -141,6 +141,7 @@ class Informer(Network, name="informer"):
                         activation=activation,
                         norm="layer",
                         attention=attention,
+                        n_tokens=sizes.input_length,
                     )
                     for _ in range(n_layers)
                 ),
@@ -173,6 +174,7 @@ class Informer(Network, name="informer"):
                 activation=activation,
                 self_attention=attention if build_attention(attention).supports_causal else "full",
                 cross_attention="full",
+                n_tokens=self.label_length + sizes.output_length,
                 mix=mix,
             )
             for _ in range(n_decoder_layers)

@@ -98,6 +98,7 @@ class ITransformer(Network, name="itransformer"):
             activation=activation,
             attention=attention,
             final_norm=True,
+            n_tokens=sizes.n_targets + sizes.n_past + sizes.n_future,
         )
         self.head = nn.Linear(d_model, sizes.output_length * sizes.n_parameters)
 

@@ -110,8 +110,8 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
         require_at_least(1, d_model=d_model, d_ff=d_ff, n_decoder_layers=n_decoder_layers)
         require_probability(dropout=dropout)
         self.mode = mode
-        n_fed = sizes.output_length - 1 if self.feeds_on_itself else 0
-        self.rows = RowEmbedding(sizes, d_model, n_rows=sizes.input_length + n_fed)
+        n_rows = sizes.input_length + (sizes.output_length - 1 if self.feeds_on_itself else 0)
+        self.rows = RowEmbedding(sizes, d_model, n_rows=n_rows)
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             EncoderLayer(
@@ -124,6 +124,7 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
                 attention=attention,
                 row_by_row=self.feeds_on_itself,
                 kernel_size=kernel_size,
+                n_tokens=n_rows,
             )
             for _ in range(n_decoder_layers)
         )

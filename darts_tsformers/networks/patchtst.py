@@ -34,7 +34,7 @@ class PatchTST(Network, name="patchtst"):
     sizes
         Sizes of the problem.
     patch_length
-        Steps of a patch (``p``); at most the look-back.
+        Steps of a patch (``p``); at most the look-back. None for 16, or the whole look-back where that is less.
     stride
         Steps between the starts of two patches (``s``).
     pad_end
@@ -95,7 +95,7 @@ class PatchTST(Network, name="patchtst"):
         self,
         sizes: Sizes,
         *,
-        patch_length: int = 16,
+        patch_length: int | None = None,
         stride: int = 8,
         pad_end: bool = True,
         d_model: int = 64,
@@ -120,10 +120,13 @@ class PatchTST(Network, name="patchtst"):
             require_at_least(1, decomposition_kernel=decomposition_kernel)
             self.decomposition = SeriesDecomposition(decomposition_kernel)
 
+        patch_length = min(16, sizes.input_length) if patch_length is None else patch_length
+        patching = Patching(sizes.input_length, patch_length, stride, pad_end=pad_end)
+
         def backbone() -> PatchBackbone:
             return PatchBackbone(
                 sizes,
-                patching=Patching(sizes.input_length, patch_length, stride, pad_end=pad_end),
+                patching=patching,
                 encoder=Encoder(
                     d_model,
                     n_heads,
@@ -134,6 +137,7 @@ class PatchTST(Network, name="patchtst"):
                     norm=norm,
                     attention=attention,
                     residual_attention=residual_attention,
+                    n_tokens=patching.n_patches,
                 ),
                 d_model=d_model,
                 dropout=dropout,

@@ -128,7 +128,13 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
         self.decoder = nn.LSTM(d_model, d_model, n_lstm_layers, batch_first=True)
         self.local_gate = GateAddNorm(d_model, d_model, dropout=dropout)
         self.enrichment = GatedResidualNetwork(d_model, d_model, d_model, d_context=d_context, dropout=dropout)
-        self.attention = InterpretableAttention(d_model, n_heads, attention=attention, causal=not full_attention)
+        self.attention = InterpretableAttention(
+            d_model,
+            n_heads,
+            attention=attention,
+            causal=not full_attention,
+            n_rows=sizes.input_length + sizes.output_length,
+        )
         self.attention_gate = GateAddNorm(d_model, d_model, dropout=dropout)
         self.feed_forward = GatedResidualNetwork(d_model, d_model, d_model, dropout=dropout)
         self.output_gate = GateAddNorm(d_model, d_model, dropout=dropout)

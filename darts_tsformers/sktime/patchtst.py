@@ -33,7 +33,7 @@ class PatchTSTForecaster(TSFormerForecaster):
         input_chunk_length: int,
         output_chunk_length: int,
         *,
-        patch_length: int = 16,
+        patch_length: int | None = None,
         stride: int = 8,
         pad_end: bool = True,
         d_model: int = 64,

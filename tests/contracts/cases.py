@@ -57,7 +57,7 @@ class Case:
         return self.model_class(input_chunk_length, output_chunk_length, pl_trainer_kwargs=trainer, **arguments)
 
 
-SHORT: dict[str, dict[str, Any]] = {"PatchTSTModel": {"patch_length": 1, "stride": 1}}
+SHORT: dict[str, dict[str, Any]] = {"PatchTSTModel": {"patch_length": None}}
 """What has to change for a look-back of one step, by model."""
 TO_LEARN: dict[str, dict[str, Any]] = {"AutoformerModel": {"kernel_size": 13}}
 """What has to change to learn a season of twelve steps, by model."""

@@ -15,7 +15,8 @@ class EncoderLayer(nn.Module):
     """``x = norm(x + attention(x)); x = norm(x + feed_forward(x))``.
 
     With ``row_by_row`` it is causal and can be advanced one row at a time; see
-    :class:`~darts_tsformers.layers.transformer.multi_head.MultiHeadAttention`, also for ``kernel_size``.
+    :class:`~darts_tsformers.layers.transformer.multi_head.MultiHeadAttention`, also for ``kernel_size`` and
+    ``n_earlier``. ``n_tokens`` are the most tokens it will see.
     """
 
     def __init__(
@@ -30,6 +31,8 @@ class EncoderLayer(nn.Module):
         attention: AttentionLike,
         row_by_row: bool = False,
         kernel_size: int = 1,
+        n_tokens: int | None = None,
+        n_earlier: int = 0,
     ) -> None:
         super().__init__()
         self.attention = MultiHeadAttention(
@@ -40,6 +43,8 @@ class EncoderLayer(nn.Module):
             causal=row_by_row,
             row_by_row=row_by_row,
             kernel_size=kernel_size,
+            n_queries=n_tokens,
+            n_earlier=n_earlier,
         )
         self.attention_norm = build_norm(norm, d_model)
         self.feed_forward = FeedForward(d_model, d_ff, dropout=dropout, activation=activation)
@@ -88,6 +93,8 @@ class Encoder(nn.Module):
         Whether a layer's scores add to those of the layers before (RealFormer).
     final_norm
         Whether a layer norm follows the last layer.
+    n_tokens
+        The most tokens it will see; for a mechanism that has parameters of its own.
 
     Raises
     ------
@@ -109,6 +116,7 @@ class Encoder(nn.Module):
         attention: AttentionLike = "full",
         residual_attention: bool = False,
         final_norm: bool = False,
+        n_tokens: int | None = None,
     ) -> None:
         super().__init__()
         require_at_least(1, d_model=d_model, n_heads=n_heads, d_ff=d_ff, n_encoder_layers=n_layers)
@@ -116,8 +124,18 @@ class Encoder(nn.Module):
         require_flag(residual_attention=residual_attention)
         self.residual_attention = residual_attention
         self.layers = nn.ModuleList(
-            EncoderLayer(d_model, n_heads, d_ff, dropout=dropout, activation=activation, norm=norm, attention=attention)
-            for _ in range(n_layers)
+            EncoderLayer(
+                d_model,
+                n_heads,
+                d_ff,
+                dropout=dropout,
+                activation=activation,
+                norm=norm,
+                attention=attention,
+                n_tokens=n_tokens,
+                n_earlier=i if residual_attention else 0,
+            )
+            for i in range(n_layers)
         )
         self.norm = nn.LayerNorm(d_model) if final_norm else nn.Identity()
 

@@ -4,7 +4,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
+from darts_tsformers.attention import AttentionLike, HeadSizes, attention_spec, build_attention
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.recording import is_recording, record, recorded_kinds
 
@@ -30,6 +30,8 @@ class InterpretableAttention(nn.Module):
         The mechanism: a registered name, a name with arguments, or a mechanism whose arguments to take.
     causal
         Whether a row sees the rows up to itself, or all.
+    n_rows
+        The most rows that the layer will see; for a mechanism that has parameters of its own.
 
     Raises
     ------
@@ -42,14 +44,23 @@ class InterpretableAttention(nn.Module):
     Journal of Forecasting 37, 2021, section 4.4. No map has a bias, as in the authors' code.
     """
 
-    def __init__(self, d_model: int, n_heads: int, *, attention: AttentionLike = "full", causal: bool = True) -> None:
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        *,
+        attention: AttentionLike = "full",
+        causal: bool = True,
+        n_rows: int | None = None,
+    ) -> None:
         super().__init__()
         require_at_least(1, d_model=d_model, n_heads=n_heads)
         if d_model % n_heads:
             raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}")
         self.n_heads = n_heads
         self.causal = causal
-        self.mechanism = build_attention(attention)
+        sizes = None if n_rows is None else HeadSizes(n_heads, d_model // n_heads, n_rows, n_rows)
+        self.mechanism = build_attention(attention, sizes)
         if causal and not self.mechanism.supports_causal:
             raise ValueError(
                 f"attention={attention_spec(attention)[0]!r} has no causal form and cannot serve a causal layer"

@@ -9,7 +9,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.attention import AttentionLike, attention_spec, build_attention
+from darts_tsformers.attention import AttentionLike, HeadSizes, attention_spec, build_attention
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.recording import is_recording, record, recorded_kinds
@@ -52,6 +52,11 @@ class MultiHeadAttention(nn.Module):
         refused then: with later rows still open it would choose differently.
     kernel_size
         Steps that the query and the key of a position are made of: its own and those before it.
+    n_queries, n_keys
+        The most steps of ``x``, and of the memory if there is one, that the layer will see; for a mechanism that has
+        parameters of its own.
+    n_earlier
+        Layers before this one whose scores will come as ``earlier``.
     mix
         Whether to lay heads and time steps out in each other's place after attention, as the code of Informer's authors
         does in its decoder; only for parity with it.
@@ -93,6 +98,9 @@ class MultiHeadAttention(nn.Module):
         cross: bool = False,
         row_by_row: bool = False,
         kernel_size: int = 1,
+        n_queries: int | None = None,
+        n_keys: int | None = None,
+        n_earlier: int = 0,
         mix: bool = False,
     ) -> None:
         super().__init__()
@@ -102,7 +110,11 @@ class MultiHeadAttention(nn.Module):
         self.n_heads = n_heads
         self.causal = causal
         self.mix = mix
-        self.mechanism = build_attention(attention)
+        sizes = None
+        if n_queries is not None:
+            width = d_model // n_heads * (1 + n_earlier)
+            sizes = HeadSizes(n_heads, width, n_queries, n_queries if n_keys is None else n_keys)
+        self.mechanism = build_attention(attention, sizes)
         name, _ = attention_spec(attention)
         if causal and not self.mechanism.supports_causal:
             raise ValueError(f"attention={name!r} has no causal form and cannot serve a causal layer")
