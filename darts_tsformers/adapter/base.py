@@ -37,6 +37,7 @@ from darts_tsformers.adapter.series import (
     static_names,
     with_statics_in_order,
 )
+from darts_tsformers.adapter.starting import StartingModel
 from darts_tsformers.adapter.stored import StoredModel
 from darts_tsformers.adapter.variates import number_drawn
 from darts_tsformers.checks import require_at_least, require_flag
@@ -46,7 +47,7 @@ from darts_tsformers.window import Sizes
 logger = get_logger(__name__)
 
 
-class TSFormerModel(PublishedModel, StoredModel, ABC):
+class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
     A subclass sets :attr:`network_class` and writes an explicit ``__init__`` whose keyword arguments are the network's,

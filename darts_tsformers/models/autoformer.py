@@ -81,3 +81,9 @@ class AutoformerModel(DecomposingModel):
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()
+
+    @classmethod
+    def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+        """Return keyword arguments to start from on a series."""
+        kernel = {"kernel_size": season if season > 1 else 25}  # takes the season out of the trend
+        return super().starting_sizes(lookback, season, n_windows) | kernel

@@ -104,3 +104,9 @@ class FEDformerModel(DecomposingModel):
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()
+
+    @classmethod
+    def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+        """Return keyword arguments to start from on a series."""
+        kernels = {"kernel_sizes": (season if season > 1 else 25,)}  # takes the season out of the trend
+        return super().starting_sizes(lookback, season, n_windows) | kernels

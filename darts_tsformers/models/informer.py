@@ -88,3 +88,8 @@ class InformerModel(TSFormerModel):
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()
+
+    @classmethod
+    def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+        """Return keyword arguments to start from on a series."""
+        return super().starting_sizes(lookback, season, n_windows) | {"use_instance_norm": True}

@@ -64,3 +64,8 @@ class LogSparseTransformerModel(TSFormerModel):
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()
+
+    @classmethod
+    def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+        """Return keyword arguments to start from on a series."""
+        return super().starting_sizes(lookback, season, n_windows) | {"n_decoder_layers": 2}

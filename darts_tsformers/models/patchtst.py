@@ -89,3 +89,16 @@ class PatchTSTModel(TSFormerModel):
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()
+
+    @classmethod
+    def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+        """Return keyword arguments to start from on a series."""
+        patch_length = min(max(lookback // 3, 1), 24)
+        own = {
+            "d_model": 32,
+            "d_ff": 64,
+            "n_encoder_layers": 2,
+            "patch_length": patch_length,
+            "stride": max(min(patch_length // 2, lookback // 12), 1),
+        }
+        return super().starting_sizes(lookback, season, n_windows) | own

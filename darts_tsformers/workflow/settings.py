@@ -167,7 +167,8 @@ def choose_settings(
         recommendation = _recommended(target[: split.validation_start], horizon, future_covariates)
         model = by_model_name()[recommendation.best.model].name
         arguments |= recommendation.best.arguments
-    arguments |= _sizes(model, lookback, season, n_windows) | dict(model_arguments or {})
+    model_class = forecasters()[model].load()
+    arguments |= model_class.starting_sizes(lookback, season, n_windows) | dict(model_arguments or {})
     steps = min(-(-n_windows // arguments["batch_size"]), _MAX_STEPS_PER_EPOCH)
     epochs = epochs or min(max(_MAX_STEPS // steps, 20), 200)
     return Settings(
@@ -219,38 +220,6 @@ def _lookback(n_train: int, horizon: int, season: int) -> int:
 def _batch_size(n_windows: int, n_components: int) -> int:
     usual = 16 if n_windows < 500 else 32 if n_windows < 2000 else 64
     return min(usual, max(_MAX_BATCH_COMPONENTS // n_components, 8))
-
-
-def _sizes(model: str, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
-    wide = n_windows >= 2000 and model != "patchtst"
-    sizes: dict[str, Any] = {
-        "d_model": 64 if wide else 32,
-        "n_heads": 4,
-        "dropout": 0.1,
-        "optimizer_kwargs": {"lr": 1e-3},
-    }
-    feed_forward = {"d_ff": 128 if wide else 64}
-    patch_length = min(max(lookback // 3, 1), 24)
-    own: dict[str, dict[str, Any]] = {
-        "patchtst": feed_forward
-        | {
-            "n_encoder_layers": 2,
-            "patch_length": patch_length,
-            "stride": max(min(patch_length // 2, lookback // 12), 1),
-        },
-        "itransformer": feed_forward | {"n_encoder_layers": 2},
-        "informer": feed_forward | {"use_instance_norm": True},
-        "log_sparse": feed_forward | {"n_decoder_layers": 2},
-        "autoformer": feed_forward | {"kernel_size": _a_season_or_so(season)},
-        "fedformer": feed_forward | {"kernel_sizes": (_a_season_or_so(season),)},
-        "tft": {},
-    }
-    return sizes | own[model]
-
-
-def _a_season_or_so(season: int) -> int:
-    """Return the steps of a moving average that takes the season out, or the papers' own where there is none."""
-    return season if season > 1 else 25
 
 
 def _checked_quantiles(quantiles: Sequence[float] | None) -> tuple[float, ...]:
