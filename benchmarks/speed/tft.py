@@ -26,6 +26,7 @@ from benchmarks.speed._darts import quiet, trained_briefly
 from benchmarks.speed._gates import MODELS, by_model, each, same
 from benchmarks.speed._steps import placed, products_alone, train
 from darts_tsformers import TemporalFusionTransformerModel
+from darts_tsformers.layers.recomputing import let_recompute
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.networks import TemporalFusionTransformer
 from darts_tsformers.window import Sizes, Window
@@ -98,7 +99,8 @@ def training_step(build: Callable[[int, int], Model], *, batch: int, length: int
 def check_recompute() -> None:
     """Compare a network that computes again for the backward pass with one that does not."""
     sizes = Sizes(12, 5, n_targets=2, n_past=1, n_future=1, n_static=1)
-    networks = [TemporalFusionTransformer(sizes, d_model=8, dropout=0.0, recompute=again) for again in (False, True)]
+    networks = [TemporalFusionTransformer(sizes, d_model=8, dropout=0.0) for _ in range(2)]
+    let_recompute(networks[1], True)
     networks[1].load_state_dict(networks[0].state_dict())
     past = torch.randn(3, 12, 2).requires_grad_()
     given = [torch.randn(3, *shape) for shape in [(12, 1), (12, 1), (5, 1), (1, 1)]]

@@ -120,6 +120,7 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
             "use_instance_norm": params.get("use_instance_norm", True),
             "instance_norm_affine": params.get("instance_norm_affine", False),
             "train_variates": params.get("train_variates"),
+            "recompute": params.get("recompute", False),
         }
         self.pl_module_params = self._extract_pl_module_params(**params)
         self._considers_static_covariates = params.get("use_static_covariates", True)
@@ -137,7 +138,7 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
             raise ValueError(
                 f"min_input_chunk_length={self.min_input_chunk_length} must be at most input_chunk_length={lookback}"
             )
-        flags = ("use_instance_norm", "instance_norm_affine", "use_static_covariates")
+        flags = ("use_instance_norm", "instance_norm_affine", "use_static_covariates", "recompute")
         require_flag(**{name: params[name] for name in flags if name in params})
         check_embedding_sizes(params.get("categorical_embedding_sizes"))
         likelihood = params.get("likelihood")

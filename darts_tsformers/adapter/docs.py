@@ -27,6 +27,9 @@ SHARED: dict[str, str] = {
         "Fewest steps a series must have; a shorter look-back is filled up on the left as not observed. "
         "None for the full look-back."
     ),
+    "recompute": (
+        "Whether the backward pass computes what the layers kept anew: a training step takes less memory and more time."
+    ),
     "use_static_covariates": "Whether static covariates of the series, if there are any, are used.",
     "categorical_embedding_sizes": (
         "Static covariates that are categories, coded ``0, 1, ...``: name to cardinality, or to cardinality and width "

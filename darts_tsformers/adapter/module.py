@@ -19,11 +19,15 @@ from darts_tsformers.adapter.reversible_norm import ObservedRINorm
 from darts_tsformers.adapter.running_mean import RunningMean
 from darts_tsformers.adapter.variates import draw_components
 from darts_tsformers.layers.dropout import Dropout
+from darts_tsformers.layers.recomputing import let_recompute
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._network import NETWORKS
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.statics import Category, StaticFeatures
+
+NO_LONGER_OF_A_NETWORK = ("recompute",)
+"""Hyper-parameters of networks in files of version 0.1 that are arguments of every model now."""
 
 
 class TSFormerModule(PLForecastingModule):
@@ -39,6 +43,8 @@ class TSFormerModule(PLForecastingModule):
         See :class:`~darts_tsformers.networks.Forecaster`.
     train_variates
         Number or share of target components drawn for each training batch; None for all.
+    recompute
+        Whether the backward pass computes what the layers kept anew.
     categories
         Column, cardinality and embedding width of each categorical static covariate.
     **kwargs
@@ -58,6 +64,7 @@ class TSFormerModule(PLForecastingModule):
         instance_norm_affine: bool,
         train_variates: int | float | None,
         categories: Sequence[tuple[int, int, int]],
+        recompute: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,6 +72,7 @@ class TSFormerModule(PLForecastingModule):
         self._losses = {stage: RunningMean() for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE)}
         self.train_variates = train_variates
         sizes = self._sizes()
+        network_params = {name: value for name, value in network_params.items() if name not in NO_LONGER_OF_A_NETWORK}
         statics = StaticFeatures(sizes.n_static, [Category(*category) for category in categories])
         self.forecaster = Forecaster(
             NETWORKS[network](replace(sizes, n_static=statics.n_features), **network_params),
@@ -74,6 +82,7 @@ class TSFormerModule(PLForecastingModule):
             restore_rules=restore_rules(self.likelihood) if use_instance_norm else _no_rules(self.likelihood),
         )
         _let_dropout_sample(self.forecaster)
+        let_recompute(self.forecaster, recompute)
         if self.rin is not None:
             self.rin.__class__ = ObservedRINorm
 

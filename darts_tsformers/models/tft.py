@@ -83,12 +83,12 @@ class TemporalFusionTransformerModel(TSFormerModel):
         dropout: float = 0.1,
         full_attention: bool = False,
         attention: AttentionLike = "full",
-        recompute: bool = False,
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         min_input_chunk_length: int | None = None,
         use_static_covariates: bool = True,
         categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        recompute: bool = False,
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from darts_tsformers.checks import require_at_least, require_probability
 from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition
 from darts_tsformers.layers.decomposition.progressive import DecomposingDecoderLayer, DecomposingEncoderLayer
 from darts_tsformers.layers.decomposition.seasonal_norm import SeasonalNorm
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.transformer.feed_forward import FeedForward
 from darts_tsformers.layers.transformer.token_embedding import TokenEmbedding
 from darts_tsformers.networks._network import mechanism_paths
@@ -38,7 +39,7 @@ class Parts:
     decomposition: Callable[[], nn.Module]
 
 
-class DecompositionTransformer(nn.Module):
+class DecompositionTransformer(nn.Module, Recomputing):
     """Encoder and decoder with progressive decomposition.
 
     The decoder starts from the decomposed end of the look-back, the label: of the seasonal part followed by zeros, and
@@ -122,7 +123,7 @@ class DecompositionTransformer(nn.Module):
         x = self.decoder_embedding(seasonal_start, None, self._known(window), static)
         memory = self._memory(window, static)
         for layer in self.decoder_layers:
-            x, more = layer(x, memory)
+            x, more = self.run(layer, x, memory)
             trend = trend + rearrange(more, "B L (C Q) -> B L C Q", Q=self.sizes.n_parameters)
         trend = trend[:, self.label_length :]
         record("trend", self, trend=trend)
@@ -161,6 +162,6 @@ class DecompositionTransformer(nn.Module):
         values = window.target if window.past is None else torch.cat([window.target, window.past], dim=-1)
         x = self.encoder_embedding(values, None, window.historic_future, static)
         for layer in self.encoder_layers:
-            x = layer(x)
+            x = self.run(layer, x)
         memory: Tensor = self.encoder_norm(x)
         return memory

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from darts_tsformers.attention import AttentionLike, build_attention
 from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
 from darts_tsformers.layers.norm import NORMS
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.transformer.decoder import DecoderLayer
 from darts_tsformers.layers.transformer.distilling import Distilling
 from darts_tsformers.layers.transformer.encoder import EncoderLayer
@@ -21,7 +22,7 @@ from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.covariates import ALL_KINDS
 
 
-class Informer(Network, name="informer"):
+class Informer(Network, Recomputing, name="informer"):
     """Encoder-decoder transformer over time steps.
 
     The look-back is embedded step by step and encoded, halved between layers. The decoder sees the last steps of the
@@ -202,7 +203,7 @@ class Informer(Network, name="informer"):
         tokens = self._decoder_tokens(window, static)
         memory = self._memory(window, static)
         for layer in self.decoder_layers:
-            tokens = layer(tokens, memory)
+            tokens = self.run(layer, tokens, memory)
         out = self.head(self.decoder_norm(tokens[:, -self.sizes.output_length :]))
         return rearrange(out, "B H (C Q) -> B H C Q", Q=self.sizes.n_parameters)
 
@@ -224,7 +225,7 @@ class Informer(Network, name="informer"):
         return self.decoder_embedding(values, steps, known, static)
 
 
-class DistillingEncoder(nn.Module):
+class DistillingEncoder(nn.Module, Recomputing):
     """Encoder layers with something between each two, and a normalisation at the end."""
 
     def __init__(self, layers: nn.ModuleList, between: nn.ModuleList, norm: nn.Module) -> None:
@@ -235,9 +236,9 @@ class DistillingEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "B M D"]:
         """Encode."""
-        x, _ = self.layers[0](x)
+        x, _ = self.run(self.layers[0], x)
         for distil, layer in zip(self.between, list(self.layers)[1:], strict=True):
-            x, _ = layer(distil(x))
+            x, _ = self.run(layer, self.run(distil, x))
         return self.norm(x)
 
     def axes(self, axis: TimeAxis) -> list[TimeAxis]:

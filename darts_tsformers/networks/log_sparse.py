@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.checks import require_at_least, require_one_of, require_probability
 from darts_tsformers.layers.dropout import Dropout
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.transformer.encoder import EncoderLayer
 from darts_tsformers.layers.transformer.feed_forward import FeedForward
 from darts_tsformers.networks._network import Feed, Network, first_parameter
@@ -22,7 +23,7 @@ from darts_tsformers.window.covariates import ALL_KINDS, zero_linear
 MODES = ("autoregressive", "direct")
 
 
-class LogSparseTransformer(Network, name="log_sparse_transformer"):
+class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
     """Transformer over time steps with convolutional queries and keys, and sparse attention.
 
     *Autoregressive*, as in the paper: a row holds the value of one step and the covariates known for the next, which it
@@ -158,7 +159,7 @@ class LogSparseTransformer(Network, name="log_sparse_transformer"):
     def _read(self, known: Float[Tensor, "B R D"], values: Float[Tensor, "B R C"]) -> Float[Tensor, "B R D"]:
         x = self.dropout(known + self.rows.values(values))
         for layer in self.layers:
-            x, _ = layer(x)
+            x, _ = self.run(layer, x)
         return x
 
     @torch.no_grad()

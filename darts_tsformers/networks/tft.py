@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.checks import require_at_least, require_flag, require_probability
 from darts_tsformers.layers.blocks import by_blocks
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.selection.gating import GateAddNorm, GatedResidualNetwork
 from darts_tsformers.layers.selection.grouped import NumberEmbedding
 from darts_tsformers.layers.selection.variable_selection import VariableSelection
@@ -21,7 +22,7 @@ from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.covariates import ALL_KINDS
 
 
-class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
+class TemporalFusionTransformer(Network, Recomputing, name="temporal_fusion_transformer"):
     """Recurrent and attentive layers over selected variables, with gates around all of them.
 
     At each step the variables known there are weighed and mixed. An LSTM reads the mixtures of the look-back and, from
@@ -56,9 +57,6 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
         Whether a step of the horizon sees later ones too, of which the covariates are known.
     attention
         Mechanism over time steps; without ``full_attention`` one that has a causal form.
-    recompute
-        Whether the backward pass computes the networks between variables, LSTM and attention anew instead of keeping
-        what they computed: less memory for more time.
 
     Raises
     ------
@@ -98,22 +96,18 @@ class TemporalFusionTransformer(Network, name="temporal_fusion_transformer"):
         dropout: float = 0.1,
         full_attention: bool = False,
         attention: AttentionLike = "full",
-        recompute: bool = False,
     ) -> None:
         super().__init__(sizes)
         d_variable = d_model if d_variable is None else d_variable
         require_at_least(1, d_model=d_model, n_lstm_layers=n_lstm_layers, d_variable=d_variable)
         require_probability(dropout=dropout)
-        require_flag(full_attention=full_attention, recompute=recompute)
-        self.recompute = recompute
+        require_flag(full_attention=full_attention)
         n_observed, n_known = sizes.n_targets + sizes.n_past, sizes.n_future or 1
         n_static = sizes.n_static * sizes.n_static_rows
         d_context = d_model if n_static else 0
 
         def selection(n_variables: int) -> VariableSelection:
-            return VariableSelection(
-                n_variables, d_variable, d_model, d_context=d_context, dropout=dropout, recompute=recompute
-            )
+            return VariableSelection(n_variables, d_variable, d_model, d_context=d_context, dropout=dropout)
 
         self.n_observed = n_observed
         self.embedding = NumberEmbedding(n_observed + n_known, d_variable)

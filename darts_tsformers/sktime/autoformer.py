@@ -47,6 +47,7 @@ class AutoformerForecaster(TSFormerForecaster):
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         min_input_chunk_length: int | None = None,
+        recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
         num_samples: int = 200,
         batch_size: int = 32,

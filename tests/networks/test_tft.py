@@ -72,7 +72,7 @@ def definition(network: TemporalFusionTransformer, given: Window):
 )
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"d_variable": 2, "full_attention": True}, {"n_lstm_layers": 2, "n_heads": 1, "recompute": True}],
+    [{}, {"d_variable": 2, "full_attention": True}, {"n_lstm_layers": 2, "n_heads": 1}],
     ids=str,
 )
 def test_it_equals_its_definition(changes, arguments):
@@ -189,7 +189,6 @@ def test_mechanism_and_mask_are_those_asked_for():
         ({"d_variable": 0}, "d_variable=0 must be an integer of at least 1"),
         ({"dropout": 1.0}, "dropout=1.0 must be in [0, 1)"),
         ({"full_attention": 1}, "full_attention=1 must be True or False"),
-        ({"recompute": None}, "recompute=None must be True or False"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

@@ -7,11 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.layers.blocks import by_blocks
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.selection.gating import NORM_EPSILON, GatedResidualNetwork
 from darts_tsformers.layers.selection.grouped import GroupedLinear, Lines, Map, with_ones
 
 
-class VariableSelection(nn.Module):
+class VariableSelection(nn.Module, Recomputing):
     r"""Mix variables by weights that depend on all of them.
 
     .. math::
@@ -34,8 +35,6 @@ class VariableSelection(nn.Module):
         Width of the context; 0 for none.
     dropout
         In all networks.
-    recompute
-        Whether the backward pass computes the networks anew instead of keeping what they computed.
 
     Notes
     -----
@@ -51,10 +50,8 @@ class VariableSelection(nn.Module):
         *,
         d_context: int = 0,
         dropout: float = 0.0,
-        recompute: bool = False,
     ) -> None:
         super().__init__()
-        self.recompute = recompute
         self.weighing = (
             GatedResidualNetwork(n_variables * d_variable, d_model, n_variables, d_context=d_context, dropout=dropout)
             if n_variables > 1

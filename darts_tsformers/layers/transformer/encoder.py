@@ -7,6 +7,7 @@ from darts_tsformers.attention import AttentionLike
 from darts_tsformers.checks import require_at_least, require_flag, require_probability
 from darts_tsformers.layers.blocks import by_samples
 from darts_tsformers.layers.norm import build_norm
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.transformer.feed_forward import FeedForward
 from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention, Rows, Scores
 
@@ -72,7 +73,7 @@ class EncoderLayer(nn.Module):
         return tokens
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, Recomputing):
     """A stack of :class:`EncoderLayer`.
 
     Parameters
@@ -150,6 +151,6 @@ class Encoder(nn.Module):
     def _encoded(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         earlier = None
         for layer in self.layers:
-            x, scores = layer(x, earlier)
+            x, scores = self.run(layer, x, earlier)
             earlier = scores if self.residual_attention else None
         return self.norm(x)

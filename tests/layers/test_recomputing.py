@@ -1,0 +1,74 @@
+"""What is computed anew for the backward pass is what was computed."""
+
+import pytest
+import torch
+from darts.utils.data.torch_datasets.utils import ModuleStage
+from torch import nn
+
+from darts_tsformers.layers.norm import TokenBatchNorm
+from darts_tsformers.layers.recomputing import Recomputing, let_recompute
+from tests.contracts import checks
+from tests.contracts.cases import CASES, Case, make_data
+from tests.helpers import draw
+
+every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def rate(case: Case) -> float:
+    """Return a dropout, but none where recomputing goes by blocks of steps, each of which draws its own."""
+    return 0.0 if case.takes("d_variable") else 0.2
+
+
+def step(module: nn.Module, *, recompute: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor], int]:
+    """Take one training step; return the forecast, the gradients, and the numbers kept for the backward pass."""
+    kept: dict[int, int] = {}
+
+    def keep(t: torch.Tensor) -> torch.Tensor:
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().size()
+        return t
+
+    let_recompute(module, recompute)
+    module.zero_grad()
+    torch.manual_seed(5)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        out = module(checks.batch(31, stage=ModuleStage.TRAIN)).prediction
+    out.square().mean().backward()
+    return out.detach(), {name: p.grad.clone() for name, p in module.named_parameters()}, sum(kept.values())
+
+
+@every_model
+def test_gradients_are_the_same_and_less_is_kept(case: Case):
+    data = make_data()
+    module = case.model(dropout=rate(case), d_model=16).fit(data.series, **data.covariates()).model.train()
+    (out, gradients, kept), (again, others, fewer) = (step(module, recompute=one) for one in (False, True))
+    torch.testing.assert_close(again, out)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(others[name], gradient, rtol=1e-5, atol=1e-6, msg=name)
+    assert fewer < 0.8 * kept
+
+
+@every_model
+def test_a_model_learns_the_same(case: Case):
+    data = make_data(2, ())
+    first, second = (case.model(recompute=one, dropout=rate(case)).fit(data.series).model for one in (False, True))
+    assert any(part.recompute for part in second.modules() if isinstance(part, Recomputing))
+    for name, value in first.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_running_statistics_count_a_batch_once():
+    class Stack(nn.Module, Recomputing):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = TokenBatchNorm(5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.run(self.layer, x)
+
+    stacks = [Stack().train() for _ in range(2)]
+    let_recompute(stacks[1], True)
+    for stack in stacks:
+        stack(draw(3, 7, 5).requires_grad_()).square().sum().backward()
+    plain, recomputed = (stack.state_dict() for stack in stacks)
+    assert all(torch.equal(plain[name], value) for name, value in recomputed.items())
+    assert plain["layer.norm.num_batches_tracked"] == 1
