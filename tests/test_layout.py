@@ -18,9 +18,10 @@ STOREYS = [
     {"recording"},
     {"layers"},
     {"networks"},
+    {"pretrained"},
     {"adapter"},
     {"models", "stubs", ""},
-    {"capabilities", "diagnosis", "explain", "pretrained", "pretraining", "recommendation", "sktime"},
+    {"capabilities", "diagnosis", "explain", "pretraining", "recommendation", "sktime"},
     {"data", "panels", "workflow", "serving"},
     {"cli", "demo"},
 ]

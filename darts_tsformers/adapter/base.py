@@ -19,6 +19,7 @@ from darts.utils.serialization import add_safe_globals
 from darts_tsformers.adapter.alignment import check_one_for_each, check_reach, from_start, in_dtype, warn_of_late
 from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.adapter.docs import compose_docstring, full_signature
+from darts_tsformers.adapter.finetuning import check_patterns
 from darts_tsformers.adapter.likelihoods import restore_rules
 from darts_tsformers.adapter.loss import is_joint
 from darts_tsformers.adapter.module import TSFormerModule
@@ -112,9 +113,7 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
         super().__init__(**self._extract_torch_model_params(**python_values(self.model_params)))
         self._model_params |= python_values(self._model_params)  # Darts' copies: training changes what it was given
         params = self.model_params
-        self._network_params = plain(
-            {k: v for k, v in params.items() if k in inspect.signature(self.network_class).parameters}
-        )
+        self._network_params = plain(self._network_arguments())
         self._model_params |= self._network_params
         self._shared_params = {
             "use_instance_norm": params.get("use_instance_norm", True),
@@ -126,6 +125,10 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
         self._considers_static_covariates = params.get("use_static_covariates", True)
         self._static_names: list[str] | None = None
         self._check()
+
+    def _network_arguments(self) -> dict[str, Any]:
+        known = inspect.signature(self.network_class).parameters
+        return {name: value for name, value in self.model_params.items() if name in known}
 
     def _check(self) -> None:
         """Fail now, not in ``fit``, on anything the network or the shared path will refuse."""
@@ -186,6 +189,10 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
     def _categories(self) -> list[tuple[int, int, int]]:
         sizes = self.model_params.get("categorical_embedding_sizes")
         return resolve_categories(sizes, self._static_names) if sizes and self._considers_static_covariates else []
+
+    def _setup_finetuning(self, model: PLForecastingModule) -> None:
+        check_patterns(model, self.enable_finetuning)
+        super()._setup_finetuning(model)
 
     def fit(self, series: Any, *args: Any, **kwargs: Any) -> "TSFormerModel":
         """Train; see Darts' documentation."""

@@ -31,6 +31,9 @@ SHARED: dict[str, str] = {
         "Whether the backward pass computes what the layers kept anew: a training step takes less memory and more time."
     ),
     "use_static_covariates": "Whether static covariates of the series, if there are any, are used.",
+    "hub_model_name": "Repository with the weights on the Hugging Face hub. None for ``local_dir``, or to train anew.",
+    "hub_model_revision": "Its branch, tag or commit.",
+    "local_dir": "Folder with ``config.json`` and ``model.safetensors``; nothing is downloaded then.",
     "categorical_embedding_sizes": (
         "Static covariates that are categories, coded ``0, 1, ...``: name to cardinality, or to cardinality and width "
         'of the embedding, as in ``{"store": (54, 8)}``.'

@@ -1,0 +1,78 @@
+"""Models whose weights others have trained: they forecast as they are, or are trained further."""
+
+import os
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.utils.data.torch_datasets.utils import TorchTrainingSample
+
+from darts_tsformers.adapter.base import TSFormerModel
+from darts_tsformers.pretrained import Checkpoint, KeyMap, load_mapped
+
+
+class PretrainedModel(TSFormerModel):
+    """A model that takes its weights from a folder or from the Hugging Face hub.
+
+    With ``hub_model_name`` or ``local_dir`` its sizes are those of the checkpoint, ``fit`` only looks at the series
+    (``enable_finetuning=None`` means False), and ``predict`` forecasts by the published weights;
+    ``enable_finetuning=True``, or patterns of names as in Darts, trains them further. Without either it is an ordinary
+    model, trained from the start at the sizes given. A saved model needs its checkpoint no more.
+
+    A subclass names its arguments ``hub_model_name``, ``hub_model_revision`` and ``local_dir``, and sets what follows.
+
+    Attributes
+    ----------
+    key_map
+        From the names of weights in the checkpoint to those in the network.
+    """
+
+    key_map: ClassVar[KeyMap]
+
+    @classmethod
+    @abstractmethod
+    def architecture(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the network's arguments that the configuration of a checkpoint asks for.
+
+        Raises
+        ------
+        ValueError
+            If it asks for something that the network does not have.
+        """
+
+    def __init__(self) -> None:
+        if self._checkpoint is not None and self.model_params.get("enable_finetuning") is None:
+            self.model_params["enable_finetuning"] = False
+        super().__init__()
+
+    @property
+    def _checkpoint(self) -> Checkpoint | None:
+        where = {name: self.model_params.get(name) for name in ("hub_model_name", "hub_model_revision", "local_dir")}
+        return None if where["hub_model_name"] is where["local_dir"] is None else Checkpoint(**where)
+
+    def _network_arguments(self) -> dict[str, Any]:
+        given = super()._network_arguments()
+        return given if self._checkpoint is None else given | self.architecture(self._checkpoint.config())
+
+    def _create_model(self, train_sample: TorchTrainingSample) -> PLForecastingModule:
+        module = super()._create_model(train_sample)
+        checkpoint = self._checkpoint
+        if checkpoint is not None:
+            source = f"checkpoint {str(checkpoint.local_dir or checkpoint.hub_model_name)!r}"
+            load_mapped(module.forecaster.network, checkpoint.weights(), self.key_map, source)
+        return module
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Self:
+        """Make a model with the weights of a folder, or of a repository on the hub if there is no such folder.
+
+        Parameters
+        ----------
+        source
+            The folder, or the name of the repository.
+        *args, **kwargs
+            The other arguments of the class.
+        """
+        where = {"local_dir": os.fspath(source)} if Path(source).is_dir() else {"hub_model_name": os.fspath(source)}
+        return cls(*args, **where, **kwargs)

@@ -1,0 +1,78 @@
+"""A network within a network that is not trained, and whose weights are not saved with it."""
+
+import hashlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Frozen(nn.Module):
+    """A backbone of someone else's: always in evaluation, without gradients, and not in the state dict.
+
+    In place of its weights, the state dict holds a digest of them. Loading it beside other weights is refused.
+
+    Parameters
+    ----------
+    backbone
+        The network, complete with its weights.
+    name
+        What an error message calls it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.pretrained import Frozen
+    >>> frozen = Frozen(torch.nn.Linear(3, 2), name="tiny")
+    >>> list(frozen.state_dict()), [p.requires_grad for p in frozen.parameters()]
+    (['digest'], [False, False])
+    """
+
+    digest: Tensor
+
+    def __init__(self, backbone: nn.Module, name: str) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(False).eval()
+        self.name = name
+        self.register_buffer("digest", digest_of(backbone))
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the backbone."""
+        return self.backbone(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> "Frozen":
+        """Stay in evaluation, whatever the network around it does."""
+        return super().train(False)
+
+    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+        """Return the digest alone."""
+        destination = {} if destination is None else destination
+        destination[f"{prefix}digest"] = self.digest
+        return destination
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        saved = state_dict.get(f"{prefix}digest")
+        if saved is None:
+            missing_keys.append(f"{prefix}digest")
+        elif not torch.equal(saved.cpu(), self.digest.cpu()):
+            error_msgs.append(f"backbone {self.name!r} has other weights than the one that this model was trained with")
+        # what is below has no place in the state dict, and is neither missing nor unexpected
+        state_dict |= {f"{prefix}backbone.{name}": value for name, value in self.backbone.state_dict().items()}
+
+
+def digest_of(module: nn.Module) -> Tensor:
+    """Return a digest of the names, shapes and values of all weights, 32 bytes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)
