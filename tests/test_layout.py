@@ -90,7 +90,7 @@ def test_mechanisms_layers_and_networks_are_pure_pytorch(file):
     assert not HEAVY & {name.split(".")[0] for name in imported(file)}
 
 
-@pytest.mark.parametrize("name", ["attention", "models", "networks"])
+@pytest.mark.parametrize("name", ["attention", "models", "networks", "recurrence"])
 def test_a_fresh_process_loads_no_darts(name):
     code = f"import sys, darts_tsformers.{name}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
