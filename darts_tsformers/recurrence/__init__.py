@@ -8,13 +8,25 @@ from darts_tsformers.recurrence.companion_forms import (
     companion_step,
 )
 from darts_tsformers.recurrence.companion_spectrum import CompanionMode, companion_modes
+from darts_tsformers.recurrence.legendre import LegendreMemory
+from darts_tsformers.recurrence.legendre_forms import (
+    legendre_matrices,
+    legendre_memory,
+    legendre_response,
+    legendre_window,
+)
 
 __all__ = [
     "CompanionMode",
     "CompanionSSM",
+    "LegendreMemory",
     "companion_kernel",
     "companion_modes",
     "companion_rollout",
     "companion_state",
     "companion_step",
+    "legendre_matrices",
+    "legendre_memory",
+    "legendre_response",
+    "legendre_window",
 ]
