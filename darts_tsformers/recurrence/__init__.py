@@ -1,32 +1,53 @@
 """Mechanisms that carry a state: pure PyTorch, a parallel form to train with, a stepwise one to stream with."""
 
-from darts_tsformers.recurrence.companion import CompanionSSM
+from darts_tsformers.recurrence.companion import (
+    CompanionSSM,
+)
 from darts_tsformers.recurrence.companion_forms import (
     companion_kernel,
     companion_rollout,
     companion_state,
     companion_step,
 )
-from darts_tsformers.recurrence.companion_spectrum import CompanionMode, companion_modes
-from darts_tsformers.recurrence.legendre import LegendreMemory
+from darts_tsformers.recurrence.companion_spectrum import (
+    CompanionMode,
+    companion_modes,
+)
+from darts_tsformers.recurrence.legendre import (
+    LegendreMemory,
+)
 from darts_tsformers.recurrence.legendre_forms import (
     legendre_matrices,
     legendre_memory,
     legendre_response,
     legendre_window,
 )
+from darts_tsformers.recurrence.prefix_attention import (
+    PrefixState,
+    advance_prefix_attention,
+    begin_prefix_attention,
+    last_prefix_weights,
+    prefix_attention,
+    prefix_weights,
+)
 
 __all__ = [
     "CompanionMode",
     "CompanionSSM",
     "LegendreMemory",
+    "PrefixState",
+    "advance_prefix_attention",
+    "begin_prefix_attention",
     "companion_kernel",
     "companion_modes",
     "companion_rollout",
     "companion_state",
     "companion_step",
+    "last_prefix_weights",
     "legendre_matrices",
     "legendre_memory",
     "legendre_response",
     "legendre_window",
+    "prefix_attention",
+    "prefix_weights",
 ]
