@@ -22,6 +22,9 @@ from darts_tsformers.recurrence.legendre_forms import (
     legendre_response,
     legendre_window,
 )
+from darts_tsformers.recurrence.linear_recurrence import (
+    linear_recurrence,
+)
 from darts_tsformers.recurrence.prefix_attention import (
     PrefixState,
     advance_prefix_attention,
@@ -30,13 +33,21 @@ from darts_tsformers.recurrence.prefix_attention import (
     prefix_attention,
     prefix_weights,
 )
+from darts_tsformers.recurrence.two_dimensional import (
+    GridState,
+    advance_two_dimensional,
+    two_dimensional_closed_loop,
+    two_dimensional_scan,
+)
 
 __all__ = [
     "CompanionMode",
     "CompanionSSM",
+    "GridState",
     "LegendreMemory",
     "PrefixState",
     "advance_prefix_attention",
+    "advance_two_dimensional",
     "begin_prefix_attention",
     "companion_kernel",
     "companion_modes",
@@ -48,6 +59,9 @@ __all__ = [
     "legendre_memory",
     "legendre_response",
     "legendre_window",
+    "linear_recurrence",
     "prefix_attention",
     "prefix_weights",
+    "two_dimensional_closed_loop",
+    "two_dimensional_scan",
 ]
