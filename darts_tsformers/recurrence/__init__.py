@@ -1,8 +1,6 @@
 """Mechanisms that carry a state: pure PyTorch, a parallel form to train with, a stepwise one to stream with."""
 
-from darts_tsformers.recurrence.companion import (
-    CompanionSSM,
-)
+from darts_tsformers.recurrence.companion import CompanionSSM
 from darts_tsformers.recurrence.companion_forms import (
     companion_kernel,
     companion_rollout,
@@ -13,18 +11,14 @@ from darts_tsformers.recurrence.companion_spectrum import (
     CompanionMode,
     companion_modes,
 )
-from darts_tsformers.recurrence.legendre import (
-    LegendreMemory,
-)
+from darts_tsformers.recurrence.legendre import LegendreMemory
 from darts_tsformers.recurrence.legendre_forms import (
     legendre_matrices,
     legendre_memory,
     legendre_response,
     legendre_window,
 )
-from darts_tsformers.recurrence.linear_recurrence import (
-    linear_recurrence,
-)
+from darts_tsformers.recurrence.linear_recurrence import linear_recurrence
 from darts_tsformers.recurrence.prefix_attention import (
     PrefixState,
     advance_prefix_attention,
