@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from darts_tsformers.attention._autocast import without_autocast
-from darts_tsformers.attention._cache import parts
-from darts_tsformers.attention._tracing import is_traced
+from darts_tsformers.execution.autocast import without_autocast
+from darts_tsformers.execution.cache import parts
+from darts_tsformers.execution.tracing import is_traced
 
 BLOCK = 16  # steps compared with each other at once; the blocks are scanned
 STEPS = 1024  # of a long sequence that are worked on at once on a processor

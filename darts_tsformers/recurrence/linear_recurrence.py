@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from darts_tsformers.attention._tracing import is_traced
+from darts_tsformers.execution.tracing import is_traced
 
 
 def linear_recurrence(

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from darts_tsformers.attention._autocast import without_autocast
-from darts_tsformers.attention._tracing import is_traced
+from darts_tsformers.execution.autocast import without_autocast
+from darts_tsformers.execution.tracing import is_traced
 from darts_tsformers.recurrence._sweep import Sweep
 from darts_tsformers.recurrence.linear_recurrence import linear_recurrence
 

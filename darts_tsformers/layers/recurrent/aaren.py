@@ -8,11 +8,11 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.layers.dropout import Dropout
-from darts_tsformers.layers.feed_forward import FeedForward
 from darts_tsformers.layers.norm import build_norm
-from darts_tsformers.layers.recording import is_recording, record
+from darts_tsformers.layers.transformer.feed_forward import FeedForward
+from darts_tsformers.recording import is_recording, record
 from darts_tsformers.recurrence import (
     PrefixState,
     advance_prefix_attention,

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from darts_tsformers.attention._tracing import is_traced
-from darts_tsformers.layers.checks import require_at_least, require_flag, require_one_of
+from darts_tsformers.checks import require_at_least, require_flag, require_one_of
+from darts_tsformers.execution.tracing import is_traced
 from darts_tsformers.recurrence import GridState, advance_two_dimensional, two_dimensional_scan
 
 COUPLINGS = ("bounded", "linear", "exp")

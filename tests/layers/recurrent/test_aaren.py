@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from darts_tsformers.layers.recording import recording
 from darts_tsformers.layers.recurrent.aaren import AarenAttention, AarenLayer
+from darts_tsformers.recording import recording
 from tests.helpers import draw, exactly, scatter_
 
 
