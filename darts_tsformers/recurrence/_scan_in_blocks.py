@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darts_tsformers.attention._autocast import without_autocast
+from darts_tsformers.execution.autocast import without_autocast
 from darts_tsformers.recurrence._scan_by_doubling import scan_by_doubling
 
 BLOCK = 2**18

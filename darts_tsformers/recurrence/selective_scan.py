@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darts_tsformers.attention._autocast import without_autocast
-from darts_tsformers.attention._tracing import is_traced
+from darts_tsformers.execution.autocast import without_autocast
+from darts_tsformers.execution.tracing import is_traced
 from darts_tsformers.recurrence._scan_by_doubling import scan_by_doubling
 from darts_tsformers.recurrence._scan_in_blocks import ScanInBlocks
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darts_tsformers.layers.checks import require_at_least
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.recurrence import hidden_attention, selective_scan, selective_step
 
 SHORTEST, LONGEST, LEAST = 1e-3, 1e-1, 1e-4
