@@ -29,11 +29,10 @@ def residual_attention(
     return scores.softmax(-1) @ v
 
 
-def highest(values: list[float], n: int) -> list[int]:
+def highest(values: list[float], n: int, bound: float) -> list[int]:
     """Return where the n highest stand: those clearly above the n-th, then, from the first on, those near it."""
     cut = sorted(values, reverse=True)[n - 1]
-    finite = [value if math.isfinite(value) else 0.0 for value in values]
-    near = max(1e-4 * (max(finite) - min(finite)), 1e-5 * max(map(abs, finite)))
+    near = 1e-5 * bound
     above = [i for i, value in enumerate(values) if value > cut + near]
     return (above + [i for i, value in enumerate(values) if cut - near <= value <= cut + near])[:n]
 
@@ -56,7 +55,8 @@ def prob_sparse_attention(
         for i, row in enumerate(raw[b, h]):
             seen = [row[j].item() for j in sampled[i].tolist() if j <= i or not causal]
             measures.append(max(seen) - sum(seen) / len(seen) if seen else -math.inf)
-        selected = highest(measures, u)
+        longest_query, longest_key = (max(row.norm().item() for row in t[b, h]) for t in (q, k))
+        selected = highest(measures, u, longest_query * longest_key)
         for i, row in enumerate(raw[b, h]):
             past = i + 1 if causal else len(row)
             lazy = 1.0 if causal and lazy_context == "cumsum" else 1 / past

@@ -34,11 +34,14 @@ def auto_correlation(
     length = q.shape[-2]
     keys, values = (fit(x, length, truncate=truncate) for x in (k, v))
     r = correlation(q, keys) / (length if normalize else 1)
+    terms = q[0, :, 0].numel() * (length if normalize else 1)
+    bounds = torch.stack([q[b].norm() * keys[b].norm() / terms for b in range(q.shape[0])])
     out = torch.zeros_like(values)
     chosen = []
     for b in range(q.shape[0]):
         rank = (r.mean(0) if shared_delays else r[b]).tolist()
-        best = sorted(highest(rank, n), key=rank.__getitem__, reverse=True)
+        bound = (bounds.mean() if shared_delays else bounds[b]).item()
+        best = sorted(highest(rank, n, bound), key=rank.__getitem__, reverse=True)
         for weight, tau in zip(r[b, best].softmax(-1), best, strict=True):
             out[b] += weight * values[b].roll(-tau, -2)
         chosen.append(best)

@@ -61,9 +61,9 @@ class AutoCorrelation(Attention):
     2021, section 3.2; ``c`` is the paper's, ``n`` its k. Neither R nor queries and keys are scaled by the root of the
     width, as published. Deviations: each sample has its own delays in training too; longer keys lose their start and
     not their end; there is at least one delay (the published code has none for a product below 1, and returns zeros);
-    weights below 1e-19 of the highest (in float32) are zero; of delays whose correlations differ by less than 1e-4 of
-    their range, or 1e-5 of the largest, shorter ones are chosen, where rounding would decide. In half precision,
-    transforms and sums run in float32.
+    weights below 1e-19 of the highest (in float32) are zero; of delays whose correlations differ by less than 1e-5 of
+    the most they could come to, by the norms of queries and keys, shorter ones are chosen, where rounding would decide.
+    In half precision, transforms and sums run in float32.
 
     Exported, as to ONNX, it compares all steps with all steps instead of transforming them: O(L^2 h e) time.
 
@@ -176,8 +176,10 @@ class AutoCorrelation(Attention):
         queries, keys = q.to(wide), self._fitted(k, length).to(wide)
         with torch.no_grad():
             found = correlate(queries, keys)
-            ranked = found.mean(0, keepdim=True) if self.shared_delays and self.training else found
-            delays = _best_first(ranked, highest(ranked, self._n_delays(length))).expand(found.shape[0], -1)
+            ranked, bound = found, _bound(queries, keys)
+            if self.shared_delays and self.training:
+                ranked, bound = (t.mean(0, keepdim=True) for t in (ranked, bound))
+            delays = _best_first(ranked, highest(ranked, self._n_delays(length), bound)).expand(found.shape[0], -1)
         ahead, back = delayed_steps(delays, length), delayed_steps(-delays, length)
         at: Tensor = CorrelationAt.apply(queries, keys, found, delays, ahead, back)  # type: ignore[no-untyped-call]
         return _Found(delays, _weigh(at / self._divisor(q)), ahead, back)
@@ -205,6 +207,12 @@ class AutoCorrelation(Attention):
         before = surplus if self.truncate == "last" else 0
         columns = (before, surplus - before) if surplus > 0 else (0, surplus)
         return F.pad(rows, columns)[:, None].expand(b, h, length, k.shape[-2]).to(q.dtype)
+
+
+def _bound(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Float[Tensor, "B 1"]:
+    """Return the most that the correlation can come to at any delay: the product of the norms."""
+    of_queries, of_keys = (torch.linalg.vector_norm(t, dim=(1, 2, 3)) for t in (q, k))
+    return (of_queries * of_keys)[:, None]
 
 
 def _best_first(found: Float[Tensor, "B L"], delays: Int[Tensor, "B n"]) -> Int[Tensor, "B n"]:

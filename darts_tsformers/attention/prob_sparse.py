@@ -75,9 +75,9 @@ class ProbSparseAttention(Attention):
     ``S`` is its :math:`\overline{K}` and ``c`` its sampling factor. Deviations: the mean over the sample is divided by
     the size of the sample, as the paper writes, and not by M, as the authors' code does (the rankings differ); a causal
     query is measured by earlier keys only; the sample is shared unless asked otherwise; of queries whose measures
-    differ by less than 1e-4 of their range, or 1e-5 of the largest, earlier ones are selected, where rounding would
-    decide. In evaluation the sample is a fixed function of the lengths, so that the same input gives the same forecast;
-    in training it comes from torch's default generator.
+    differ by less than 1e-5 of the most that a score of the head could come to, by the norms of queries and keys,
+    earlier ones are selected, where rounding would decide. In evaluation the sample is a fixed function of the lengths,
+    so that the same input gives the same forecast; in training it comes from torch's default generator.
 
     Examples
     --------
@@ -157,7 +157,7 @@ class ProbSparseAttention(Attention):
         ValueError
             If ``causal`` and the number of queries differs from that of keys.
         """
-        return highest(self._measured(q, k, causal=causal), self._n_kept(q.shape[-2]))
+        return highest(self._measured(q, k, causal=causal), self._n_kept(q.shape[-2]), _bound(q, k))
 
     def details(
         self,
@@ -171,7 +171,7 @@ class ProbSparseAttention(Attention):
         if "queries" not in kinds:
             return {}
         measured = self._measured(q, k, causal=causal)
-        kept = highest(measured, self._n_kept(q.shape[-2]))
+        kept = highest(measured, self._n_kept(q.shape[-2]), _bound(q, k))
         selected = torch.zeros_like(measured, dtype=torch.bool).scatter_(-1, kept, True)
         return {"queries": {"measure": measured, "selected": selected}}
 
@@ -266,6 +266,13 @@ def measure(
         past = at <= torch.arange(start, start + queries.shape[-2], device=q.device) if causal else None
         parts.append(_peak_over_mean(scores, past, divisor))
     return torch.cat(parts, -1)
+
+
+def _bound(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"]) -> Float[Tensor, "B h 1"]:
+    """Return the most that a score can come to in each head: the product of the largest norms."""
+    by_step = (t.transpose(1, 2) for t in (q, k))  # as projections lay them out: three times as fast
+    of_query, of_key = (torch.linalg.vector_norm(t, dim=-1, dtype=_wide(t)).amax(1) for t in by_step)
+    return (of_query * of_key)[..., None]
 
 
 def _peak_over_mean(

@@ -23,8 +23,10 @@ from darts.utils.likelihood_models.torch import (
 )
 from darts.utils.onnx import run_onnx_prediction
 
+from darts_tsformers.attention import Attention, AutoCorrelation, ProbSparseAttention
 from darts_tsformers.models import InformerModel, TSFormerModel
 from tests.contracts.cases import CASE, CASES, Case, Data, make_data
+from tests.helpers import draw
 
 L, H = 7, 3
 CLOSE = 1e-5
@@ -170,6 +172,25 @@ def test_what_can_be_chosen_is_exported_too(case: Case, options: dict[str, Any],
     inputs["past_target"][:, 2] = np.nan
     assert_close(session, model, inputs)
     assert spec_of(session)["output_chunk_shift"] == options.get("output_chunk_shift", 0)
+
+
+@pytest.mark.parametrize("attention", [AutoCorrelation(factor=2), ProbSparseAttention(factor=2)], ids=type)
+def test_of_equal_queries_it_chooses_those_that_the_model_chooses(attention: Attention, tmp_path: Path):
+    class Output(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = attention
+
+        def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            return self.attention(q, k, v)[0]
+
+    module = Output().eval()
+    q, k, v = (draw(150, 2, 29, 5, seed=seed) for seed in range(3))
+    inputs = {"q": q[:, :, :1].expand_as(q).contiguous(), "k": k, "v": v}
+    torch.onnx.export(module, tuple(inputs.values()), tmp_path / "a.onnx", input_names=[*inputs], dynamo=True)
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    (got,) = session.run(None, {name: t.numpy() for name, t in inputs.items()})
+    np.testing.assert_allclose(got, module(**inputs).numpy(), rtol=CLOSE, atol=CLOSE)
 
 
 TORCH_FREE = """

@@ -31,6 +31,24 @@ def test_the_length_of_the_memory(arguments, length):
     assert memory_of(network, 96).shape == (2, length, 6)
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_forecast_is_the_same_in_one_thread_and_in_two_and_in_double_precision(level):
+    """Also after a window of zeros, where tokens are apart by their position alone."""
+    network = scatter_(Informer(Sizes(96, 48, n_targets=3), d_model=32, n_heads=2, d_ff=64, dropout=0.0)).eval()
+    window, threads = level * draw(16, 96, 3), torch.get_num_threads()
+    with torch.no_grad():
+        try:
+            found = []
+            for n in (1, 2):
+                torch.set_num_threads(n)
+                found.append(network(Window(window)))
+        finally:
+            torch.set_num_threads(threads)
+        expected = network.double()(Window(window.double())).float()
+    for forecast in found:
+        torch.testing.assert_close(forecast, expected, rtol=0, atol=1e-5)
+
+
 def test_a_replica_sees_the_last_steps_only():
     network = scatter_(
         Informer(sizes(16), **TINY, replica_layers=(2, 1), attention="full", padding_mode="causal")
