@@ -11,13 +11,14 @@ from darts_tsformers.networks.autoformer import Autoformer
 class AutoformerModel(DecomposingModel):
     """Autoformer: finds the periods of a series by auto-correlation, and keeps trend and season apart.
 
-    For seasonal series. ``decompose`` gives the two parts of a forecast. Takes past, future and static covariates, any
-    number of targets, and every likelihood of Darts.
-
-    The paper has no instance normalisation. It is on by default all the same: data come unscaled, and levels move.
+    For seasonal series. The paper has no instance normalisation. It is on by default all the same: data come
+    unscaled, and levels move.
 
     Notes
     -----
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts. ``decompose`` gives
+    the two parts of a forecast.
+
     Wu et al., "Autoformer: Decomposition Transformers with Auto-Correlation for Long-Term Series Forecasting", NeurIPS
     2021. See :class:`darts_tsformers.networks.Autoformer` for the architecture and for where it deviates.
 

@@ -11,13 +11,14 @@ from darts_tsformers.networks.fedformer import FEDformer
 class FEDformerModel(DecomposingModel):
     """FEDformer: works on a few frequencies of a series, or on its wavelets, and keeps trend and season apart.
 
-    Its cost grows as the look-back does. ``decompose`` gives the two parts of a forecast. Takes past, future and static
-    covariates, any number of targets, and every likelihood of Darts.
-
-    The paper has no instance normalisation. It is on by default all the same: data come unscaled, and levels move.
+    Its cost grows as the look-back does. The paper has no instance normalisation. It is on by default all the
+    same: data come unscaled, and levels move.
 
     Notes
     -----
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts. ``decompose`` gives
+    the two parts of a forecast.
+
     Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022. See
     :class:`darts_tsformers.networks.FEDformer` for the architecture and for where it deviates.
 

@@ -12,12 +12,13 @@ from darts_tsformers.networks.informer import Informer
 class InformerModel(TSFormerModel):
     """Informer: sparse attention over time steps, the whole horizon in one pass.
 
-    For long look-backs: its cost grows hardly faster than the look-back. Takes past, future and static covariates, any
-    number of targets, and every likelihood of Darts. The paper has no instance normalisation, so it is off by default;
-    ``use_instance_norm=True`` helps where the level of a series moves.
+    For long look-backs: its cost grows hardly faster than the look-back. The paper has no instance normalisation, so
+    it is off by default; ``use_instance_norm=True`` helps where the level of a series moves.
 
     Notes
     -----
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts.
+
     Zhou et al., "Informer: Beyond Efficient Transformer for Long Sequence Time-Series Forecasting", AAAI 2021. See
     :class:`darts_tsformers.networks.Informer` for the architecture and for where it deviates.
 

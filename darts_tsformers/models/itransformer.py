@@ -11,11 +11,12 @@ from darts_tsformers.networks.itransformer import ITransformer
 class ITransformerModel(TSFormerModel):
     """iTransformer: each variate is one token, attention runs across variates.
 
-    A strong default for many related components, at a cost that hardly grows with the look-back. Takes past, future and
-    static covariates, any number of targets, and every likelihood of Darts.
+    A strong default for many related components, at a cost that hardly grows with the look-back.
 
     Notes
     -----
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts.
+
     Liu et al., "iTransformer: Inverted Transformers Are Effective for Time Series Forecasting", ICLR 2024. See
     :class:`darts_tsformers.networks.ITransformer` for the architecture and for where it deviates.
 

@@ -11,15 +11,16 @@ from darts_tsformers.networks.log_sparse import LogSparseTransformer
 class LogSparseTransformerModel(TSFormerModel):
     """LogSparse Transformer: forecasts step by step, each step from all before it, at a logarithmic price.
 
-    With a likelihood a sample is a path: each of its steps is drawn given the steps drawn before. Likelihood parameters
-    asked for directly (``predict_likelihood_parameters``), and validation, follow the path of expected values. Without
-    a likelihood the mean is trained, and fed back. ``mode="direct"`` gives the horizon in one pass instead.
-
-    Takes past, future and static covariates, any number of targets, and every likelihood of Darts. The paper scales
-    each series; instance normalisation takes that place and is on by default.
+    With a likelihood a sample is a path, each step drawn given the steps drawn before, and quantiles are those of
+    paths; without one the mean is trained, and fed back. ``mode="direct"`` gives the horizon, and its quantiles, in one
+    pass instead. The paper scales each series; instance normalisation takes that place and is on by default.
 
     Notes
     -----
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts. Likelihood
+    parameters asked for directly (``predict_likelihood_parameters``), and validation, follow the path of expected
+    values.
+
     Li et al., "Enhancing the Locality and Breaking the Memory Bottleneck of Transformer on Time Series Forecasting",
     NeurIPS 2019 (arXiv 1907.00235). See :class:`darts_tsformers.networks.LogSparseTransformer` for the architecture and
     for where it deviates.

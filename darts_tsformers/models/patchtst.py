@@ -11,11 +11,12 @@ from darts_tsformers.networks.patchtst import PatchTST
 class PatchTSTModel(TSFormerModel):
     """PatchTST: patches as tokens, every component through one shared encoder.
 
-    A strong default for series with a long look-back; the components do not look at each other. Takes past, future and
-    static covariates, any number of targets, and every likelihood of Darts.
+    A strong default for series with a long look-back; the components do not look at each other.
 
     Notes
     -----
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts.
+
     Nie et al., "A Time Series is Worth 64 Words: Long-term Forecasting with Transformers", ICLR 2023. See
     :class:`darts_tsformers.networks.PatchTST` for the architecture and for where it deviates.
 

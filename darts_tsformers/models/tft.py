@@ -25,14 +25,16 @@ def _paper_sizes(**own: Any) -> dict[str, Any]:
 class TemporalFusionTransformerModel(TSFormerModel):
     """Temporal Fusion Transformer: which variables matter, and when.
 
-    For series with covariates: past, future and static ones are weighed against each other at every step, and the
-    weights can be read. Takes any number of targets and every likelihood of Darts; the paper's is
-    ``QuantileRegression([0.1, 0.5, 0.9])``. The paper standardises each series as a whole and has no instance
-    normalisation. It is on by default all the same: data come unscaled, and levels move; where the level itself tells
-    what comes, on standardised data, try ``use_instance_norm=False``.
+    For series with covariates, which are weighed against each other at every step; the weights can be read. The paper
+    standardises each series as a whole and has no instance normalisation. It is on by default all the same: data come
+    unscaled, and levels move; where the level itself tells what comes, on standardised data, try
+    ``use_instance_norm=False``.
 
     Notes
     -----
+    Takes past, future and static covariates, any number of targets, and every likelihood of Darts; the paper's is
+    ``QuantileRegression([0.1, 0.5, 0.9])``.
+
     Lim et al., "Temporal Fusion Transformers for Interpretable Multi-horizon Time Series Forecasting", International
     Journal of Forecasting 37, 2021. See :class:`darts_tsformers.networks.TemporalFusionTransformer` for the
     architecture and for where it deviates.

@@ -1,4 +1,4 @@
-"""Docstrings of the forecasters: what an argument means is said once, where it belongs."""
+"""Docstrings of the forecasters: what a model is, and what an argument means, is said once, where it belongs."""
 
 import inspect
 import textwrap
@@ -7,8 +7,6 @@ from darts_tsformers.adapter.docs import compose_docstring, parameters_of
 from darts_tsformers.models import TSFormerModel
 
 NOTES = """
-Notes
------
 A panel or a hierarchy trains one network on all its instances. ``X`` is known in the future: forecasting takes its rows
 at the steps to forecast. NaN in ``y``, and in ``X`` up to the cutoff, means not observed; so does a step without a row.
 After ``pretrain`` on a panel, ``fit`` keeps the weights and takes in the series to forecast. ``update`` trains anew on
@@ -16,18 +14,27 @@ all the data seen, unless ``update_params=False`` or the forecaster is pretraine
 precision and are the same each time.
 """
 
+EXAMPLE = """
+>>> from sktime.datasets import load_airline
+>>> from darts_tsformers.sktime import {name}
+>>> y = load_airline()
+>>> forecaster = {name}(36, 12, n_epochs=1, random_state=0)
+>>> forecaster.fit(y, fh=range(1, 13)).predict().index[-1]
+Period('1961-12', 'M')
+>>> forecaster.predict_interval(coverage=0.9).shape
+(12, 2)
+"""
 
-def compose(
-    own: str | None, model_class: type[TSFormerModel], shared: str | None, constructor: inspect.Signature
-) -> str:
-    """Put parameters and notes into the docstring of a forecaster.
+
+def compose(name: str, model_class: type[TSFormerModel], shared: str | None, constructor: inspect.Signature) -> str:
+    """Write the docstring of a forecaster.
 
     Parameters
     ----------
-    own
-        Its docstring: a summary, examples.
+    name
+        Its name.
     model_class
-        Its Darts model, whose network describes its own arguments.
+        Its Darts model, which says what it is; the network describes its own arguments.
     shared
         The docstring that describes the arguments of every forecaster.
     constructor
@@ -36,9 +43,26 @@ def compose(
     texts = parameters_of(model_class.network_class.__doc__ or "") | parameters_of(shared or "")
     entries = "\n".join(f"{names}\n{textwrap.indent(text, '    ')}" for names, text in texts.items())
     arguments = [parameter for parameter in constructor.parameters.values() if parameter.name != "self"]
-    summary, _, examples = inspect.cleandoc(own or "").partition("\nExamples\n")
     return compose_docstring(
-        f"{summary}{NOTES}\nExamples\n{examples}",
+        f"{summary_of(model_class)}\n\nSee :class:`darts_tsformers.{model_class.__name__}`.\n\n"
+        f"Notes\n-----{NOTES}{_beyond_forecasting(model_class)}\nExamples\n--------{EXAMPLE.format(name=name)}",
         f"Parameters\n----------\n{entries}\n",
         inspect.Signature(arguments),
     )
+
+
+def summary_of(documented: type) -> str:
+    """Return what a docstring says before its first section."""
+    return inspect.cleandoc(documented.__doc__ or "").partition("\n\nParameters\n")[0]
+
+
+def _beyond_forecasting(model_class: type[TSFormerModel]) -> str:
+    """Name the methods that a model has and others do not, each with what it does."""
+    own = [cls for cls in model_class.__mro__ if issubclass(cls, TSFormerModel)]
+    methods = {
+        name: inspect.cleandoc(member.__doc__ or "").partition("\n")[0]
+        for cls in own
+        for name, member in vars(cls).items()
+        if inspect.isfunction(member) and not name.startswith("_") and not hasattr(TSFormerModel, name)
+    }
+    return "".join(f"\n``model_.darts.{name}``: {text[:1].lower()}{text[1:]}\n" for name, text in methods.items())

@@ -1,11 +1,8 @@
 """The adapter: any Darts model of this package as an sktime forecaster."""
 
-from __future__ import annotations
-
-import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,7 +19,6 @@ from darts_tsformers.sktime._checks import (
     check_long_enough_to_forecast,
     check_long_enough_to_train,
 )
-from darts_tsformers.sktime._docs import compose
 from darts_tsformers.sktime._exogenous import columns_of, known_covariates, observed_covariates
 from darts_tsformers.sktime._horizon import steps_ahead, whole_chunks
 from darts_tsformers.sktime._panel import Instance, common_frequency, instances, join
@@ -42,10 +38,9 @@ Forecast: TypeAlias = Callable[[int, list[TimeSeries], list[TimeSeries] | None],
 
 
 class TSFormerForecaster(BaseForecaster):
-    """Base class of the sktime forecasters: what a subclass has to say is its Darts model and its arguments.
+    """What all sktime forecasters share.
 
-    A subclass sets :attr:`model_class` and writes an ``__init__`` with the arguments of that
-    model and those below, whose body is ``super().__init__(locals())``.
+    The forecaster of a Darts model adds :attr:`model_class`, that model, and its arguments.
 
     Parameters
     ----------
@@ -94,13 +89,25 @@ class TSFormerForecaster(BaseForecaster):
 
     model_class: ClassVar[type[TSFormerModel]]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.__doc__ = compose(cls.__doc__, cls.model_class, TSFormerForecaster.__doc__, inspect.signature(cls.__init__))
-
-    def __init__(self, arguments: dict[str, Any]) -> None:
-        for name in self.get_param_names():
-            setattr(self, name, arguments[name])
+    def __init__(
+        self,
+        *,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+        **of_the_model: Any,
+    ) -> None:
+        self.quantiles = quantiles
+        self.num_samples = num_samples
+        self.batch_size = batch_size
+        self.n_epochs = n_epochs
+        self.random_state = random_state
+        self.model_kwargs = model_kwargs
+        for name, value in of_the_model.items():
+            setattr(self, name, value)
         self._y = self._X = None  # where sktime keeps the data if told to by the configuration
         super().__init__()
 
@@ -112,12 +119,12 @@ class TSFormerForecaster(BaseForecaster):
         super()._set_cutoff_from_y(y)
         self._cutoff = with_frequency(self._cutoff, self._freq if self.is_fitted else common_frequency(y))
 
-    def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: ForecastingHorizon | None) -> TSFormerForecaster:
+    def _fit(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: ForecastingHorizon | None) -> Self:
         self._cur_y, self._cur_X, self._freq = y, X, common_frequency(y)
         self._learn()
         return self
 
-    def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params: bool = True) -> TSFormerForecaster:
+    def _update(self, y: pd.DataFrame, X: pd.DataFrame | None = None, update_params: bool = True) -> Self:
         self._cur_y, self._cur_X = update_data(self._cur_y, y), update_data(self._cur_X, X)
         if update_params:
             self._learn()
@@ -131,15 +138,13 @@ class TSFormerForecaster(BaseForecaster):
         else:
             self.model_ = self._trained(self._cur_y, self._cur_X, self._freq)
 
-    def _pretrain(
-        self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh: ForecastingHorizon | None = None
-    ) -> TSFormerForecaster:
+    def _pretrain(self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh: ForecastingHorizon | None = None) -> Self:
         self.pretrained_ = self._trained(y, X, common_frequency(y))
         return self
 
     def _pretrain_update(
         self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh: ForecastingHorizon | None = None
-    ) -> TSFormerForecaster:
+    ) -> Self:
         self.pretrained_ = self._trained(y, X, common_frequency(y), start=getattr(self, "pretrained_", None))
         return self
 

@@ -1,0 +1,285 @@
+# Written by `python -m darts_tsformers.stubs`.
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models.autoformer import AutoformerModel
+from darts_tsformers.models.fedformer import FEDformerModel
+from darts_tsformers.models.informer import InformerModel
+from darts_tsformers.models.itransformer import ITransformerModel
+from darts_tsformers.models.log_sparse import LogSparseTransformerModel
+from darts_tsformers.models.patchtst import PatchTSTModel
+from darts_tsformers.models.tft import TemporalFusionTransformerModel
+from darts_tsformers.sktime._forecaster import TSFormerForecaster
+
+class AutoformerForecaster(TSFormerForecaster):
+    r"""Autoformer: finds the periods of a series by auto-correlation, and keeps trend and season apart.
+
+    For seasonal series. The paper has no instance normalisation. It is on by default all the same: data come
+    unscaled, and levels move.
+
+    See :class:`darts_tsformers.AutoformerModel`.
+    """
+
+    model_class: ClassVar[type[AutoformerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        label_length: int | None = None,
+        kernel_size: int = 25,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 2,
+        n_decoder_layers: int = 1,
+        d_ff: int = 128,
+        dropout: float = 0.05,
+        activation: str = "gelu",
+        attention: AttentionLike = "auto_correlation",
+        padding_mode: str = "replicate",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class FEDformerForecaster(TSFormerForecaster):
+    r"""FEDformer: works on a few frequencies of a series, or on its wavelets, and keeps trend and season apart.
+
+    Its cost grows as the look-back does. The paper has no instance normalisation. It is on by default all the
+    same: data come unscaled, and levels move.
+
+    See :class:`darts_tsformers.FEDformerModel`.
+    """
+
+    model_class: ClassVar[type[FEDformerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        version: str = "fourier",
+        label_length: int | None = None,
+        modes: int = 64,
+        mode_select: str = "random",
+        modes_seed: int = 0,
+        frequency_activation: str = "tanh",
+        wavelet_channels: int = 8,
+        wavelet_order: int = 4,
+        n_coarse_levels: int = 3,
+        kernel_sizes: Sequence[int] = (24,),
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 2,
+        n_decoder_layers: int = 1,
+        d_ff: int = 128,
+        dropout: float = 0.05,
+        activation: str = "gelu",
+        padding_mode: str = "replicate",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class ITransformerForecaster(TSFormerForecaster):
+    r"""iTransformer: each variate is one token, attention runs across variates.
+
+    A strong default for many related components, at a cost that hardly grows with the look-back.
+
+    See :class:`darts_tsformers.ITransformerModel`.
+    """
+
+    model_class: ClassVar[type[ITransformerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        d_model: int = 128,
+        n_heads: int = 8,
+        n_encoder_layers: int = 2,
+        d_ff: int = 256,
+        dropout: float = 0.1,
+        activation: str = "gelu",
+        attention: AttentionLike = "full",
+        use_instance_norm: bool = True,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class InformerForecaster(TSFormerForecaster):
+    r"""Informer: sparse attention over time steps, the whole horizon in one pass.
+
+    For long look-backs: its cost grows hardly faster than the look-back. The paper has no instance normalisation, so
+    it is off by default; ``use_instance_norm=True`` helps where the level of a series moves.
+
+    See :class:`darts_tsformers.InformerModel`.
+    """
+
+    model_class: ClassVar[type[InformerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        label_length: int | None = None,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 2,
+        n_decoder_layers: int = 1,
+        d_ff: int = 128,
+        dropout: float = 0.05,
+        activation: str = "gelu",
+        attention: AttentionLike = "prob_sparse",
+        distil: bool = True,
+        distil_norm: str = "batch",
+        replica_layers: Sequence[int] | None = None,
+        padding_mode: str = "replicate",
+        mix: bool = False,
+        use_instance_norm: bool = False,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class LogSparseTransformerForecaster(TSFormerForecaster):
+    r"""LogSparse Transformer: forecasts step by step, each step from all before it, at a logarithmic price.
+
+    With a likelihood a sample is a path, each step drawn given the steps drawn before, and quantiles are those of
+    paths; without one the mean is trained, and fed back. ``mode="direct"`` gives the horizon, and its quantiles, in one
+    pass instead. The paper scales each series; instance normalisation takes that place and is on by default.
+
+    See :class:`darts_tsformers.LogSparseTransformerModel`.
+    """
+
+    model_class: ClassVar[type[LogSparseTransformerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        mode: str = "autoregressive",
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_decoder_layers: int = 3,
+        d_ff: int = 256,
+        kernel_size: int = 6,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        attention: AttentionLike = "log_sparse",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class PatchTSTForecaster(TSFormerForecaster):
+    r"""PatchTST: patches as tokens, every component through one shared encoder.
+
+    A strong default for series with a long look-back; the components do not look at each other.
+
+    See :class:`darts_tsformers.PatchTSTModel`.
+    """
+
+    model_class: ClassVar[type[PatchTSTModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int | None = None,
+        stride: int = 8,
+        pad_end: bool = True,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 3,
+        d_ff: int = 128,
+        dropout: float = 0.2,
+        head_dropout: float = 0.0,
+        activation: str = "gelu",
+        norm: str = "batch",
+        attention: AttentionLike = "full",
+        residual_attention: bool = True,
+        individual_head: bool = False,
+        decomposition_kernel: int | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class TemporalFusionTransformerForecaster(TSFormerForecaster):
+    r"""Temporal Fusion Transformer: which variables matter, and when.
+
+    For series with covariates, which are weighed against each other at every step; the weights can be read. The paper
+    standardises each series as a whole and has no instance normalisation. It is on by default all the same: data come
+    unscaled, and levels move; where the level itself tells what comes, on standardised data, try
+    ``use_instance_norm=False``.
+
+    See :class:`darts_tsformers.TemporalFusionTransformerModel`.
+    """
+
+    model_class: ClassVar[type[TemporalFusionTransformerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_lstm_layers: int = 1,
+        d_variable: int | None = None,
+        dropout: float = 0.1,
+        full_attention: bool = False,
+        attention: AttentionLike = "full",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
