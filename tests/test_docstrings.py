@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import darts_tsformers
-from darts_tsformers.adapter.docs import parameters_of
+from darts_tsformers.docstrings import parameters_of
 from tests.helpers import registries_as_before
 
 MODULES = [import_module(m.name) for m in pkgutil.walk_packages(darts_tsformers.__path__, "darts_tsformers.")]

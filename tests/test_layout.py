@@ -13,7 +13,7 @@ import darts_tsformers
 PACKAGE = Path(darts_tsformers.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = [
-    {"catalogue", "checks", "execution", "seasonality"},
+    {"catalogue", "checks", "docstrings", "execution", "seasonality"},
     {"attention", "recurrence", "window"},
     {"recording"},
     {"layers"},

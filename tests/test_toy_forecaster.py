@@ -37,21 +37,17 @@ class Toy(Network, name="toy"):
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
-    d_hidden
-        Features on the way.
     share
         Of the forecast, what is kept.
     """
 
     width_tie = None
 
-    def __init__(self, sizes, *, d_hidden=7, share=1):
+    def __init__(self, sizes, *, d_model=7, share=1):
         super().__init__(sizes)
         self.share = float(share)
         n_out = sizes.output_length * sizes.n_parameters
-        self.map = nn.Sequential(nn.Linear(sizes.input_length, d_hidden), nn.Linear(d_hidden, n_out))
+        self.map = nn.Sequential(nn.Linear(sizes.input_length, d_model), nn.Linear(d_model, n_out))
 
     def forward(self, window):
         return self.share * self.map(window.target.mT).unflatten(-1, (-1, self.sizes.n_parameters)).transpose(1, 2)
@@ -68,8 +64,8 @@ class ToyModel(TSFormerModel):
     """
 
     network_class = Toy
-    tiny: ClassVar[dict[str, int]] = {"d_hidden": 2}
-    tiny_variants: ClassVar[dict[str, dict[str, int]]] = {"wide": {"d_hidden": 3}}
+    tiny: ClassVar[dict[str, int]] = {"d_model": 2}
+    tiny_variants: ClassVar[dict[str, dict[str, int]]] = {"wide": {"d_model": 3}}
 
     def __init__(
         self,
@@ -77,7 +73,7 @@ class ToyModel(TSFormerModel):
         output_chunk_length: int,
         output_chunk_shift: int = 0,
         *,
-        d_hidden: int = 7,
+        d_model: int = 7,
         share: int | Fraction = 1,
         use_instance_norm: bool = True,
         **kwargs,
@@ -131,8 +127,8 @@ def test_the_table_of_capabilities_has_it():
 def test_the_contracts_have_a_case_for_each_of_its_forms():
     cases = cases_of(darts_tsformers.ToyModel)
     assert {case.name: case.arguments for case in cases} == {
-        "ToyModel": {"d_hidden": 2},
-        "ToyModel-wide": {"d_hidden": 3},
+        "ToyModel": {"d_model": 2},
+        "ToyModel-wide": {"d_model": 3},
     }
     data = make_data()
     for case in cases:
@@ -144,7 +140,7 @@ def test_sktime_has_a_class_for_it():
     toy = darts_tsformers.sktime.ToyForecaster
     assert toy is darts_tsformers.sktime.ToyForecaster
     assert f"{toy.__module__}.{toy.__qualname__}" == "darts_tsformers.sktime.ToyForecaster"
-    own = ["input_chunk_length", "output_chunk_length", "d_hidden", "share", "use_instance_norm"]
+    own = ["input_chunk_length", "output_chunk_length", "d_model", "share", "use_instance_norm"]
     assert list(inspect.signature(toy).parameters)[: len(own)] == own
 
 
@@ -162,6 +158,7 @@ def test_its_sktime_class_says_what_its_model_says():
         "Toy: two maps and no more.\n\nFor tests.\n\nSee :class:`darts_tsformers.ToyModel`.\n\nParameters\n"
     )
     assert "\n\n``model_.darts.slope``: give the slope of the line.\n\n" in toy.__doc__
+    assert "\nd_model\n    Width of a token (``D``).\nshare\n    Of the forecast, what is kept.\n" in toy.__doc__
     assert "Takes all that Darts has" not in toy.__doc__
     (test,) = doctest.DocTestFinder().find(toy, module=False, globs={}, name="toy")[:1]
     assert doctest.DocTestRunner(verbose=False).run(test) == doctest.TestResults(failed=0, attempted=6)

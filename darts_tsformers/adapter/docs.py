@@ -1,7 +1,6 @@
 """Class docstrings and signatures put together from the parts that models share."""
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.torch_forecasting_model import DEFAULT_DARTS_FOLDER, TorchForecastingModel
 
 from darts_tsformers.adapter.arguments import DOCS, DartsArguments
+from darts_tsformers.docstrings import parameters_of, parameters_section
 
 SHARED: dict[str, str] = {
     "input_chunk_length": "Steps looked back on (``L``).",
@@ -49,15 +49,6 @@ ValueError
 """
 
 
-def parameters_of(docstring: str) -> dict[str, str]:
-    """Return the entries of a numpy-style *Parameters* section: name(s) to text, as written."""
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", inspect.cleandoc(docstring), re.M | re.S)
-    if section is None:
-        return {}
-    entries = re.findall(r"^(\S[^\n]*)\n((?:[ ]+[^\n]*\n?|\n)*)", section.group(1), re.M)
-    return {names: inspect.cleandoc(text) for names, text in entries}
-
-
 def compose_docstring(own: str, network: str, signature: inspect.Signature) -> str:
     """Put the parameters that ``signature`` names into a model's own docstring.
 
@@ -70,9 +61,9 @@ def compose_docstring(own: str, network: str, signature: inspect.Signature) -> s
     undocumented = [name for name in signature.parameters if name not in texts]
     if undocumented:
         raise TypeError(f"argument {undocumented[0]!r} must be documented under Parameters in the network's docstring")
-    entries = "\n".join(f"{name}\n{_indented(texts[name])}" for name in signature.parameters)
+    section = parameters_section({name: texts[name] for name in signature.parameters})
     summary, _, rest = inspect.cleandoc(own).partition("\n\nNotes\n")
-    return f"{summary}\n\nParameters\n----------\n{entries}\n{RAISES}" + (f"\nNotes\n{rest}" if rest else "")
+    return f"{summary}\n\n{section}{RAISES}" + (f"\nNotes\n{rest}" if rest else "")
 
 
 def full_signature(own: inspect.Signature) -> inspect.Signature:
@@ -90,7 +81,3 @@ def full_signature(own: inspect.Signature) -> inspect.Signature:
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     return {p.name: p.default for p in inspect.signature(function).parameters.values()}
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" if line else "" for line in text.splitlines())

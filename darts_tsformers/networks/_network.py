@@ -1,5 +1,6 @@
 """What every architecture is, and the architectures by name."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
@@ -8,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.attention import Attention
+from darts_tsformers.docstrings import with_shared_parameters
+from darts_tsformers.networks._arguments import ARGUMENTS
 from darts_tsformers.recording.layout import Layout
 from darts_tsformers.window import Sizes, Window
 
@@ -26,7 +29,8 @@ class Network(nn.Module, ABC):
     """A map from a window in normalised units to raw outputs in normalised units.
 
     A subclass is known by its name from its definition on: a saved model holds the name, never an import path. Its
-    constructor takes the sizes and, by keyword, plain hyper-parameters with defaults.
+    constructor takes the sizes and, by keyword, plain hyper-parameters with defaults. Its docstring may leave out what
+    many networks have, such as ``d_model``: that is filled in.
 
     Attributes
     ----------
@@ -59,6 +63,7 @@ class Network(nn.Module, ABC):
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ValueError(f"name={name!r} is already the name of {known.__module__}.{known.__qualname__}")
         cls.name = name
+        cls.__doc__ = with_shared_parameters(cls.__doc__ or "", inspect.signature(cls).parameters, ARGUMENTS)
         NETWORKS[name] = cls
 
     def __init__(self, sizes: Sizes) -> None:

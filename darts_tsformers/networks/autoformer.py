@@ -28,32 +28,11 @@ class Autoformer(Network, name="autoformer"):
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
-    label_length
-        Steps of the look-back that the decoder starts from, at most all. None for half of them.
     kernel_size
         Steps of the moving average that is the trend.
-    d_model
-        Width of a token (``D``).
-    n_heads
-        Attention heads (``h``); must divide ``d_model``.
-    n_encoder_layers
-        Layers of the encoder.
-    n_decoder_layers
-        Layers of the decoder.
-    d_ff
-        Inner width of the feed-forward part.
-    dropout
-        In both stacks and on the embeddings.
-    activation
-        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
     attention
         Mechanism over time steps, nowhere causal. Where the decoder looks at the encoder, exact attention stands in for
         a mechanism that needs queries and keys of one length.
-    padding_mode
-        What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the authors'
-        code, where each end leaks into the other.
 
     Raises
     ------

@@ -38,12 +38,8 @@ class FEDformer(Network, name="fedformer"):
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
     version
         ``"fourier"`` or ``"wavelet"``.
-    label_length
-        Steps of the look-back that the decoder starts from, at most all. None for half of them.
     modes
         Modes that a block keeps, of each level in a wavelet tree; fewer where the sequence has fewer.
     mode_select
@@ -57,23 +53,6 @@ class FEDformer(Network, name="fedformer"):
         Channels and coefficients of the wavelet tree, and the levels left out at its coarse end.
     kernel_sizes
         Steps of the moving averages of which the trend is a mixture.
-    d_model
-        Width of a token (``D``).
-    n_heads
-        Heads (``h``); must divide ``d_model``.
-    n_encoder_layers
-        Layers of the encoder.
-    n_decoder_layers
-        Layers of the decoder.
-    d_ff
-        Inner width of the feed-forward part.
-    dropout
-        In both stacks and on the embeddings.
-    activation
-        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
-    padding_mode
-        What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the authors'
-        code, where each end leaks into the other.
 
     Raises
     ------

@@ -35,24 +35,8 @@ class Informer(Network, Recomputing, name="informer"):
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
-    label_length
-        Steps of the start token, at most the look-back. None for half of it.
     d_model
         Width of a token (``D``); even.
-    n_heads
-        Attention heads (``h``); must divide ``d_model``.
-    n_encoder_layers
-        Layers of the encoder.
-    n_decoder_layers
-        Layers of the decoder.
-    d_ff
-        Inner width of the feed-forward part.
-    dropout
-        In both stacks and on the embeddings.
-    activation
-        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
     attention
         Mechanism over time steps in the encoder, and in the decoder's self-attention if it has a causal form (exact
         attention there if not).
@@ -63,9 +47,6 @@ class Informer(Network, Recomputing, name="informer"):
     replica_layers
         Layers of each of several encoders, the ``k``-th of which sees the last ``L // 2 ** k`` steps; their memories
         are joined. ``(3, 2, 1)`` in the paper. None for one encoder of ``n_encoder_layers``.
-    padding_mode
-        What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the authors'
-        code, where each end leaks into the other.
     mix
         Whether the decoder's self-attention lays heads and time steps out as the authors' code does by default, which
         undoes its causal mask. For parity only.

@@ -30,20 +30,6 @@ class ITransformer(Network, name="itransformer"):
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
-    d_model
-        Width of a token (``D``).
-    n_heads
-        Attention heads (``h``); must divide ``d_model``.
-    n_encoder_layers
-        Layers of the encoder.
-    d_ff
-        Inner width of the feed-forward part.
-    dropout
-        In the encoder and on the tokens.
-    activation
-        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
     attention
         Mechanism over the variates; one that has no use for an order of the tokens.
 

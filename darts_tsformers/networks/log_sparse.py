@@ -42,24 +42,14 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
     mode
         ``"autoregressive"`` or ``"direct"``.
     d_model
         Width of a row (``D``).
-    n_heads
-        Attention heads (``h``); must divide ``d_model``.
     n_decoder_layers
-        Layers.
-    d_ff
-        Inner width of the feed-forward part.
+        Layers, in either mode.
     kernel_size
         Steps from which the query and the key of a row are made: its own and those before it. 1 for plain attention.
-    dropout
-        In the layers and on the rows.
-    activation
-        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
     attention
         Mechanism over time steps. When autoregressive it must be strictly causal, which ``"prob_sparse"`` is not.
 

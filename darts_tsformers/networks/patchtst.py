@@ -31,28 +31,14 @@ class PatchTST(Network, name="patchtst"):
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
     patch_length
         Steps of a patch (``p``); at most the look-back. None for 16, or the whole look-back where that is less.
     stride
         Steps between the starts of two patches (``s``).
     pad_end
         Whether the last value is repeated ``stride`` times, for one patch more.
-    d_model
-        Width of a token (``D``).
-    n_heads
-        Attention heads (``h``); must divide ``d_model``.
-    n_encoder_layers
-        Layers of the encoder.
-    d_ff
-        Inner width of the feed-forward part.
-    dropout
-        In the encoder and on the embedded patches.
     head_dropout
         On the output of the head.
-    activation
-        Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
     norm
         ``"batch"``, as in the paper, or ``"layer"``.
     attention

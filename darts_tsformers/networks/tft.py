@@ -40,12 +40,8 @@ class TemporalFusionTransformer(Network, Recomputing, name="temporal_fusion_tran
 
     Parameters
     ----------
-    sizes
-        Sizes of the problem.
     d_model
         Width of a step (``D``): the paper's ``d_model``, hidden size elsewhere.
-    n_heads
-        Attention heads (``h``); must divide ``d_model``.
     n_lstm_layers
         Layers of the LSTM over the look-back, and of the one over the horizon.
     d_variable

@@ -1,9 +1,9 @@
 """Docstrings of the forecasters: what a model is, and what an argument means, is said once, where it belongs."""
 
 import inspect
-import textwrap
 
-from darts_tsformers.adapter.docs import compose_docstring, parameters_of
+from darts_tsformers.adapter.docs import compose_docstring
+from darts_tsformers.docstrings import parameters_of, parameters_section
 from darts_tsformers.models import TSFormerModel
 
 NOTES = """
@@ -41,12 +41,11 @@ def compose(name: str, model_class: type[TSFormerModel], shared: str | None, con
         The signature of its ``__init__``.
     """
     texts = parameters_of(model_class.network_class.__doc__ or "") | parameters_of(shared or "")
-    entries = "\n".join(f"{names}\n{textwrap.indent(text, '    ')}" for names, text in texts.items())
     arguments = [parameter for parameter in constructor.parameters.values() if parameter.name != "self"]
     return compose_docstring(
         f"{summary_of(model_class)}\n\nSee :class:`darts_tsformers.{model_class.__name__}`.\n\n"
         f"Notes\n-----{NOTES}{_beyond_forecasting(model_class)}\nExamples\n--------{EXAMPLE.format(name=name)}",
-        f"Parameters\n----------\n{entries}\n",
+        parameters_section(texts),
         inspect.Signature(arguments),
     )
 

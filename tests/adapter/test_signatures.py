@@ -10,7 +10,8 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 
 import darts_tsformers
 from darts_tsformers.adapter.arguments import DOCS, DartsArguments
-from darts_tsformers.adapter.docs import SHARED, parameters_of
+from darts_tsformers.adapter.docs import SHARED
+from darts_tsformers.docstrings import parameters_of
 from darts_tsformers.models import TSFormerModel
 
 MODELS = [getattr(darts_tsformers, name) for name in darts_tsformers.__all__]

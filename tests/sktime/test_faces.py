@@ -15,7 +15,8 @@ import pytest
 from sklearn.base import clone
 
 import darts_tsformers.sktime
-from darts_tsformers.adapter.docs import full_signature, parameters_of
+from darts_tsformers.adapter.docs import full_signature
+from darts_tsformers.docstrings import parameters_of
 from darts_tsformers.sktime import PatchTSTForecaster, _make
 from tests.helpers import exactly
 from tests.sktime.cases import FORECASTERS, every_forecaster, make_y, tiny
