@@ -80,6 +80,23 @@ def test_no_two_rooms_need_each_other():
     TopologicalSorter(needs).prepare()
 
 
+def test_no_two_files_need_each_other():
+    names = {dotted(file) for file in FILES}
+    packages = {dotted(file) for file in FILES if file.name == "__init__.py"}
+
+    def home(name: str) -> str:
+        while name not in names:
+            name = name.rpartition(".")[0]
+        return name
+
+    needs = {}
+    for file in FILES:
+        if dotted(file) not in packages:
+            found = {home(name) for name in imported(file) if name.split(".")[0] == "darts_tsformers"}
+            needs[dotted(file)] = found - packages - {dotted(file)}
+    TopologicalSorter(needs).prepare()
+
+
 @every_file
 def test_no_file_is_long(file):
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 400

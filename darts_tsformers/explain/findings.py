@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from darts_tsformers.explain import patterns
-from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.spectra import period_weights
 
 COLLAPSED_ABOVE = 0.5
@@ -39,7 +39,7 @@ def middles(part: xr.Dataset | xr.DataArray, dim: str) -> np.ndarray:
     return np.asarray(found)
 
 
-def time_profile(e: Explanation, path: str | None = None) -> pd.Series | None:
+def time_profile(e: Recorded, path: str | None = None) -> pd.Series | None:
     """Return the share of attention that each step of the look-back gets; None if no token stands for time.
 
     The attention to a token is spread evenly over the steps it stands for, and what a step gets is set off against what
@@ -85,7 +85,7 @@ def _deciding_rows(weights: xr.DataArray) -> np.ndarray:
     return rows if rows.any() else ~rows
 
 
-def lag_profile(e: Explanation, path: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lag_profile(e: Recorded, path: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return lags and attention by lag of a map over time, from the rows that make the forecast if it looks back."""
     weights = e.maps[path]
     rows = _deciding_rows(weights) if looks_back(weights) else np.ones(weights.sizes["query"], dtype=bool)
@@ -93,7 +93,7 @@ def lag_profile(e: Explanation, path: str, values: np.ndarray) -> tuple[np.ndarr
     return patterns.lag_profile(values[..., rows, :], *at, visible_keys(e, path)[rows])
 
 
-def visible_keys(e: Explanation, path: str) -> np.ndarray:
+def visible_keys(e: Recorded, path: str) -> np.ndarray:
     """Say which keys each row of a layer can see, ``(L, M)``: no later ones if it is causal, none off a pattern."""
     weights, by_head = e.maps[path], e.mean_maps[path]
     if path in e.groups:
@@ -106,7 +106,7 @@ def visible_keys(e: Explanation, path: str) -> np.ndarray:
     return seen
 
 
-def variable_importance(e: Explanation) -> pd.DataFrame:
+def variable_importance(e: Recorded) -> pd.DataFrame:
     """Return the importance of each variable: columns ``layer``, ``kind``, ``variable`` and ``share``.
 
     As learned, where the model weighs its variables; else the attention that the targets pay to each variable, a mean
@@ -134,7 +134,7 @@ def _shares(name: str, part: xr.Dataset | xr.DataArray, dim: str, weights: np.nd
     return pd.DataFrame({"layer": name, "kind": kinds, "variable": names, "share": weights / weights.sum()})
 
 
-def periods(e: Explanation) -> pd.DataFrame:
+def periods(e: Recorded) -> pd.DataFrame:
     """Return the periods found: columns ``layer``, ``head``, ``period`` in steps and ``strength``, strongest first.
 
     Of delays and modes the strength is their share of the weight; of an attention map it is how much of the variation
@@ -154,14 +154,14 @@ def periods(e: Explanation) -> pd.DataFrame:
     return frame.sort_values("strength", ascending=False, ignore_index=True, kind="stable")
 
 
-def maps_over_time(e: Explanation) -> Iterator[tuple[str, xr.DataArray, np.ndarray]]:
+def maps_over_time(e: Recorded) -> Iterator[tuple[str, xr.DataArray, np.ndarray]]:
     """Give the path, the map and its mean over windows of each layer whose queries and keys stand for time."""
     for path, weights in e.maps.items():
         if is_over_time(weights, "query") and is_over_time(weights, "key"):
             yield path, weights, e.mean_maps[path]
 
 
-def offset_shares(e: Explanation) -> pd.DataFrame:
+def offset_shares(e: Recorded) -> pd.DataFrame:
     """Return how much attention goes to each group of distances, where a mechanism is made of such.
 
     Columns ``layer``, ``head``, ``group`` and ``share``; the group ``"others"`` has the distances that only rows which
@@ -185,7 +185,7 @@ def offset_shares(e: Explanation) -> pd.DataFrame:
     return frame[(frame["group"] != "others") | (frame["share"] > 0)].reset_index(drop=True)
 
 
-def model_health(e: Explanation) -> pd.DataFrame:
+def model_health(e: Recorded) -> pd.DataFrame:
     """Return figures of each head.
 
     Parameters

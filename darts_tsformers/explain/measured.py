@@ -1,20 +1,16 @@
-"""What a forecast rests on, as measured, and the ways to look at it."""
+"""What a forecast rests on, as measured, and its ways to look at it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-import xarray as xr
+from matplotlib.figure import Figure
 
-from darts_tsformers.checks import require_one_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from darts_tsformers.explain.changes import Changes
+from darts_tsformers.explain.pictures.reliance import reliance
+from darts_tsformers.explain.words import reliance_summary
 
 
 @dataclass(frozen=True)
-class Reliance:
+class Reliance(Changes):
     """How far a forecast moves when a variable is exchanged among windows, and how much its error grows.
 
     Attributes
@@ -47,74 +43,11 @@ class Reliance:
     [1.0, 1.0]
     """
 
-    model: str
-    data: xr.Dataset
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row for each variable, part of it and component of the target.
-
-        Columns: ``variable``, ``kind``, ``part``, ``component``; ``change`` and ``relative_change``, a share of what it
-        is when everything is exchanged; ``error_growth`` and ``relative_error_growth``, a share of the error when
-        nothing is. Shares of different variables need not sum to 1. A share of nothing is NaN.
-        """
-        data = self.data
-        growth = data["error"] - data["base_error"]
-        columns = xr.Dataset(
-            {
-                "change": data["change"],
-                "relative_change": _share(data["change"], data["spread"]),
-                "error_growth": growth,
-                "relative_error_growth": _share(growth, data["base_error"]),
-            }
-        )
-        dims = ("variable", "part", "component")
-        kinds, names = data["kind"].to_numpy(), data["variable"].to_numpy()
-        at = pd.MultiIndex.from_product([range(len(names)), *(data[dim].to_numpy() for dim in dims[1:])], names=dims)
-        frame = pd.DataFrame({name: one.to_numpy().ravel() for name, one in columns.items()}, index=at).reset_index()
-        position = frame["variable"].to_numpy()
-        frame["variable"] = names[position]
-        frame.insert(1, "kind", kinds[position])
-        return frame[frame["change"].notna()].reset_index(drop=True)
-
-    def ranking(self, part: str = "whole", component: str | None = None) -> pd.DataFrame:
-        """Return the variables that have a part, the one the forecast rests on most first.
-
-        Columns as in :meth:`to_frame`, for one component of the target. For several they are the means of the shares,
-        as units may differ, and ``change`` and ``error_growth`` are left out.
-
-        Parameters
-        ----------
-        part
-            ``"whole"``, ``"past"`` or ``"horizon"``.
-        component
-            Name of a component; all by default.
-
-        Raises
-        ------
-        ValueError
-            If there is no such part or component.
-        """
-        parts, components = self.data["part"].to_numpy().tolist(), self.data["component"].to_numpy().tolist()
-        require_one_of(parts, part=part)
-        if component is not None:
-            require_one_of(components, component=component)
-        chosen = components if component is None else [component]
-        frame = self.to_frame()
-        frame = frame[(frame["part"] == part) & frame["component"].isin(chosen)]
-        if len(chosen) > 1:
-            shares = ["relative_change", "relative_error_growth"]
-            frame = frame.groupby(["variable", "kind"], sort=False)[shares].mean().reset_index()
-            return frame.sort_values("relative_change", ascending=False, ignore_index=True, kind="stable")
-        frame = frame.drop(columns=["part", "component"])
-        return frame.sort_values("change", ascending=False, ignore_index=True, kind="stable")
-
     def summary(self) -> str:
         """Say in words what the forecast rests on."""
-        from darts_tsformers.explain.words import reliance_summary
-
         return reliance_summary(self)
 
-    def plot(self, component: str | None = None, *, top: int = 30) -> "Figure":
+    def plot(self, component: str | None = None, *, top: int = 30) -> Figure:
         """Draw bars of the variables: how far the forecast moves, and how much its error grows.
 
         Parameters
@@ -129,13 +62,7 @@ class Reliance:
         ValueError
             If there is no such component, or ``top`` is below 1.
         """
-        from darts_tsformers.explain.pictures.reliance import reliance
-
         return reliance(self, component=component, top=top)
 
     def __str__(self) -> str:
         return self.summary()
-
-
-def _share(part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:
-    return part / whole.where(whole > 0, np.nan)

@@ -6,11 +6,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_one_of
-from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.bars import experts, importance, levels
 from darts_tsformers.explain.pictures.decomposition import decomposition
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
+from darts_tsformers.explain.recorded import Recorded
 
 PICTURES: dict[str, Callable[..., Figure]] = {
     "attention": attention,
@@ -23,7 +23,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
 }
 
 
-def plot(e: Explanation, kind: str | None, **options: Any) -> Figure:
+def plot(e: Recorded, kind: str | None, **options: Any) -> Figure:
     """Draw a picture of a kind; see :meth:`~darts_tsformers.explain.Explanation.plot`."""
     kind = _first_kind(e) if kind is None else kind
     require_one_of(PICTURES, kind=kind)
@@ -35,7 +35,7 @@ def plot(e: Explanation, kind: str | None, **options: Any) -> Figure:
     return picture(e, **options)
 
 
-def _first_kind(e: Explanation) -> str:
+def _first_kind(e: Recorded) -> str:
     shown = {"attention": "attention", "variables": "importance"}
     shown |= dict.fromkeys(("delays", "correlation", "modes"), "lags")
     shown |= {kind: kind for kind in ("mode_attention", "levels", "experts")}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.windows import duration_range
 
 
@@ -19,7 +19,7 @@ def period_weights(part: xr.Dataset) -> pd.Series:
     return shares.sort_index()
 
 
-def period_bands(e: Explanation) -> pd.DataFrame:
+def period_bands(e: Recorded) -> pd.DataFrame:
     """Return the energy of each octave of periods: from 2 up to 4 steps, from 4 up to 8, and so on.
 
     Columns ``layer``, ``first`` and ``end`` in steps, ``periods`` in words and ``share`` of what is not mean. Empty if
@@ -35,7 +35,7 @@ def period_bands(e: Explanation) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["layer", "first", "end", "periods", "share"])
 
 
-def shares_by_duration(e: Explanation, kind: str) -> pd.DataFrame:
+def shares_by_duration(e: Recorded, kind: str) -> pd.DataFrame:
     """Return how much each level of a tree adds (``"levels"``), or each moving average (``"experts"``).
 
     Columns ``layer``, ``steps``, ``duration`` in words and ``share``, a mean over windows and steps. Shares of one
@@ -51,7 +51,7 @@ def shares_by_duration(e: Explanation, kind: str) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["layer", "steps", "duration", "share"])
 
 
-def mode_pairs(e: Explanation) -> pd.DataFrame:
+def mode_pairs(e: Recorded) -> pd.DataFrame:
     """Return which periods attend to which, of modes that attend to each other, the strongest pair of a layer first.
 
     Columns ``layer``, ``query`` and ``key`` in steps (infinite: the mean), both in words, and ``share`` of all weight

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from darts_tsformers.explain import findings, spectra
+from darts_tsformers.explain.changes import Changes
 from darts_tsformers.explain.exchange import PARTS
-from darts_tsformers.explain.explanation import Explanation
-from darts_tsformers.explain.measured import Reliance
 from darts_tsformers.explain.patterns import densest_span
+from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.windows import duration, stamp
 
 _N_NAMED = 5
@@ -18,13 +18,13 @@ _LEAST = 0.001  # a share below it is as good as none
 _HARDLY = 0.01  # of what all variables together do
 
 
-def summary(e: Explanation) -> str:
+def summary(e: Recorded) -> str:
     """Say what the model looked at: the time span, the periods, the variables, and what is odd about its heads."""
     sentences = [_windows(e), *_span(e), *_periods(e), *_lengths(e), *_variables(e), *_rows(e), *_health(e)]
     return "\n".join([sentences[0], *(f"- {sentence}" for sentence in sentences[1:])])
 
 
-def _windows(e: Explanation) -> str:
+def _windows(e: Recorded) -> str:
     n_series = len({origin.series for origin in e.origins})
     windows = f"{_count(len(e.origins), 'window')} of {n_series} series"
     layers = ", ".join(f"{kind} of {_count(len(parts), 'layer')}" for kind, parts in e.parts.items())
@@ -33,7 +33,7 @@ def _windows(e: Explanation) -> str:
     return f"{e.model}, {windows}: {layers}{note}."
 
 
-def _span(e: Explanation) -> Iterator[str]:
+def _span(e: Recorded) -> Iterator[str]:
     profile = findings.time_profile(e)
     if profile is None or len(profile) < 3:
         return
@@ -53,7 +53,7 @@ def _span(e: Explanation) -> Iterator[str]:
     yield f"Half of the attention falls on {long}, {share:.0%} of the look-back: {when}{stamps}."
 
 
-def _periods(e: Explanation) -> Iterator[str]:
+def _periods(e: Recorded) -> Iterator[str]:
     found, bands = findings.periods(e), spectra.period_bands(e).sort_values("share", ascending=False)
     for kind, what in (("delays", "delay"), ("modes", "mode")):
         for path in e.parts.get(kind, {}):
@@ -82,7 +82,7 @@ def _strongest_band(bands: pd.DataFrame, path: str) -> str:
     return f"; periods of {own['periods'].iloc[0]} carry {_percent(own['share'].iloc[0])}" if len(own) else ""
 
 
-def _lengths(e: Explanation) -> Iterator[str]:
+def _lengths(e: Recorded) -> Iterator[str]:
     for path, rows in spectra.shares_by_duration(e, "levels").groupby("layer", sort=False):
         yield f"Energy by length of the pieces that {path} is made of: {_named(rows)}."
     experts = spectra.shares_by_duration(e, "experts")
@@ -104,7 +104,7 @@ def _named(rows: pd.DataFrame) -> str:
     return ", ".join(f"{name} ({_percent(share)})" for name, share in zip(top["duration"], top["share"], strict=True))
 
 
-def _variables(e: Explanation) -> Iterator[str]:
+def _variables(e: Recorded) -> Iterator[str]:
     importance = findings.variable_importance(e)
     for layer, rows in importance.groupby("layer", sort=False):
         top = rows.sort_values("share", ascending=False).head(_N_NAMED)
@@ -118,7 +118,7 @@ def _variables(e: Explanation) -> Iterator[str]:
             yield "By kind: " + ", ".join(f"{kind} {_percent(share)}" for kind, share in by_kind.items()) + "."
 
 
-def _rows(e: Explanation) -> Iterator[str]:
+def _rows(e: Recorded) -> Iterator[str]:
     shares = findings.offset_shares(e)
     if len(shares):
         mean = shares.groupby(["layer", "head", "group"], sort=False)["share"].sum().groupby("group", sort=False).mean()
@@ -135,7 +135,7 @@ def _rows(e: Explanation) -> Iterator[str]:
         )
 
 
-def _health(e: Explanation) -> Iterator[str]:
+def _health(e: Recorded) -> Iterator[str]:
     if not e.maps:
         return
     figures = findings.model_health(e)
@@ -147,7 +147,7 @@ def _health(e: Explanation) -> Iterator[str]:
             yield f"{len(named)} of {len(figures)} heads {words}: {', '.join(named[:_N_NAMED])}{more}."
 
 
-def reliance_summary(r: Reliance) -> str:
+def reliance_summary(r: Changes) -> str:
     """Say which variables the forecast of each component rests on, what errors grow by, and what is hardly used."""
     n_series = len(set(r.data["series"].to_numpy().tolist()))
     lines = [
@@ -167,7 +167,7 @@ def reliance_summary(r: Reliance) -> str:
     return "\n".join([lines[0], *(f"- {line}" for line in [*lines[1:], *_horizon(r), *_hardly_used(r)])])
 
 
-def _growth(r: Reliance, component: str) -> str:
+def _growth(r: Changes, component: str) -> str:
     error = float(r.data["base_error"].sel(component=component))
     if math.isnan(error):
         return ""
@@ -179,7 +179,7 @@ def _growth(r: Reliance, component: str) -> str:
     return f" Its mean absolute error, {error:.3g}, grows {f'by {named}' if named else 'with none of them'}."
 
 
-def _horizon(r: Reliance) -> Iterator[str]:
+def _horizon(r: Changes) -> Iterator[str]:
     past, horizon = (r.ranking(part) for part in PARTS[1:])
     both = horizon.head(_N_NAMED).merge(past, on=["kind", "variable"], suffixes=("", "_of_past"))
     named = ", ".join(
@@ -192,7 +192,7 @@ def _horizon(r: Reliance) -> Iterator[str]:
         yield f"By what is known of the past, and of the horizon: {named}."
 
 
-def _hardly_used(r: Reliance) -> Iterator[str]:
+def _hardly_used(r: Changes) -> Iterator[str]:
     ranking = r.ranking()
     unused = _labels(r, ranking[ranking["relative_change"] < _HARDLY])
     if unused:
@@ -200,7 +200,7 @@ def _hardly_used(r: Reliance) -> Iterator[str]:
         yield f"Hardly used, below {_HARDLY:.0%}: {', '.join(unused[:_N_NAMED])}{more}."
 
 
-def _labels(r: Reliance, rows: pd.DataFrame) -> list[str]:
+def _labels(r: Changes, rows: pd.DataFrame) -> list[str]:
     """Name the variables, with their kind where several have one name."""
     n_of_name = Counter(r.data["variable"].to_numpy().tolist())
 

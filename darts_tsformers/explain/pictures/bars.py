@@ -7,7 +7,6 @@ from matplotlib.ticker import PercentFormatter
 
 from darts_tsformers.checks import require_at_least, require_one_of
 from darts_tsformers.explain import findings, patterns
-from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import (
     BLACK,
     BLUE,
@@ -22,6 +21,7 @@ from darts_tsformers.explain.pictures.canvas import (
     windows_in_words,
 )
 from darts_tsformers.explain.pictures.heat_maps import chosen_map
+from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.spectra import shares_by_duration
 from darts_tsformers.explain.ticks import date_ticks
 from darts_tsformers.explain.windows import duration
@@ -29,7 +29,7 @@ from darts_tsformers.explain.windows import duration
 _READABLE = 0.06  # the smallest share that has room for its figure
 
 
-def importance(e: Explanation, *, layer: str | None = None, top: int = 30) -> Figure:
+def importance(e: Recorded, *, layer: str | None = None, top: int = 30) -> Figure:
     """Draw bars of the variables, or the share of attention over the look-back."""
     require_at_least(1, top=top)
     shares = findings.variable_importance(e)
@@ -63,19 +63,19 @@ def importance(e: Explanation, *, layer: str | None = None, top: int = 30) -> Fi
     return figure
 
 
-def levels(e: Explanation, *, layer: str | None = None) -> Figure:
+def levels(e: Recorded, *, layer: str | None = None) -> Figure:
     """Draw what each level of a wavelet tree adds."""
     words = "what each level of a wavelet tree adds", "share of the energy, by the length of the pieces of a level"
     return _stacked_bars(e, "levels", "a wavelet tree", layer, *words)
 
 
-def experts(e: Explanation, *, layer: str | None = None) -> Figure:
+def experts(e: Recorded, *, layer: str | None = None) -> Figure:
     """Draw what each moving average makes of the trends."""
     words = "what each moving average makes of a trend", "mean weight, by the length of the average"
     return _stacked_bars(e, "experts", "a mixture of moving averages", layer, *words)
 
 
-def _stacked_bars(e: Explanation, kind: str, needed: str, layer: str | None, title: str, what: str) -> Figure:
+def _stacked_bars(e: Recorded, kind: str, needed: str, layer: str | None, title: str, what: str) -> Figure:
     """Draw a bar for each layer, cut into the shares of each length of time."""
     chosen_layer(e, kind, needed, layer)
     shares = shares_by_duration(e, kind)
@@ -104,7 +104,7 @@ def _stacked_bars(e: Explanation, kind: str, needed: str, layer: str | None, tit
     return figure
 
 
-def _variable_bars(e: Explanation, shares: pd.DataFrame, layer: str | None, top: int) -> Figure:
+def _variable_bars(e: Recorded, shares: pd.DataFrame, layer: str | None, top: int) -> Figure:
     layers = list(dict.fromkeys(shares["layer"]))
     if layer is not None:
         require_one_of(layers, layer=layer)

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_one_of
-from darts_tsformers.explain.explanation import Explanation
+from darts_tsformers.explain.recorded import Recorded
 
 BLUE, ORANGE, BLACK, GREY = "#0072b2", "#d55e00", "#1a1a1a", "#8c8c8c"
 """From the palette of Okabe and Ito."""
@@ -66,12 +66,12 @@ def shades(n: int) -> list[str]:
     return [to_hex(colour) for colour in colormaps[COLOUR_MAP](np.linspace(0, 1, n))]
 
 
-def windows_in_words(e: Explanation) -> str:
+def windows_in_words(e: Recorded) -> str:
     """Say which window, or how many, a picture is of."""
     return f"window {e.window_names[0]}" if len(e.origins) == 1 else f"mean over {len(e.origins)} windows"
 
 
-def chosen_layer(e: Explanation, kind: str, what: str, layer: str | None) -> tuple[str, xr.Dataset]:
+def chosen_layer(e: Recorded, kind: str, what: str, layer: str | None) -> tuple[str, xr.Dataset]:
     """Return path and data of a layer, the last one by default.
 
     Raises
@@ -87,7 +87,7 @@ def chosen_layer(e: Explanation, kind: str, what: str, layer: str | None) -> tup
     return path, parts[path]
 
 
-def one_or_mean(e: Explanation, weights: xr.DataArray, head: int | None, window: int | None) -> tuple[np.ndarray, str]:
+def one_or_mean(e: Recorded, weights: xr.DataArray, head: int | None, window: int | None) -> tuple[np.ndarray, str]:
     """Return a map, ``(L, M)``, a mean over the heads and windows that are not chosen, and words for what it is.
 
     Raises

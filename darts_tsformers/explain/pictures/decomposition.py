@@ -3,12 +3,12 @@
 from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_one_of
-from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import BLACK, BLUE, GREY, ORANGE, figure_of, plain
+from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.ticks import date_ticks
 
 
-def decomposition(e: Explanation, *, window: int = 0, component: str | None = None) -> Figure:
+def decomposition(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
     """Draw trend and remainder of a forecast."""
     if "trend" not in e.parts:
         raise ValueError("kind='decomposition' needs a model that forecasts a trend; none was recorded")

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_at_least, require_one_of
 from darts_tsformers.explain import findings
-from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import (
     COLOUR_MAP,
     chosen_layer,
@@ -16,11 +15,12 @@ from darts_tsformers.explain.pictures.canvas import (
     require_head,
     windows_in_words,
 )
+from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.ticks import name_ticks, period_ticks, time_ticks
 
 
 def attention(
-    e: Explanation,
+    e: Recorded,
     *,
     layer: str | None = None,
     head: int | None = None,
@@ -54,7 +54,7 @@ def attention(
 
 
 def mode_attention(
-    e: Explanation, *, layer: str | None = None, head: int | None = None, window: int | None = None
+    e: Recorded, *, layer: str | None = None, head: int | None = None, window: int | None = None
 ) -> Figure:
     """Draw the map of a layer whose frequencies attend to each other, by their periods."""
     path, part = chosen_layer(e, "mode_attention", "modes that attend to each other", layer)
@@ -67,7 +67,7 @@ def mode_attention(
     return figure
 
 
-def chosen_map(e: Explanation, layer: str | None) -> tuple[str, xr.DataArray]:
+def chosen_map(e: Recorded, layer: str | None) -> tuple[str, xr.DataArray]:
     """Return path and map of a layer of attention, the last one by default.
 
     Raises
@@ -80,7 +80,7 @@ def chosen_map(e: Explanation, layer: str | None) -> tuple[str, xr.DataArray]:
 
 
 def values_of(
-    e: Explanation, path: str, weights: xr.DataArray, head: int | None, window: int | None, component: str | None
+    e: Recorded, path: str, weights: xr.DataArray, head: int | None, window: int | None, component: str | None
 ) -> tuple[np.ndarray, str]:
     """Return one map, a mean over what is not chosen, and words for what it is.
 

@@ -7,7 +7,6 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain import findings, patterns
-from darts_tsformers.explain.explanation import Explanation
 from darts_tsformers.explain.pictures.canvas import (
     BLUE,
     GREY,
@@ -17,6 +16,7 @@ from darts_tsformers.explain.pictures.canvas import (
     windows_in_words,
 )
 from darts_tsformers.explain.pictures.heat_maps import chosen_map, values_of
+from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.spectra import period_weights
 from darts_tsformers.explain.windows import duration
 
@@ -26,7 +26,7 @@ _WIDE = 16  # longest over shortest period, from which on octaves get the same r
 Marks = list[tuple[float, str]]
 
 
-def lags(e: Explanation, *, layer: str | None = None, head: int | None = None) -> Figure:
+def lags(e: Recorded, *, layer: str | None = None, head: int | None = None) -> Figure:
     """Draw attention, the correlation at each delay, or the weight of delays or modes, by lag."""
     by_kind = {kind: e.parts.get(kind, {}) for kind in ("modes", "delays", "correlation")}
     paths = list(dict.fromkeys(path for parts in by_kind.values() for path in parts))
@@ -51,7 +51,7 @@ def lags(e: Explanation, *, layer: str | None = None, head: int | None = None) -
     return figure
 
 
-def _stems(e: Explanation, axes: Axes, path: str) -> Marks:
+def _stems(e: Recorded, axes: Axes, path: str) -> Marks:
     """Draw the share of weight of each delay or mode."""
     modes = e.parts.get("modes", {})
     weights = period_weights(modes[path] if path in modes else e.parts["delays"][path])
@@ -76,7 +76,7 @@ def _by_octaves(axes: Axes, periods: np.ndarray) -> None:
     axes.xaxis.set_major_formatter(lambda at, _: f"{at:g}")
 
 
-def _correlation_line(e: Explanation, axes: Axes, path: str) -> Marks:
+def _correlation_line(e: Recorded, axes: Axes, path: str) -> Marks:
     """Draw the correlation of queries and keys at all delays, and on it the delays that were chosen."""
     curve = e.parts["correlation"][path]["correlation"]
     values = curve.mean([dim for dim in curve.dims if dim != "lag"]).to_numpy()
@@ -95,7 +95,7 @@ def _correlation_line(e: Explanation, axes: Axes, path: str) -> Marks:
     return []
 
 
-def _attention_line(e: Explanation, axes: Axes, layer: str | None, head: int | None) -> tuple[str, Marks, str]:
+def _attention_line(e: Recorded, axes: Axes, layer: str | None, head: int | None) -> tuple[str, Marks, str]:
     """Draw attention by lag, with the period if one stands out."""
     path, weights = chosen_map(e, layer)
     if not (findings.is_over_time(weights, "query") and findings.is_over_time(weights, "key")):

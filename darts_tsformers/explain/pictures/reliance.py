@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from darts_tsformers.checks import require_at_least
-from darts_tsformers.explain.measured import Reliance
+from darts_tsformers.explain.changes import Changes
 from darts_tsformers.explain.pictures.canvas import BLACK, figure_of, kind_bars, kind_handles
 
 _MARKERS = {"past": ("<", "its look-back alone"), "horizon": (">", "its horizon alone")}
 
 
-def reliance(r: Reliance, *, component: str | None = None, top: int = 30) -> Figure:
+def reliance(r: Changes, *, component: str | None = None, top: int = 30) -> Figure:
     """Draw how far the forecast moves when each variable is exchanged, and how much its error grows."""
     require_at_least(1, top=top)
     ranking = r.ranking(component=component)
