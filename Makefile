@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test slice check-sktime notebooks notebooks-refresh lint types docs check format bench-env bench report clean
+.PHONY: demo test slice check-sktime notebooks notebooks-refresh lint types pages docs check format bench-env bench report clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -35,6 +35,10 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy darts_tsformers
+
+pages: $(INSTALLED) ## write anew what comes from classes and results: tables of README and docs, stub files
+	$(BIN)/python -m darts_tsformers.stubs
+	$(BIN)/python -m docs._figures
 
 docs: $(INSTALLED) ## the reference pages, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -27,16 +27,16 @@ def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
     arguments = inspect.signature(model_class).parameters
     return {
         "model": model_class.__name__,
-        "past": model.supports_past_covariates,
-        "future": model.supports_future_covariates,
-        "static": model.supports_static_covariates,
-        "many targets": model.supports_multivariate,
-        "every likelihood": "likelihood" in arguments,
-        "instance norm": "use_instance_norm" in arguments,
+        "past covariates": model.supports_past_covariates,
+        "future covariates": model.supports_future_covariates,
+        "static covariates": model.supports_static_covariates,
+        "several targets": model.supports_multivariate,
+        "every likelihood of Darts": "likelihood" in arguments,
+        "instance normalisation": "use_instance_norm" in arguments,
         "gaps": _forecasts_through_gaps(model_class),
         "short histories": "min_input_chunk_length" in arguments,
         "categories": "categorical_embedding_sizes" in arguments,
-        "other widths": network.width_tie is None,
+        "another number of targets at prediction": network.width_tie is None,
         "`attention=`": "attention" in arguments,
         "`train_variates=`": "train_variates" in arguments and network.width_tie is None,
     }
@@ -50,12 +50,15 @@ def _forecasts_through_gaps(model_class: type[TSFormerModel]) -> bool:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """Write the table as Markdown, with a tick for what is true."""
-    header = ["model", *table.columns]
-    lines = [header, ["---", *(":-:" for _ in table.columns)]]
-    for name, row in zip(table.index, table.to_numpy(), strict=True):
+    """Write the table as Markdown, with a tick for what is true; what is true of all goes into one sentence."""
+    shared = [name for name in table.columns if table[name].all()]
+    told = table.drop(columns=shared)
+    header = ["model", *told.columns]
+    lines = [header, ["---", *(":-:" for _ in told.columns)]]
+    for name, row in zip(told.index, told.to_numpy(), strict=True):
         lines.append([f"`{name}`", *("✓" if value else "–" for value in row)])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    written = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{written}\n\nEvery model has or takes: {', '.join(shared)}." if shared else written
 
 
 if __name__ == "__main__":

@@ -1,32 +1,37 @@
-"""Tables of what was measured, from ``benchmarks/results``: ``python -m docs._figures`` writes them into the pages.
+"""Tables of what was measured and of what there is: ``python -m docs._figures`` writes them into pages and README.
 
-A page says where: all between ``<!-- figures: NAME -->`` and ``<!-- /figures -->`` is the table of that name.
+A page says where: all between ``<!-- figures: NAME -->`` and ``<!-- /figures -->`` is the table of that name. Those of
+``BY_MODEL`` are of the model whose page it is.
 """
 
 import json
 import re
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import choice
+from benchmarks.accuracy.models import READS_CALENDAR
 from benchmarks.core.figures import by_model, environment_of, exponent, of_case
+from docs import _models
 
 DOCS = Path(__file__).parent
+PAGES = [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"]
 RESULTS = DOCS.parent / "benchmarks" / "results" / "cpu"
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- /figures -->)", re.S)
 LENGTHS = (1024, 4096, 16384, 32768)
-ETT_SETTING = (
-    "ETTh1 by the protocol of the published tables: standardised by the training part, {windows:,} test windows at "
-    "stride 1, {seeds}, the weights of the lowest validation loss."
-)
+NOT_MEASURED = "Not measured so far."
 
 
-def filled(page: str) -> str:
-    """Return a page with its tables as the results are now."""
-    return BLOCK.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", page)
+def filled(page: str, name: str) -> str:
+    """Return a page of a name with its tables as the results and classes are now."""
+
+    def made(kind: str) -> str:
+        return BY_MODEL[kind](name) if kind in BY_MODEL else TABLES[kind]()
+
+    return BLOCK.sub(lambda match: f"{match[1]}{made(match[2])}\n{match[3]}", page)
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -74,30 +79,46 @@ def _cell(point: Mapping[str, Any] | None, case: str) -> str:
     return f"{time:,.0f} ms, {of_case(dict(point), 'memory', case):,.0f} MB"
 
 
-def accuracy(task: str, model: str) -> str:
-    """Tabulate the errors of a model on ETTh1, means over the seeds."""
-    found = by_model(read(f"accuracy_{task}")).get(model)
-    if not found:
-        return "Not measured so far."
-    mse, mae = (statistics.mean(one[what] for one in found) for what in ("mse", "mae"))
-    rows = [[f"{found[0]['lookback']} steps to {task.split('_')[-1]}", f"{mse:.3f}", f"{mae:.3f}"]]
-    seeds = "one seed" if len(found) == 1 else f"means over {len(found)} seeds"
-    setting = ETT_SETTING.format(**found[0], seeds=seeds)
-    return f"{table(['ETTh1', 'MSE', 'MAE'], rows)}\n\n{setting} Hour and weekday are future covariates."
+def accuracy(page: str) -> str:
+    """Tabulate the errors of the model of a page on all public data, means over the seeds."""
+    name = _models.measured_as(page)
+    rows = [row for path in sorted(RESULTS.glob("accuracy_*.json")) for row in _errors(name, path.stem)]
+    if not rows:
+        return NOT_MEASURED
+    head = ["data, steps ahead", "steps looked back on", "MSE", "MAE", "seeds"]
+    said = [
+        "All test windows at stride 1, standardised by the training part; means over the seeds, the weights of the "
+        "lowest validation loss, sizes as in `benchmarks/accuracy/models.py`.",
+        "It sees the calendar as future covariates." if name in READS_CALENDAR else "",
+        "With gaps: a fifth of all values is hidden in training and look-back." if _any(rows, "with gaps") else "",
+        "epf: day-ahead prices, of which two covariates are known ahead." if _any(rows, "epf_") else "",
+    ]
+    return f"{table(head, rows)}\n\n{' '.join(filter(None, said))}"
 
 
-def gaps(model: str) -> str:
-    """Tabulate the errors on ETTh1 as it is and with a share of its values taken out."""
-    with_gaps = by_model(read("accuracy_ETTh1_96_with_gaps"))
-    measured = {
-        "complete": by_model(read("accuracy_ETTh1_96")).get(model),
-        "a fifth of all values taken out": with_gaps.get(model),
-        "the same, the last value repeated across gaps": with_gaps.get(f"{model}, last value across gaps"),
-    }
-    first = {label: found[0] for label, found in measured.items() if found}  # of the seed that all have
-    rows = ([label, f"{one['mse']:.3f}", f"{one['mae']:.3f}"] for label, one in first.items())
-    setting = ETT_SETTING.format(**first["complete"], seeds="one seed")
-    return f"{table(['ETTh1, 7 targets', 'MSE', 'MAE'], rows)}\n\n{setting}"
+def _errors(name: str | None, results: str) -> Iterator[list[str]]:
+    """Give a row for a model, and for each of its variants, in one file of results."""
+    data = read(results)
+    for called, found in by_model(data).items():
+        if name is not None and (called == name or called.startswith(f"{name}, ")):
+            mse, mae = (statistics.mean(one[what] for one in found) for what in ("mse", "mae"))
+            label = data["title"].removeprefix("Accuracy: ") + called.removeprefix(name)
+            yield [label, str(found[0]["lookback"]), f"{mse:.3f}", f"{mae:.3f}", str(len(found))]
+
+
+def _any(rows: Iterable[list[str]], words: str) -> bool:
+    return any(words in row[0] for row in rows)
+
+
+def growth(page: str) -> str:
+    """Tabulate a training step of the model of a page, and of its variants, by the look-back."""
+    name = _models.measured_as(page)
+    measured = {case for point in _points("scaling_length") for case in point["cases"]}
+    own = sorted(case for case in measured if name is not None and (case == name or case.startswith(f"{name}, ")))
+    if not own:
+        return NOT_MEASURED
+    setting = "A training step on 4 windows of 7 targets, 96 steps ahead (`d_model=64`, `n_heads=4`)"
+    return _by_length("scaling_length", dict(zip(own, own, strict=True)), setting)
 
 
 def beside_darts() -> str:
@@ -148,7 +169,7 @@ def allocator() -> str:
     """Tabulate how steps grow where freed memory goes back to the system, and where it is kept."""
     points = {point["size"]["length"]: point for point in _points("allocator")}
     if not points:
-        return "Not measured so far."
+        return NOT_MEASURED
     names = [name for name in next(iter(points.values()))["cases"] if not name.endswith(", memory kept")]
     head = ["training step, ms", *(f"{length:,}{kept}" for length in points for kept in ("", ", kept"))]
     rows = ([name, *_beside_kept(points.values(), name)] for name in names)
@@ -172,8 +193,6 @@ def _share(point: dict[str, Any], one: str, other: str) -> str:
 
 FUSED = "fused exact attention of PyTorch"
 TABLES: dict[str, Callable[[], str]] = {
-    "patchtst_gaps": partial(gaps, "PatchTST"),
-    "itransformer_gaps": partial(gaps, "iTransformer"),
     "informer": partial(
         steps,
         "informer",
@@ -183,11 +202,9 @@ TABLES: dict[str, Callable[[], str]] = {
             "Informer, reference way": "the published way",
         },
     ),
-    "informer_accuracy": partial(accuracy, "ETTh1_24", "Informer"),
     "autoformer": partial(
         steps, "decomposition_models", {"Autoformer": "ours", "Autoformer, reference way": "the published way"}
     ),
-    "autoformer_accuracy": partial(accuracy, "ETTh1_96", "Autoformer"),
     "fedformer": partial(
         steps,
         "decomposition_models",
@@ -198,7 +215,6 @@ TABLES: dict[str, Callable[[], str]] = {
             "FEDformer mixture, reference way": "the published way, three moving averages",
         },
     ),
-    "fedformer_accuracy": partial(accuracy, "ETTh1_96", "FEDformer"),
     "log_sparse": partial(
         mechanisms,
         "attention",
@@ -208,7 +224,6 @@ TABLES: dict[str, Callable[[], str]] = {
             "fused, causal": f"{FUSED}, causal",
         },
     ),
-    "log_sparse_accuracy": partial(accuracy, "ETTh1_96", "LogSparse"),
     "attention": partial(
         mechanisms,
         "attention",
@@ -236,9 +251,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "choice": lambda: choice.summary(read("recommend")),
     "tft": beside_darts,
     "tft_prices": prices,
+    "models": _models.overview,
+    "capabilities": _models.capabilities,
 }
+BY_MODEL: dict[str, Callable[[str], str]] = {"accuracy": accuracy, "growth": growth}
 
 
 if __name__ == "__main__":
-    for path in sorted(DOCS.rglob("*.md")):
-        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(filled(path.read_text(encoding="utf-8"), path.stem), encoding="utf-8")

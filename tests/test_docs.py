@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from mkdocs.utils import yaml_load
 
-import darts_tsformers
 from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import _parser
-from docs import _figures
+from docs import _figures, _hooks, _models
 from tests.helpers import registries_as_before
 from tests.reference._golden import names as golden_names
 from tests.test_docstrings import PUBLIC
@@ -24,14 +24,8 @@ CODE = {
     name: blocks for name, text in PAGES.items() if (blocks := re.findall(r"^```python\n(.*?)^```", text, re.S | re.M))
 }
 MODEL_PAGES = {name: text for name, text in PAGES.items() if name.startswith("models/")}
-SECTIONS = ["Covariates", "What it explains", "Checked against", "Cost", "Example", "Class"]
+SECTIONS = ["Covariates", "What it explains", "Checked against", "Cost", "Accuracy", "Example", "Class"]
 LEFTOVERS = re.compile(r":(?:class|func|meth|mod|data|attr|math):|\.\. \w+::|``|\$\$|\| *--|~darts_tsformers")
-
-
-def nav() -> list[str]:
-    """Return the pages that the navigation names."""
-    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    return re.findall(r": (\S+\.md)$", text[text.index("\nnav:") :], re.M)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -48,33 +42,70 @@ def test_the_code_of_a_page_runs(page, monkeypatch, tmp_path, capsys):
     assert "False" not in printed.splitlines()
 
 
-def test_every_page_is_in_the_navigation():
-    assert sorted(nav()) == sorted(PAGES)
+def test_every_page_is_in_the_navigation_once():
+    nav = yaml_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    pages = sorted([*PAGES, *_hooks.room_pages()])
+    assert sorted(_hooks.leaves(_hooks.expanded(nav, pages))) == pages
 
 
-@pytest.mark.parametrize("model", darts_tsformers.__all__)
-def test_every_model_has_a_page(model):
-    (text,) = [text for text in MODEL_PAGES.values() if f"\n::: darts_tsformers.{model}\n" in text]
+def test_a_name_with_a_star_stands_for_what_is_named_nowhere_else():
+    nav = [{"A": ["a/first.md", "a/*.md", {"B": ["a/b/*.md"]}]}, {"Last": "a/last.md"}]
+    pages = ["a/b/one.md", "a/first.md", "a/last.md", "a/new.md"]
+    assert _hooks.expanded(nav, pages) == [
+        {"A": ["a/first.md", "a/b/one.md", "a/new.md", {"B": []}]},
+        {"Last": "a/last.md"},
+    ]
+
+
+def test_every_room_of_building_blocks_has_a_page():
+    pages = _hooks.room_pages()
+    assert {"reference/rooms/window.md", "reference/rooms/layers/transformer.md"} <= set(pages)
+    shown = pages["reference/rooms/layers/transformer.md"]
+    assert "\n::: darts_tsformers.layers.transformer.encoder\n" in shown
+    assert "naive" not in "".join(pages)
+
+
+@pytest.mark.parametrize("entry", forecasters().values(), ids=forecasters())
+def test_every_model_has_a_page(entry):
+    page, text = _models.page_of(entry), PAGES[f"models/{entry.name}.md"]
+    assert page.title
+    assert f"\n::: darts_tsformers.{page.model_name}\n" in text
     assert re.findall(r"^## (.+)$", text, re.M) == SECTIONS
     assert "\n$$\n" in text
     assert all(f"\n| {kind} | " in text for kind in ("past", "future", "static"))
-    assert "<!-- figures: " in text
+    used = re.findall(r"<!-- figures: (\w+) -->", text)
+    assert used.count("accuracy") == 1
+    assert len(used) > 1, "the section on cost shows `growth`, or a table of its own"
+
+
+def test_no_page_is_of_a_model_that_is_gone():
+    assert {Path(page).stem for page in MODEL_PAGES} == set(forecasters())
 
 
 @pytest.mark.parametrize("page", sorted(MODEL_PAGES))
 def test_a_page_tells_how_many_golden_files_there_are(page):
-    n_files = len(golden_names(Path(page).stem))
+    name = Path(page).stem
+    n_files = len(golden_names(name) or list((ROOT / "tests/reference/golden").glob(f"*/{name}_*.npz")))
     assert re.findall(r"\b(\d+) golden files", PAGES[page]) == ([str(n_files)] if n_files else [])
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_figures_of_a_page_are_the_measured_ones(page):
-    assert _figures.filled(PAGES[page]) == PAGES[page], "python -m docs._figures writes them anew"
+@pytest.mark.parametrize("path", _figures.PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_figures_of_a_page_are_the_measured_ones(path):
+    text = path.read_text(encoding="utf-8")
+    assert _figures.filled(text, path.stem) == text, "make pages writes them anew"
+
+
+@pytest.mark.parametrize("kind", _figures.BY_MODEL)
+def test_the_page_of_a_model_without_results_says_so(kind):
+    page = f"<!-- figures: {kind} -->\n<!-- /figures -->"
+    assert _figures.NOT_MEASURED in _figures.filled(page, "not_measured")
+    assert _figures.NOT_MEASURED not in _figures.filled(page, "patchtst")
 
 
 def test_every_table_of_figures_is_on_a_page():
-    used = {name for text in PAGES.values() for name in re.findall(r"<!-- figures: (\w+) -->", text)}
-    assert used == set(_figures.TABLES)
+    texts = [path.read_text(encoding="utf-8") for path in _figures.PAGES]
+    used = {name for text in texts for name in re.findall(r"<!-- figures: (\w+) -->", text)}
+    assert used == set(_figures.TABLES) | set(_figures.BY_MODEL)
 
 
 def test_the_command_line_page_has_every_option_and_no_other():
@@ -82,7 +113,7 @@ def test_the_command_line_page_has_every_option_and_no_other():
     options = {option for action in commands.choices["forecast"]._actions for option in action.option_strings}
     page = PAGES["guides/cli.md"]
     assert set(re.findall(r"--[a-z][a-z-]+", page)) - {"--version"} == options - {"-h"}
-    assert all(f"`{name}`" in page for name in forecasters())
+    assert set(re.findall(r"`(\w+)`", re.search(r"\| `--model.*", page)[0])) - {"auto"} <= set(forecasters())
 
 
 def test_the_site_builds_without_a_warning_and_shows_no_markup(tmp_path):

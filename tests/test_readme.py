@@ -1,8 +1,9 @@
-"""The README says what is so: its snippets run, its table is the classes' own."""
+"""The README says what is so: its snippets run. That its tables are current is a test of the pages."""
 
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from darts_tsformers.capabilities import capability_table, to_markdown
@@ -11,15 +12,23 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
-def test_the_capability_table_is_current():
-    section = re.search(r"<!-- capabilities[^>]*-->\n(.*?)\n<!-- /capabilities -->", README, re.S)
-    assert section is not None
-    assert section.group(1) == to_markdown(capability_table())
-
-
 def test_every_model_takes_every_kind_of_data():
-    depends_on_the_architecture = ["other widths", "`attention=`", "`train_variates=`"]
+    depends_on_the_architecture = ["another number of targets at prediction", "`attention=`", "`train_variates=`"]
     assert capability_table().drop(columns=depends_on_the_architecture).all(axis=None)
+
+
+def test_what_every_model_can_is_told_once():
+    table = pd.DataFrame(
+        {"this": [True, True], "that": [True, False], "more": [True, True]}, index=["AModel", "BModel"]
+    )
+    assert to_markdown(table).splitlines() == [
+        "| model | that |",
+        "| --- | :-: |",
+        "| `AModel` | ✓ |",
+        "| `BModel` | – |",
+        "",
+        "Every model has or takes: this, more.",
+    ]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

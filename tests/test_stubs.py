@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 import darts_tsformers
+import darts_tsformers.networks
 import darts_tsformers.sktime
 from darts_tsformers.stubs import PACKAGE, stubs
 
@@ -32,6 +33,7 @@ def test_every_stub_file_is_written():
     [
         ("__init__.pyi", darts_tsformers),
         ("models/__init__.pyi", darts_tsformers.models),
+        ("networks/__init__.pyi", darts_tsformers.networks),
     ],
 )
 def test_what_is_exported_is_in_the_stub(stub, module):

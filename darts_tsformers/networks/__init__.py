@@ -1,23 +1,17 @@
-"""Architectures: plain modules from a normalised window to raw outputs. They know nothing of Darts."""
+"""Architectures: plain modules from a normalised window to raw outputs. They know nothing of Darts.
+
+Each has a file of its own, and can be imported from here.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from darts_tsformers.networks._forecaster import Forecaster
-from darts_tsformers.networks._network import Network
-from darts_tsformers.networks.autoformer import Autoformer
-from darts_tsformers.networks.fedformer import FEDformer
-from darts_tsformers.networks.informer import Informer
-from darts_tsformers.networks.itransformer import ITransformer
-from darts_tsformers.networks.log_sparse import LogSparseTransformer
-from darts_tsformers.networks.patchtst import PatchTST
-from darts_tsformers.networks.tft import TemporalFusionTransformer
+from darts_tsformers.networks._network import NETWORKS, Network
 
-__all__ = [
-    "Autoformer",
-    "FEDformer",
-    "Forecaster",
-    "ITransformer",
-    "Informer",
-    "LogSparseTransformer",
-    "Network",
-    "PatchTST",
-    "TemporalFusionTransformer",
-]
+for _file in iter_modules(__path__, f"{__name__}."):
+    import_module(_file.name)
+_ARCHITECTURES = {one.__name__: one for one in NETWORKS.values() if one.__module__.startswith(f"{__name__}.")}
+globals().update(_ARCHITECTURES)
+
+__all__ = sorted([Forecaster.__name__, Network.__name__, *_ARCHITECTURES])

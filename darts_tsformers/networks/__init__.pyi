@@ -1,0 +1,10 @@
+# Written by `python -m darts_tsformers.stubs`.
+from darts_tsformers.networks._forecaster import Forecaster as Forecaster
+from darts_tsformers.networks._network import Network as Network
+from darts_tsformers.networks.autoformer import Autoformer as Autoformer
+from darts_tsformers.networks.fedformer import FEDformer as FEDformer
+from darts_tsformers.networks.informer import Informer as Informer
+from darts_tsformers.networks.itransformer import ITransformer as ITransformer
+from darts_tsformers.networks.log_sparse import LogSparseTransformer as LogSparseTransformer
+from darts_tsformers.networks.patchtst import PatchTST as PatchTST
+from darts_tsformers.networks.tft import TemporalFusionTransformer as TemporalFusionTransformer
