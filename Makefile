@@ -36,7 +36,7 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy darts_tsformers
 
-pages: $(INSTALLED) ## write anew what comes from classes and results: tables of README and docs, stub files
+pages: $(INSTALLED) ## write anew what comes from classes and results: tables and picture of README and docs, stub files
 	$(BIN)/python -m darts_tsformers.stubs
 	$(BIN)/python -m docs._figures
 

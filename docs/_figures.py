@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.accuracy import choice
 from benchmarks.accuracy.models import READS_CALENDAR
 from benchmarks.core.figures import by_model, environment_of, exponent, of_case
-from docs import _models
+from docs import _models, _rooms
 
 DOCS = Path(__file__).parent
 PAGES = [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"]
@@ -253,6 +253,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "tft_prices": prices,
     "models": _models.overview,
     "capabilities": _models.capabilities,
+    "rooms": _rooms.table,
 }
 BY_MODEL: dict[str, Callable[[str], str]] = {"accuracy": accuracy, "growth": growth}
 
@@ -260,3 +261,4 @@ BY_MODEL: dict[str, Callable[[str], str]] = {"accuracy": accuracy, "growth": gro
 if __name__ == "__main__":
     for path in PAGES:
         path.write_text(filled(path.read_text(encoding="utf-8"), path.stem), encoding="utf-8")
+    _rooms.PICTURE.write_text(_rooms.picture(), encoding="utf-8")

@@ -12,7 +12,7 @@ from mkdocs.utils import yaml_load
 
 from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import _parser
-from docs import _figures, _hooks, _models
+from docs import _figures, _hooks, _models, _rooms
 from tests.helpers import registries_as_before
 from tests.reference._golden import names as golden_names
 from tests.test_docstrings import PUBLIC
@@ -106,6 +106,10 @@ def test_every_table_of_figures_is_on_a_page():
     texts = [path.read_text(encoding="utf-8") for path in _figures.PAGES]
     used = {name for text in texts for name in re.findall(r"<!-- figures: (\w+) -->", text)}
     assert used == set(_figures.TABLES) | set(_figures.BY_MODEL)
+
+
+def test_the_picture_of_the_rooms_is_current():
+    assert _rooms.PICTURE.read_text(encoding="utf-8") == _rooms.picture(), "make pages draws it anew"
 
 
 def test_the_command_line_page_has_every_option_and_no_other():
