@@ -1,6 +1,6 @@
 """All benchmarks by name. A new one is an entry in the list of its file, and its file one here."""
 
-from benchmarks.accuracy import choice, long_horizon, parity, prices, slice
+from benchmarks.accuracy import choice, long_horizon, parity, prices, recipe, slice
 from benchmarks.core.speed import Speed
 from benchmarks.core.trial import Trials
 from benchmarks.speed import (
@@ -36,6 +36,7 @@ MODULES = [
     long_horizon,
     choice,
     prices,
+    recipe,
     slice,
     parity,
 ]

@@ -17,13 +17,18 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 
 from benchmarks.core.data import DataSet
 from benchmarks.core.device import accelerator, on_processor
-from darts_tsformers.workflow.training import BestWeights
+from darts_tsformers.adapter.callbacks import BestWeights
 
 Scores = dict[str, float]
 
 
 def trainer(patience: int = 3) -> dict[str, Any]:
     """Return arguments of the trainer: quiet, and back to the best weights."""
+    return quiet() | {"callbacks": [BestWeights(patience)]}
+
+
+def quiet() -> dict[str, Any]:
+    """Return arguments of a trainer that says nothing and leaves no files."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     return {
@@ -33,7 +38,6 @@ def trainer(patience: int = 3) -> dict[str, Any]:
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
-        "callbacks": [BestWeights(patience)],
     }
 
 

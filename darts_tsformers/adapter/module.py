@@ -17,6 +17,7 @@ from darts_tsformers.adapter.loss import fill_with_forecast, hide_blind_forecast
 from darts_tsformers.adapter.optimizer import fuse
 from darts_tsformers.adapter.reversible_norm import ObservedRINorm
 from darts_tsformers.adapter.running_mean import RunningMean
+from darts_tsformers.adapter.schedules import fit_to_training
 from darts_tsformers.adapter.variates import draw_components
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import let_recompute
@@ -206,6 +207,8 @@ class TSFormerModule(PLForecastingModule):
     def configure_optimizers(self) -> Any:
         """Build the optimiser, on a processor a fused one, and the scheduler of its learning rate."""
         configured = super().configure_optimizers()
+        if not isinstance(configured, Optimizer):
+            fit_to_training(configured[1], self.trainer)
         if self.device.type == "cpu":
             fuse(configured if isinstance(configured, Optimizer) else configured[0][0])
         return configured

@@ -3,10 +3,10 @@
 import pytorch_lightning as pl
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression, TorchLikelihood
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from darts_tsformers import models
+from darts_tsformers.adapter.callbacks import BestWeights, DivergedError, validation_loss
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Table
@@ -60,56 +60,24 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
         enable_checkpointing=False,
     )
     split = settings.split
-    return model.fit(
-        table.target[: split.validation_start],
-        past_covariates=table.past_covariates,
-        future_covariates=table.future_covariates,
-        val_series=table.target[split.validation_start - settings.lookback : split.test_start],
-        val_past_covariates=table.past_covariates,
-        val_future_covariates=table.future_covariates,
-        trainer=trainer,
-    )
+    try:
+        return model.fit(
+            table.target[: split.validation_start],
+            past_covariates=table.past_covariates,
+            future_covariates=table.future_covariates,
+            val_series=table.target[split.validation_start - settings.lookback : split.test_start],
+            val_past_covariates=table.past_covariates,
+            val_future_covariates=table.future_covariates,
+            trainer=trainer,
+        )
+    except DivergedError as error:
+        raise DataError(str(error)) from None
 
 
 def _likelihood(settings: Settings) -> TorchLikelihood | None:
     if not settings.quantiles:
         return None
     return GaussianLikelihood() if settings.draws_paths else QuantileRegression(list(settings.quantiles))
-
-
-class BestWeights(pl.Callback):
-    """Stop when the validation loss no longer falls, and end with the weights that had the lowest.
-
-    Parameters
-    ----------
-    patience
-        Validations in a row without a new lowest loss after which training stops.
-    """
-
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
-        self.loss = float("inf")
-        self.epoch = 0
-        self._stale = 0
-        self._weights: dict[str, Tensor] | None = None
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the weights if they are the best so far."""
-        loss = _validation_loss(trainer)
-        if loss < self.loss:
-            self.loss, self.epoch, self._stale = loss, trainer.current_epoch + 1, 0
-            self._weights = {name: weight.detach().clone() for name, weight in pl_module.state_dict().items()}
-        else:
-            self._stale += 1
-            trainer.should_stop = trainer.should_stop or self._stale >= self.patience
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put the best weights back."""
-        if self._weights is None:
-            raise DataError(
-                "training diverged: the validation loss was never finite; look for extreme values and long gaps"
-            )
-        pl_module.load_state_dict(self._weights)
 
 
 class EpochBar(pl.Callback):
@@ -121,7 +89,7 @@ class EpochBar(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Advance the bar by an epoch."""
-        self._bar.set_postfix(val_loss=f"{_validation_loss(trainer):.4f}", refresh=False)
+        self._bar.set_postfix(val_loss=f"{validation_loss(trainer):.4f}", refresh=False)
         self._bar.update()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
@@ -131,8 +99,3 @@ class EpochBar(pl.Callback):
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Close the bar."""
         self._bar.close()
-
-
-def _validation_loss(trainer: pl.Trainer) -> float:
-    """Loss of the last validation; NaN if it had nothing to compare with."""
-    return float(trainer.callback_metrics.get("val_loss", float("nan")))

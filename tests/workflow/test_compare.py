@@ -20,7 +20,7 @@ from darts_tsformers.workflow.checks import require_finite
 from darts_tsformers.workflow.ensemble import RegressionEnsemble
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
-from darts_tsformers.workflow.training import BestWeights
+from darts_tsformers.adapter.callbacks import BestWeights
 from tests.helpers import exactly
 from tests.workflow.conftest import TINY, weekly_wave
 
