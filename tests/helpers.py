@@ -3,6 +3,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from unittest.mock import patch
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -92,3 +93,17 @@ def make_window(sizes: Sizes, batch: int = 3, *, seed: int = 0, dtype: torch.dty
 def rows(window: Window, index: Tensor | slice) -> Window:
     """Take some samples of a window."""
     return Window(**{name: None if t is None else t[index] for name, t in vars(window).items()})
+
+
+class Rates(pl.Callback):
+    """Notes the learning rate at the start of each epoch and of each step."""
+
+    def __init__(self) -> None:
+        self.of_epochs: list[float] = []
+        self.of_steps: list[float] = []
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.of_epochs.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
+        self.of_steps.append(trainer.optimizers[0].param_groups[0]["lr"])

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from darts_tsformers import cli, demo
+from darts_tsformers.adapter.callbacks import BestWeights
 from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import main
 from darts_tsformers.workflow.report import FILES
-from darts_tsformers.adapter.callbacks import BestWeights
 from tests.workflow.conftest import weekly_wave
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from darts.utils.serialization import add_safe_globals
 
+__all__ = ["hourly_marks", "minutely_marks"]
+
 
 def hourly_marks(index: pd.Index) -> np.ndarray:
     """Hour of the day, day of the week, of the month and of the year, each from -0.5 to 0.5.

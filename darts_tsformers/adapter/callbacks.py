@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 
 from darts_tsformers.checks import require_at_least
 
+__all__ = ["BestWeights", "ClipEachGradient", "DivergedError"]
+
 
 class DivergedError(ValueError):
     """A training never had a finite validation loss."""

@@ -1,17 +1,22 @@
 """What the papers trained their models with, and how: whole recipes, as arguments of the classes."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
+from darts.dataprocessing.transformers import Scaler
+from sklearn.preprocessing import StandardScaler
 from torch.optim.lr_scheduler import LRScheduler
 
+from darts_tsformers.adapter.calendar import hourly_marks, minutely_marks
 from darts_tsformers.adapter.callbacks import BestWeights
-from darts_tsformers.adapter.calendar import hourly_marks
 from darts_tsformers.adapter.schedules import ConstantThenDecay, OneCycle
 
 CALENDAR: dict[str, Any] = {"add_encoders": {"custom": {"future": [hourly_marks]}}}
-"""The four marks that the code of Informer, Autoformer and FEDformer adds to each step."""
+"""What the code of Informer, Autoformer and FEDformer adds to each step, whatever the data, unless told ``--freq``."""
+CALENDAR_WITH_MINUTES: dict[str, Any] = {"add_encoders": {"custom": {"future": [minutely_marks]}}}
+"""The same with ``--freq t``."""
 
 Schedule = tuple[type[LRScheduler], dict[str, Any]]
 HALVED: Schedule = (ConstantThenDecay, {"gamma": 0.5, "n_constant": 2})
@@ -21,8 +26,14 @@ SLOW: Schedule = (ConstantThenDecay, {"gamma": 0.9, "n_constant": 4})
 
 
 def one_cycle(pct_start: float) -> Schedule:
-    """Return ``TST`` in ``utils/tools.py`` of PatchTST: one cycle over all batches of the training."""
+    """Return ``TST`` in ``run_longExp.py`` of PatchTST: one cycle over all batches of the training."""
     return OneCycle, {"pct_start": pct_start}
+
+
+def standardised_calendar(*parts: str) -> dict[str, Any]:
+    """Return parts of the calendar and the number of the step, standardised over the training part."""
+    encoders = {"datetime_attribute": {"future": [*parts]}, "position": {"future": ["relative"]}}
+    return {"add_encoders": encoders | {"transformer": Scaler(StandardScaler())}}
 
 
 def trained(
@@ -33,14 +44,15 @@ def trained(
     patience: int,
     schedule: Schedule | None,
     min_delta: float = 0.0,
-    callbacks: tuple[pl.Callback, ...] = (),
+    callbacks: Sequence[pl.Callback] = (),
+    **trainer: Any,
 ) -> dict[str, Any]:
     """Return how a model is trained: by Adam, stopped by the validation loss, with the best weights in the end."""
     recipe: dict[str, Any] = {
         "batch_size": batch,
         "n_epochs": epochs,
         "optimizer_kwargs": {"lr": rate},
-        "pl_trainer_kwargs": {"callbacks": [BestWeights(patience, min_delta), *callbacks]},
+        "pl_trainer_kwargs": {"callbacks": [BestWeights(patience, min_delta), *callbacks], **trainer},
     }
     if schedule is not None:
         recipe |= {"lr_scheduler_cls": schedule[0], "lr_scheduler_kwargs": schedule[1]}
@@ -65,7 +77,7 @@ class PublishedModel:
         In it are the sizes; batches, epochs and optimiser; the schedule of the rate
         (:mod:`darts_tsformers.adapter.schedules`); when to stop, and that the best weights are kept
         (:class:`~darts_tsformers.adapter.callbacks.BestWeights`); and the calendar, as ``add_encoders``, if the paper's
-        figures rest on it. Where each value is from, and what is left out, stands on the page of the model.
+        figures rest on it. The notes of the class say where the values are from and what is left out.
 
         Not in it, and to be done to the data: papers standardise every component by the mean and the deviation of its
         training part. To stop, and to keep the best weights, ``fit`` needs a ``val_series``; without one it trains all

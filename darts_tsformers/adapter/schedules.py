@@ -10,6 +10,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from darts_tsformers.checks import require_at_least
 
+__all__ = ["ConstantThenDecay", "OneCycle"]
+
 START, END = 1 / 25, 1 / 25 / 1e4
 MOMENTUM, PEAK_MOMENTUM = 0.95, 0.85
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Unpack
 
 from darts_tsformers.adapter.arguments import DartsArguments
 from darts_tsformers.adapter.base import TSFormerModel
+from darts_tsformers.adapter.published import CALENDAR, HALVED, trained
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.networks.informer import Informer
 
@@ -22,6 +23,10 @@ class InformerModel(TSFormerModel):
     Zhou et al., "Informer: Beyond Efficient Transformer for Long Sequence Time-Series Forecasting", AAAI 2021. See
     :class:`darts_tsformers.networks.Informer` for the architecture and for where it deviates.
 
+    Recipes (``paper_config``): those of the authors' scripts for all components, at horizon 24; WTH is their hourly
+    weather, not the one of later papers. The rate halves with each epoch from the third on, patience is 3, and the four
+    marks of the calendar are future covariates.
+
     Examples
     --------
     >>> import numpy as np
@@ -35,22 +40,27 @@ class InformerModel(TSFormerModel):
 
     network_class = Informer
     paper_configs: ClassVar[dict[str, dict[str, Any]]] = {
-        # scripts/ETTh1.sh of the authors' repository, 48 -> 24
-        "ETTh1": {
-            "input_chunk_length": 48,
+        dataset: {
+            "input_chunk_length": lookback,
             "output_chunk_length": 24,
-            "label_length": 48,
+            "label_length": label,
             "d_model": 512,
             "n_heads": 8,
-            "n_encoder_layers": 2,
-            "n_decoder_layers": 1,
+            "n_encoder_layers": n_encoder_layers,
+            "n_decoder_layers": n_decoder_layers,
             "d_ff": 2048,
             "dropout": 0.05,
-            "attention": ("prob_sparse", {"factor": 3}),
-            "batch_size": 32,
-            "n_epochs": 6,
-            "optimizer_kwargs": {"lr": 1e-4},
+            "attention": ("prob_sparse", {"factor": factor}),
         }
+        | CALENDAR
+        | trained(1e-4, batch=32, epochs=6, patience=3, schedule=HALVED)
+        # scripts/ of the authors' repository, all components, horizon 24; the rest are defaults of main_informer.py
+        for dataset, (lookback, label, n_encoder_layers, n_decoder_layers, factor) in {
+            "ETTh1": (48, 48, 2, 1, 3),
+            "ETTh2": (48, 48, 2, 1, 5),
+            "ETTm1": (672, 96, 2, 1, 5),
+            "WTH": (168, 168, 3, 2, 5),
+        }.items()
     }
     tiny: ClassVar[dict[str, Any]] = {
         "d_model": 8,

@@ -3,7 +3,6 @@ import logging
 import os
 import warnings
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,6 @@ from darts_tsformers.workflow.checks import require_finite
 from darts_tsformers.workflow.ensemble import RegressionEnsemble
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
-from darts_tsformers.adapter.callbacks import BestWeights
 from tests.helpers import exactly
 from tests.workflow.conftest import TINY, weekly_wave
 
@@ -329,12 +327,3 @@ def test_a_future_beyond_the_calendar_is_refused(table, end):
     late = TimeSeries.from_times_and_values(times, table.target.values())
     with pytest.raises(DataError, match=r"^a horizon of 5 steps after .* ends beyond the year 9900"):
         compare(replace(table, target=late), 5, verbose=False)
-
-
-def test_a_validation_without_a_loss_is_no_gain():
-    best = BestWeights(patience=1)
-    trainer = SimpleNamespace(callback_metrics={}, should_stop=False, current_epoch=0)
-    best.on_validation_end(trainer, None)
-    assert trainer.should_stop
-    with pytest.raises(DataError, match=r"^training diverged: .* look for extreme values and long gaps$"):
-        best.on_train_end(trainer, None)
