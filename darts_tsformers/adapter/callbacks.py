@@ -15,7 +15,24 @@ __all__ = ["BestWeights", "ClipEachGradient", "DivergedError"]
 
 
 class DivergedError(ValueError):
-    """A training never had a finite validation loss."""
+    """A training never had a finite validation loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import ITransformerModel
+    >>> from darts_tsformers.adapter.callbacks import BestWeights, DivergedError
+    >>> series = TimeSeries.from_values(np.sin(np.arange(60) / 4).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False, "enable_model_summary": False}
+    >>> training = {"n_epochs": 1, "optimizer_kwargs": {"lr": 1e30}}
+    >>> model = ITransformerModel(24, 12, pl_trainer_kwargs={"callbacks": [BestWeights(3)]} | quiet, **training)
+    >>> try:
+    ...     model.fit(series, val_series=series, verbose=False)
+    ... except DivergedError as error:
+    ...     print(error)
+    training diverged: the validation loss was never finite; look for extreme values and long gaps
+    """
 
 
 class BestWeights(pl.Callback):
@@ -131,9 +148,17 @@ class ClipEachGradient(pl.Callback):
 
     Examples
     --------
+    >>> import torch
     >>> from darts_tsformers import TemporalFusionTransformerModel
     >>> from darts_tsformers.adapter.callbacks import ClipEachGradient
-    >>> model = TemporalFusionTransformerModel(48, 12, pl_trainer_kwargs={"callbacks": [ClipEachGradient(0.01)]})
+    >>> clip = ClipEachGradient(0.01)
+    >>> model = TemporalFusionTransformerModel(48, 12, pl_trainer_kwargs={"callbacks": [clip]})
+    >>> weights = [torch.nn.Parameter(torch.zeros(n)) for n in (3, 5)]
+    >>> for weight, value in zip(weights, (1.0, 0.001)):
+    ...     weight.grad = torch.full_like(weight, value)
+    >>> clip.on_before_optimizer_step(None, None, torch.optim.Adam(weights))
+    >>> [round(weight.grad.norm().item(), 4) for weight in weights]
+    [0.01, 0.0022]
     """
 
     def __init__(self, max_norm: float) -> None:

@@ -94,9 +94,23 @@ class OneCycle(LRScheduler):
 
     Examples
     --------
+    >>> import torch
     >>> from darts_tsformers import PatchTSTModel
     >>> from darts_tsformers.adapter.schedules import OneCycle
     >>> model = PatchTSTModel(48, 12, lr_scheduler_cls=OneCycle, lr_scheduler_kwargs={"pct_start": 0.2})
+
+    What it does there:
+
+    >>> optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.1)
+    >>> schedule = OneCycle(optimizer, pct_start=0.5)
+    >>> schedule.spread_over(6)
+    >>> rates = []
+    >>> for _ in range(6):
+    ...     rates += schedule.get_last_lr()
+    ...     optimizer.step()
+    ...     schedule.step()
+    >>> [round(rate, 3) for rate in rates]
+    [0.004, 0.052, 0.1, 0.075, 0.025, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, pct_start: float = 0.3) -> None:
