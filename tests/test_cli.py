@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import darts_tsformers
 from darts_tsformers import cli, demo
 from darts_tsformers.adapter.callbacks import BestWeights
 from darts_tsformers.catalogue import forecasters

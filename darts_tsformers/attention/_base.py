@@ -22,6 +22,12 @@ class HeadSizes:
         Width of queries and keys of one head (``e``).
     n_queries, n_keys
         The most queries and keys that the layer will bring (``L``, ``M``).
+
+    Examples
+    --------
+    >>> from darts_tsformers.attention import HeadSizes, build_attention
+    >>> build_attention("full", HeadSizes(n_heads=2, d_head=8, n_queries=96, n_keys=96))
+    FullAttention()
     """
 
     n_heads: int

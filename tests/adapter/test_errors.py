@@ -51,7 +51,7 @@ COMMON = [
     ({"d_modl": 8}, "has no args/kwargs `['d_modl']`"),
 ]
 PATCHTST = [
-    ({"input_chunk_length": 7}, "patch_length=16 must be at most input_chunk_length=7"),
+    ({"patch_length": 49}, "patch_length=49 must be at most input_chunk_length=48"),
     ({"patch_length": 0}, "patch_length=0 must be an integer of at least 1"),
     ({"stride": 0}, "stride=0 must be an integer of at least 1"),
     ({"norm": "group"}, "norm='group' must be one of ['batch', 'layer']"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from darts import TimeSeries
 
 from darts_tsformers.adapter.base import TSFormerModel
@@ -79,6 +80,11 @@ def cases_of(model_class: type[TSFormerModel]) -> list[Case]:
 
 CASES = [case for entry in forecasters().values() for case in cases_of(entry.load())]
 CASE = {case.name: case for case in CASES}
+SHARED = [CASE[name] for name in ("PatchTSTModel", "LogSparseTransformerModel", "TemporalFusionTransformerModel")]
+"""For what the path does that all models share: components one by one, step by step, and all together."""
+
+every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+some_models = pytest.mark.parametrize("case", SHARED, ids=lambda case: case.name)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Data as they are: gaps, short histories, categories, another number of components."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +15,9 @@ from darts.utils.likelihood_models.torch import DirichletLikelihood, GaussianLik
 from darts_tsformers.models import PatchTSTModel
 from darts_tsformers.window.missing import fill_gaps
 from tests.contracts import checks
-from tests.contracts.cases import CASE, CASES, Case, H, L, fitted, make_data
+from tests.contracts.cases import CASE, CASES, Case, H, L, every_model, fitted, make_data, some_models
 
 EMPTY = PLModuleInput(*[None] * 6, stage=ModuleStage.PREDICT)
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-every_share = pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 
 
 def holed(series: TimeSeries, share: float, seed: int = 0, until: int | None = None) -> TimeSeries:
@@ -31,9 +30,9 @@ def holed(series: TimeSeries, share: float, seed: int = 0, until: int | None = N
 
 
 @every_model
-@every_share
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 def test_forecasts_and_gradients_stay_finite(case: Case, share):
-    module = case.model().fit(make_data().series, **make_data().covariates()).model
+    module = copy.deepcopy(fitted(case).model)
     given = checks.with_gaps(checks.batch(4, stage=ModuleStage.TRAIN), share)
     for training in (True, False):
         module.train(training)
@@ -45,8 +44,9 @@ def test_forecasts_and_gradients_stay_finite(case: Case, share):
 
 
 @every_model
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-@pytest.mark.parametrize("likelihood", [None, GaussianLikelihood, QuantileRegression], ids=str)
+@pytest.mark.parametrize(
+    ("share", "likelihood"), [(0.3, None), (0.9, GaussianLikelihood)], ids=["a third", "nearly all, Gaussian"]
+)
 def test_training_on_gaps_keeps_the_weights_finite(case: Case, share, likelihood):
     data = make_data()
     series = holed(data.series, share)
@@ -177,7 +177,7 @@ def test_a_joint_family_counts_only_complete_steps():
     torch.testing.assert_close(ours, theirs)
 
 
-@every_model
+@some_models
 @pytest.mark.parametrize("step", ["training_step", "validation_step"])
 def test_windows_without_an_observed_past_are_skipped(case: Case, step, monkeypatch):
     module = fitted(case, 3, ()).model.eval()
@@ -190,7 +190,7 @@ def test_windows_without_an_observed_past_are_skipped(case: Case, step, monkeypa
     torch.testing.assert_close(alone, together)
 
 
-@every_model
+@some_models
 def test_an_unobserved_window_is_forecast_by_the_last_known_level(case: Case):
     model, data = fitted(case, 3, ()), make_data(3, ())
     values = data.series.values(copy=True)
@@ -206,7 +206,7 @@ def test_an_unobserved_window_is_forecast_by_the_last_known_level(case: Case):
     assert np.isfinite(backtest.values()).all()
 
 
-@every_model
+@some_models
 def test_a_gap_in_the_known_future_is_an_error_that_says_where(case: Case):
     model, data = fitted(case), make_data()
     values = data.future_covariates.values(copy=True)
@@ -243,7 +243,7 @@ def test_short_and_ragged_histories(case: Case):
         model.predict(H, panel[0].series[:3], **panel[0].covariates())
 
 
-@every_model
+@some_models
 def test_series_too_short_to_train_on_are_left_out_with_a_warning(case: Case, caplog):
     long, short = make_data(seed=0), make_data(seed=1, length=9)
     needed = L + H
@@ -261,7 +261,7 @@ def test_series_too_short_to_train_on_are_left_out_with_a_warning(case: Case, ca
         case.model().fit(short.series, **short.covariates())
 
 
-@every_model
+@some_models
 def test_the_shortest_look_back_must_fit_the_longest(case: Case):
     with pytest.raises(ValueError, match="min_input_chunk_length=14 must be at most input_chunk_length=13"):
         case.model(min_input_chunk_length=14)
@@ -273,7 +273,7 @@ def with_stores(series: TimeSeries, store: float, size: float = 0.5) -> TimeSeri
     return series.with_static_covariates(pd.DataFrame({"size": [size], "store": [store]}, dtype=np.float32))
 
 
-@every_model
+@some_models
 @pytest.mark.parametrize("embedding", [5, (5, 2)])
 def test_categories(case: Case, embedding, tmp_path):
     plain = make_data(1, ())
@@ -292,19 +292,19 @@ def test_categories(case: Case, embedding, tmp_path):
         np.testing.assert_allclose(loaded.predict(H, with_stores(plain.series, 1)).values(), forecasts[1], rtol=1e-5)
 
 
-@every_model
-@pytest.mark.parametrize("code", [5, -1, 1.5, np.nan])
-def test_an_unseen_category_is_an_error_that_says_which(case: Case, code):
+@some_models
+def test_an_unseen_category_is_an_error_that_says_which(case: Case):
     stores = [with_stores(make_data(1, (), seed=i).series, i) for i in range(2)]
     model = case.model(categorical_embedding_sizes={"store": (5, 2)}).fit(stores)
-    message = f"static covariate 'store' of series 1 has the category {code:g}, which must be an integer from 0 to 4"
-    with pytest.raises(ValueError, match=message):
-        model.predict(H, [stores[0], with_stores(stores[1], code)])
-    with pytest.raises(ValueError, match=message):
-        case.model(categorical_embedding_sizes={"store": (5, 2)}).fit([stores[0], with_stores(stores[1], code)])
+    for code in (5, -1, 1.5, np.nan):
+        message = f"'store' of series 1 has the category {code:g}, which must be an integer from 0 to 4"
+        with pytest.raises(ValueError, match=message):
+            model.predict(H, [stores[0], with_stores(stores[1], code)])
+        with pytest.raises(ValueError, match=message):
+            case.model(categorical_embedding_sizes={"store": (5, 2)}).fit([stores[0], with_stores(stores[1], code)])
 
 
-@every_model
+@some_models
 def test_an_unknown_category_name_is_an_error(case: Case):
     model = case.model(categorical_embedding_sizes={"shop": (5, 2)})
     with pytest.raises(
@@ -317,7 +317,7 @@ def test_an_unknown_category_name_is_an_error(case: Case):
 @pytest.mark.parametrize("width", [1, 3, 8])
 def test_another_number_of_components(case: Case, width):
     kinds = ("past", "future", "static")
-    model = case.model().fit(make_data(5, kinds).series, **make_data(5, kinds).covariates())
+    model = fitted(case, 5)
     other = make_data(width, kinds, seed=4)
     tie = model.model.forecaster.network.width_tie
     if tie is not None:
@@ -346,7 +346,7 @@ def test_another_number_of_components_where_something_is_tied(tie):
         model.predict(H, make_data(3, ()).series)
 
 
-@every_model
+@some_models
 def test_statics_are_matched_by_name(case: Case):
     stores = [with_stores(make_data(1, (), seed=i).series, i % 3) for i in range(4)]
     turned = [one.with_static_covariates(one.static_covariates[["store", "size"]]) for one in stores]
@@ -362,7 +362,7 @@ def test_statics_are_matched_by_name(case: Case):
         model.predict(H, other)
 
 
-@every_model
+@some_models
 def test_an_unknown_weight_takes_its_step_out_of_the_loss(case: Case):
     data = make_data(1, ())
     weight = np.ones((53, 1), dtype=np.float32)
@@ -381,7 +381,7 @@ def test_a_loss_of_ones_own_keeps_its_shape():
     assert all(p.isfinite().all() for p in model.model.parameters())
 
 
-@every_model
+@some_models
 def test_the_validation_loss_does_not_depend_on_the_batch_size(case: Case):
     data = make_data(3, ())
     frozen = {"dropout": 0.0, "optimizer_kwargs": {"lr": 0.0}}
@@ -405,14 +405,14 @@ def test_the_history_of_losses_has_what_was_measured():
     assert nothing_to_forecast.model.loss_history == [(None, None)]
 
 
-@every_model
+@some_models
 def test_series_of_several_widths_are_refused_together(case: Case):
     model = case.model().fit(make_data(3, ()).series)
     with pytest.raises(ValueError, match="series 1 has 1 components and series 0 has 3"):
         model.predict(H, [make_data(3, ()).series, make_data(1, ()).series])
 
 
-@every_model
+@some_models
 def test_the_future_beyond_the_forecast_may_be_unknown(case: Case):
     model, data = fitted(case), make_data()
     values = data.future_covariates.values(copy=True)
@@ -423,14 +423,14 @@ def test_the_future_beyond_the_forecast_may_be_unknown(case: Case):
     assert np.isfinite(forecast.values()).all()
 
 
-@every_model
+@some_models
 def test_numbers_of_numpy_are_saved_as_python_numbers(case: Case, tmp_path):
     model = case.model(dropout=np.float64(0.1), d_model=np.int64(8)).fit(make_data(1, ()).series)
     model.save(tmp_path / "saved.pt")
     assert case.model_class.load(tmp_path / "saved.pt").predict(H).shape == (H, 1, 1)
 
 
-@every_model
+@some_models
 def test_darts_own_normalisation_sees_gaps(case: Case):
     data = make_data(3, ())
     values = data.series.values(copy=True)

@@ -12,14 +12,13 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 
 from darts_tsformers.adapter.likelihoods import RULES, n_levels, restore_rules
 from darts_tsformers.models import ITransformerModel
-from tests.contracts.cases import CASES, Case, H, make_data
+from tests.contracts.cases import CASES, SHARED, Case, H, every_model, make_data, some_models
 
 FAMILIES = [
     family
     for _, family in inspect.getmembers(likelihoods, inspect.isclass)
     if issubclass(family, TorchLikelihood) and family is not TorchLikelihood
 ]
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 def on_support(family: type[TorchLikelihood], series: TimeSeries) -> TimeSeries:
@@ -54,8 +53,15 @@ def inside(family: type[TorchLikelihood], samples: np.ndarray) -> bool:
     return bool((samples >= 0).all())
 
 
-@every_model
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+OFTEN = (GaussianLikelihood, QuantileRegression, likelihoods.PoissonLikelihood)
+"""A location with a scale, levels alone, and none: what networks treat unlike."""
+
+
+@pytest.mark.parametrize(
+    ("case", "family"),
+    [(case, family) for case in CASES for family in FAMILIES if family in OFTEN or case in SHARED],
+    ids=lambda one: one.name if isinstance(one, Case) else one.__name__,
+)
 def test_fits_samples_and_gives_its_parameters(case: Case, family):
     data = make_data()
     series = on_support(family, data.series)
@@ -107,7 +113,7 @@ def test_one_parameter_with_shared_weights_equals_the_point_forecast(case: Case)
         np.testing.assert_allclose(median.values()[:, q::3], expected.values(), rtol=1e-4, atol=1e-4)
 
 
-@every_model
+@some_models
 def test_gaussian_forecasts_follow_the_scale_of_the_data(case: Case):
     """Data ten times as large give samples ten times as far apart, from the same weights."""
     data = make_data(3, ())

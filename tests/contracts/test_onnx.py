@@ -25,7 +25,7 @@ from darts.utils.onnx import run_onnx_prediction
 
 from darts_tsformers.attention import Attention, AutoCorrelation, ProbSparseAttention
 from darts_tsformers.models import InformerModel, TSFormerModel
-from tests.contracts.cases import CASE, CASES, Case, Data, make_data
+from tests.contracts.cases import CASE, CASES, Case, Data, every_model, make_data
 from tests.helpers import draw
 
 L, H = 7, 3
@@ -39,8 +39,6 @@ WITHOUT_COVARIATES = [
     if case.name in {"PatchTSTModel", "LogSparseTransformerModel", "TemporalFusionTransformerModel"}
 ]
 """One of each way in: a shared head, tokens that feed on themselves, variables that are selected."""
-
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 def small(case: Case, **overrides: Any) -> TSFormerModel:

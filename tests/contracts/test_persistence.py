@@ -26,10 +26,9 @@ from pytorch_lightning.callbacks import EarlyStopping
 from darts_tsformers.attention import LogSparseAttention, ProbSparseAttention
 from darts_tsformers.models import PatchTSTModel, TSFormerModel
 from tests.checkpoints.generate import HERE, forecast, inputs
-from tests.contracts.cases import CASE, CASES, TRAINER, Case, H, make_data
+from tests.contracts.cases import CASE, CASES, TRAINER, Case, H, every_model, make_data, some_models
 
 ITRANSFORMER = next(case for case in CASES if case.name == "ITransformerModel")
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 FRESH_PROCESS = """
 import logging, sys, warnings
@@ -37,41 +36,44 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.CRITICAL)
 import numpy as np
 from pathlib import Path
-from darts import TimeSeries
-import darts_tsformers
-from tests.contracts.cases import CASE, CASES, H, make_data
+from tests.contracts.cases import CASES, H, make_data
 
-folder, name = Path(sys.argv[1]), sys.argv[2]
-case = next(case for case in CASES if case.name == name)
-data = make_data()
-cls = getattr(darts_tsformers, case.model_class.__name__)
-whole = cls.load(folder / "saved.pt", map_location="cpu")
-checkpoint = cls.load_from_checkpoint("run", work_dir=str(folder), best=False)
-weights = case.model(**{"attention": case.model().model_params["attention"]} if case.takes("attention") else {})
-weights.load_weights(str(folder / "saved.pt"), map_location="cpu")
-np.savez(folder / "fresh.npz", **{
-    way: model.predict(H + 2, data.series, verbose=False, **data.covariates()).values()
-    for way, model in {"load": whole, "load_from_checkpoint": checkpoint, "load_weights": weights}.items()
-})
+folder, data = Path(sys.argv[1]), make_data()
+forecasts = {}
+for case in CASES:
+    own = folder / case.name
+    weights = case.model()
+    weights.load_weights(str(own / "saved.pt"), map_location="cpu")
+    ways = {
+        "load": case.model_class.load(str(own / "saved.pt"), map_location="cpu"),
+        "load_from_checkpoint": case.model_class.load_from_checkpoint("run", work_dir=str(own), best=False),
+        "load_weights": weights,
+    }
+    for way, model in ways.items():
+        forecast = model.predict(H + 2, data.series, verbose=False, **data.covariates())
+        forecasts[f"{case.name} {way}"] = forecast.values()
+np.savez(folder / "fresh.npz", **forecasts)
 """
 
 
-@every_model
-def test_a_fresh_process_gives_the_same_forecast(case: Case, tmp_path: Path):
+def test_a_fresh_process_gives_the_same_forecasts(tmp_path: Path):
     data = make_data()
-    model = case.model(model_name="run", work_dir=str(tmp_path), save_checkpoints=True, force_reset=True)
     validation = {f"val_{name}": series for name, series in data.covariates().items()}
-    model.fit(data.series, **data.covariates(), val_series=data.series, **validation)
-    expected = model.predict(H + 2, data.series, **data.covariates()).values()
-    model.save(tmp_path / "saved.pt")
+    expected = {}
+    for case in CASES:
+        folder = tmp_path / case.name
+        model = case.model(model_name="run", work_dir=str(folder), save_checkpoints=True)
+        model.fit(data.series, **data.covariates(), val_series=data.series, **validation)
+        expected[case.name] = model.predict(H + 2, data.series, **data.covariates()).values()
+        model.save(folder / "saved.pt")
+    command = [sys.executable, "-c", FRESH_PROCESS, str(tmp_path)]
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", FRESH_PROCESS, str(tmp_path), case.name]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "fresh.npz") as fresh:
-        assert set(fresh) == {"load", "load_from_checkpoint", "load_weights"}
-        for way, values in fresh.items():
-            np.testing.assert_allclose(values, expected, rtol=1e-6, err_msg=way)
+        assert len(fresh) == 3 * len(CASES)
+        for name, values in fresh.items():
+            np.testing.assert_allclose(values, expected[name.split()[0]], rtol=1e-6, err_msg=name)
 
 
 ALL_AT_ONCE = {
@@ -139,7 +141,7 @@ def test_a_likelihood_categories_encoders_and_a_mechanism_come_back_in_a_fresh_p
             np.testing.assert_allclose(values, expected[key.split()[0]], rtol=1e-6, err_msg=key)
 
 
-@every_model
+@some_models
 def test_the_best_checkpoint_can_be_loaded_after_fit(case: Case, tmp_path: Path):
     data = make_data(3, ())
     train, val = data.series[:30], data.series[15:]
@@ -148,7 +150,7 @@ def test_the_best_checkpoint_can_be_loaded_after_fit(case: Case, tmp_path: Path)
     assert np.isfinite(model.predict(H, data.series).values()).all()
 
 
-@every_model
+@some_models
 def test_training_goes_on_after_loading(case: Case, tmp_path: Path):
     data = make_data()
     case.model().fit(data.series, **data.covariates()).save(tmp_path / "saved.pt")

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.cases import CASES, Case, H, make_data
-
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+from tests.contracts.cases import CASES, SHARED, Case, H, every_model, make_data
 
 
 @every_model
@@ -17,8 +15,11 @@ def test_float64_data_give_a_float64_model(case: Case):
     assert model.predict(H, **data.covariates()).dtype == np.float64
 
 
-@every_model
-@pytest.mark.parametrize("precision", ["bf16-true", "bf16-mixed"])
+@pytest.mark.parametrize(
+    ("case", "precision"),
+    [(case, "bf16-true") for case in CASES] + [(case, "bf16-mixed") for case in SHARED],
+    ids=lambda one: one if isinstance(one, str) else one.name,
+)
 def test_bfloat16(case: Case, precision, tmp_path):
     data = make_data()
     model = case.model(pl_trainer_kwargs={"precision": precision}).fit(data.series, **data.covariates())
