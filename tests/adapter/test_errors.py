@@ -51,7 +51,7 @@ COMMON = [
     ({"d_modl": 8}, "has no args/kwargs `['d_modl']`"),
 ]
 PATCHTST = [
-    ({"patch_length": 49}, "patch_length=49 must be at most input_chunk_length=48"),
+    ({"patch_length": 25}, "patch_length=25 must be at most input_chunk_length=24"),
     ({"patch_length": 0}, "patch_length=0 must be an integer of at least 1"),
     ({"stride": 0}, "stride=0 must be an integer of at least 1"),
     ({"norm": "group"}, "norm='group' must be one of ['batch', 'layer']"),
