@@ -7,6 +7,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from darts_tsformers.networks._forecaster import Forecaster
+from darts_tsformers.networks._lessons import Lesson, Training
 from darts_tsformers.networks._network import NETWORKS, Network
 
 for _file in iter_modules(__path__, f"{__name__}."):
@@ -14,4 +15,4 @@ for _file in iter_modules(__path__, f"{__name__}."):
 _ARCHITECTURES = {one.__name__: one for one in NETWORKS.values() if one.__module__.startswith(f"{__name__}.")}
 globals().update(_ARCHITECTURES)
 
-__all__ = sorted([Forecaster.__name__, Network.__name__, *_ARCHITECTURES])
+__all__ = sorted([*(one.__name__ for one in (Forecaster, Lesson, Network, Training)), *_ARCHITECTURES])

@@ -1,5 +1,7 @@
 # Written by `python -m darts_tsformers.stubs`.
 from darts_tsformers.networks._forecaster import Forecaster as Forecaster
+from darts_tsformers.networks._lessons import Lesson as Lesson
+from darts_tsformers.networks._lessons import Training as Training
 from darts_tsformers.networks._network import Network as Network
 from darts_tsformers.networks.autoformer import Autoformer as Autoformer
 from darts_tsformers.networks.fedformer import FEDformer as FEDformer

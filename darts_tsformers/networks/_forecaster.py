@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import Feed, Network, first_parameter
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Window
@@ -98,22 +99,45 @@ class Forecaster(nn.Module):
         head = CovariateHead(sizes, ALL_KINDS - network.reads)
         self.covariate_head = head if head.is_used else None
 
-    def forward(self, window: Window, feed: Feed = first_parameter) -> Float[Tensor, "B H C Q"]:
-        """Forecast in data units; ``feed`` is in them as well."""
+    def forward(
+        self, window: Window, feed: Feed = first_parameter, *, learns: bool = False
+    ) -> Float[Tensor, "B H C Q"] | Training:
+        """Forecast in data units; ``feed`` is in them as well. If it ``learns``, say all that it is to learn from."""
+        seen, statistics = self._seen(window)
+        if learns:
+            return self._learnt_from(seen, statistics)
+
+        def feed_normalised(raw: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
+            value = feed(self._restored(raw, statistics))
+            return value if statistics is None else statistics.normalised(value)
+
+        out = self.network(seen, feed_normalised) if self.network.feeds_on_itself else self.network(seen)
+        out = self._with_covariates(out, seen)
+        revise("trend", lambda trend: self._restored(trend, statistics))
+        return self._restored(out, statistics)
+
+    def _learnt_from(self, seen: Window, statistics: Statistics | None) -> Training:
+        """Return the parts of the loss. What covariates add through the head is in the horizon's forecast alone."""
+        training = self.network.learn(seen)
+        if training.forecast is not None:
+            training = replace(training, forecast=self._with_covariates(training.forecast, seen))
+        elif self.covariate_head is not None:
+            raise ValueError(
+                f"reads={sorted(self.network.reads)} of {self.network.name} must be all kinds of covariates that are "
+                "given, as it has no forecast in training: nothing would teach the shared head"
+            )
+        return training.map(lambda raw: self._restored(raw, statistics))
+
+    def _seen(self, window: Window) -> tuple[Window, Statistics | None]:
+        """Return what the network sees of a window, and what brings its output back to data units."""
         window = self.missing_covariates(window)
         if window.static is not None:
             window = replace(window, static=self.statics(window.static))
         target = fill_gaps(window.target)
         if self.instance_norm is None:
-            return self._raw(self._completed(window, target, target.values, None), feed)
+            return self._completed(window, target, target.values, None), None
         normalised, statistics = self.instance_norm(target.values, target.missing, target.mean)
-
-        def feed_normalised(raw: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
-            return statistics.normalised(feed(restore(raw, statistics, self.restore_rules)))
-
-        out = self._raw(self._completed(window, target, normalised, statistics), feed_normalised)
-        revise("trend", lambda trend: restore(trend, statistics, self.restore_rules))
-        return restore(out, statistics, self.restore_rules)
+        return self._completed(window, target, normalised, statistics), statistics
 
     def _completed(
         self, window: Window, target: Filled, values: Float[Tensor, "B L C"], statistics: Statistics | None
@@ -128,10 +152,12 @@ class Forecaster(nn.Module):
             future = statistics.normalised(future)
         return replace(window, target=past, future_target=add_offset(future, missing, self.missing_offset))
 
-    def _raw(self, window: Window, feed: Feed) -> Float[Tensor, "B H C Q"]:
-        out = self.network(window, feed) if self.network.feeds_on_itself else self.network(window)
+    def _with_covariates(self, out: Float[Tensor, "B H C Q"], seen: Window) -> Float[Tensor, "B H C Q"]:
         if self.covariate_head is None:
             return out
-        more = self.covariate_head(window)
+        more = self.covariate_head(seen)
         revise("trend", lambda trend: trend + more)
         return out + more
+
+    def _restored(self, raw: Float[Tensor, "B T C Q"], statistics: Statistics | None) -> Float[Tensor, "B T C Q"]:
+        return raw if statistics is None else restore(raw, statistics, self.restore_rules)

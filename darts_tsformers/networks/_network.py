@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from darts_tsformers.attention import Attention
 from darts_tsformers.docstrings import with_shared_parameters
 from darts_tsformers.networks._arguments import ARGUMENTS
+from darts_tsformers.networks._lessons import Training
 from darts_tsformers.recording.layout import Layout
 from darts_tsformers.window import Sizes, Window
 
@@ -39,6 +40,8 @@ class Network(nn.Module, ABC):
     reads
         Kinds of covariates the architecture has a place for, of ``"past"``, ``"future"`` and ``"static"``. The others
         act through the shared :class:`~darts_tsformers.window.covariates.CovariateHead`.
+    validates_by_lessons
+        Whether it is validated by what it learns from, as it has no other measure, and not by its forecast.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class Network(nn.Module, ABC):
 
     name: ClassVar[str]
     reads: ClassVar[frozenset[str]] = frozenset()
+    validates_by_lessons: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()
@@ -82,10 +86,15 @@ class Network(nn.Module, ABC):
     def feeds_on_itself(self) -> bool:
         """Whether each step is forecast from the one before.
 
-        ``forward`` then takes a :data:`Feed`, which it calls once for each step, and ``Window.future_target`` to learn
-        from; and the network reads all kinds of covariates.
+        ``forward`` then takes a :data:`Feed`, which it calls once for each step; and the network reads all kinds of
+        covariates.
         """
         return False
+
+    @property
+    def needs_future_target(self) -> bool:
+        """Whether ``learn`` is shown what followed the window; by default if the network feeds on itself."""
+        return self.feeds_on_itself
 
     def layouts(self) -> dict[str, Layout]:
         """Return what the tokens stand for in each module that records something of them, by its path."""
@@ -98,6 +107,10 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
+
+    def learn(self, window: Window) -> Training:
+        """Say what to learn from, in training: by default the forecast."""
+        return Training(self(window))
 
 
 def mechanism_paths(module: nn.Module) -> list[str]:

@@ -15,6 +15,7 @@ from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.transformer.encoder import EncoderLayer
 from darts_tsformers.layers.transformer.feed_forward import FeedForward
+from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import Feed, Network, first_parameter
 from darts_tsformers.recording.layout import Layout, horizon, look_back
 from darts_tsformers.window import Sizes, Window
@@ -140,11 +141,16 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
         if self.mode == "direct":
             known = self.rows.known(window, window.historic_future)
             return self._forecast(self.horizon(self._read(known, window.target), window.future))
+        return self._roll_out(self.rows.known(window, _of_the_next_step(window)), window.target, feed)
+
+    def learn(self, window: Window) -> Training:
+        """Forecast each step of the horizon from what was really there before it."""
+        if self.mode == "direct":
+            return super().learn(window)
+        assert window.future_target is not None
         known = self.rows.known(window, _of_the_next_step(window))
-        if window.future_target is None:
-            return self._roll_out(known, window.target, feed)
         values = torch.cat([window.target, window.future_target[:, :-1]], dim=1)
-        return self._forecast(self._read(known, values)[:, -self.sizes.output_length :])
+        return Training(self._forecast(self._read(known, values)[:, -self.sizes.output_length :]))
 
     def _read(self, known: Float[Tensor, "B R D"], values: Float[Tensor, "B R C"]) -> Float[Tensor, "B R D"]:
         x = self.dropout(known + self.rows.values(values))

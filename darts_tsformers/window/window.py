@@ -76,7 +76,7 @@ class Window:
     static
         Static covariates, one row per component or one for all.
     future_target
-        What followed; there while training alone, for a network that learns from its own past (teacher forcing).
+        What followed; there while training alone, for a network that says that it needs it.
 
     Examples
     --------

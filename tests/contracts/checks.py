@@ -7,6 +7,7 @@ import torch
 from darts import TimeSeries
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 
+from darts_tsformers.adapter.module import TSFormerModule
 from tests.contracts.cases import KINDS, Case, H, L, fitted, make_data
 
 
@@ -137,12 +138,20 @@ def every_parameter_gets_a_gradient(case: Case, n_components: int) -> None:
     moved = dict.fromkeys(dict(module.named_parameters()), False)
     for _ in range(3):
         optimizer.zero_grad(set_to_none=True)
-        module(given).prediction.square().mean().backward()
+        learnt(module, given).backward()
         for name, parameter in module.named_parameters():
-            assert parameter.grad is not None, f"{name} takes no part in the forecast"
+            assert parameter.grad is not None, f"{name} takes no part in what is learnt"
             moved[name] |= bool((parameter.grad != 0).any())
         optimizer.step()
     assert all(moved.values()), [name for name, was_moved in moved.items() if not was_moved]
+
+
+def learnt(module: TSFormerModule, given: PLModuleInput) -> torch.Tensor:
+    """Add up the squares of all that a network learns from."""
+    training = module.learn(given)
+    forecasts = [lesson.forecast for lesson in training.lessons]
+    forecasts += [] if training.forecast is None else [training.forecast]
+    return sum(training.penalties.values()) + sum(forecast.square().mean() for forecast in forecasts)
 
 
 def _rows(given: PLModuleInput, rows: slice | torch.Tensor) -> PLModuleInput:

@@ -15,6 +15,7 @@ from pytorch_lightning import Callback
 from torch.utils.data import DistributedSampler
 
 from darts_tsformers.models import ITransformerModel, PatchTSTModel, TSFormerModel
+from tests.adapter.students import SchooledModel, StudentModel
 from tests.contracts.cases import CASES, Case, H, L, make_data
 
 N_WINDOWS = 14  # as many for each of two processes
@@ -44,11 +45,15 @@ def layer_norm(case: Case) -> dict[str, Any]:
 def all_runs() -> list[Run]:
     inverted, patched = case_of(ITransformerModel), case_of(PatchTSTModel)
     quantiles, summed = QuantileRegression([0.1, 0.5, 0.9]), torch.nn.L1Loss(reduction="sum")
+    of_a_sum = {"loss_fn": summed, "optimizer_kwargs": {"lr": 1e-4}}
     return [
         *(Run(case.name, case, layer_norm(case), has_gaps=True) for case in CASES),
         Run("no gaps", inverted),
         Run("quantiles", inverted, {"likelihood": quantiles}, has_gaps=True),
-        Run("sum of errors", inverted, {"loss_fn": summed, "optimizer_kwargs": {"lr": 1e-4}}),
+        Run("sum of errors", inverted, of_a_sum),
+        Run("lessons", Case(StudentModel, {}), {"likelihood": quantiles}, has_gaps=True),
+        Run("sum of lessons", Case(StudentModel, {}), of_a_sum),
+        Run("lessons alone", Case(SchooledModel, {"forecasts": False})),
         Run("batch norm", patched, {"norm": "batch"}, is_like_one_process=False),
         Run("dropout", inverted, {"dropout": 0.5, "train_variates": 1}, is_like_one_process=False),
     ]
@@ -76,7 +81,8 @@ def train(run: Run, n_processes: int) -> dict[str, Any]:
     """Train on the batches that two processes make together: of one window each, so that one may learn nothing."""
     data, draws = make_data(2, length=L + H + N_WINDOWS - 1), Draws()
     series = with_a_long_gap(data.series) if run.has_gaps else data.series
-    arguments = {"dropout": 0.0, "optimizer_cls": torch.optim.SGD, "optimizer_kwargs": {"lr": 0.01}, **run.arguments}
+    still = {"dropout": 0.0} if run.case.takes("dropout") else {}
+    arguments = {"optimizer_cls": torch.optim.SGD, "optimizer_kwargs": {"lr": 0.01}, **still, **run.arguments}
     trainer = {"callbacks": [draws]} | (TWO_PROCESSES if n_processes == 2 else {})
     order = DistributedSampler(range(N_WINDOWS), num_replicas=1, rank=0)
     alone = {"sampler": order, "shuffle": False} if n_processes == 1 else None

@@ -1,0 +1,152 @@
+"""How a module learns: from what was observed, by all that its network says, in one process or several."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
+
+from darts_tsformers.adapter.lessons import Part, parts_of
+from darts_tsformers.adapter.loss import fill_with_forecast, hide_blind_forecasts, is_joint, observed_only
+from darts_tsformers.adapter.running_mean import RunningMean
+from darts_tsformers.adapter.variates import draw_components
+from darts_tsformers.networks._lessons import TOTAL, Training
+
+
+class LearningModule(PLForecastingModule):
+    """The training and validation steps of a module.
+
+    Parameters
+    ----------
+    train_variates
+        Number or share of target components drawn for each training batch; None for all.
+    **kwargs
+        Arguments of Darts' :class:`PLForecastingModule`.
+
+    Attributes
+    ----------
+    loss_history
+        Training and validation loss of each epoch, means over what was observed; None where that was nothing.
+    """
+
+    def __init__(self, train_variates: int | float | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.train_variates = train_variates
+        self.loss_history: list[tuple[float | None, float | None]] = []
+        self._losses = {stage: RunningMean() for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE)}
+
+    @property
+    @abstractmethod
+    def validates_by_lessons(self) -> bool:
+        """Whether it is validated by all that it learns from, and not by its forecast."""
+
+    @abstractmethod
+    def learn(self, x_in: PLModuleInput) -> Training:
+        """Return all that the network learns from, in the units of the data."""
+
+    def training_step(self, train_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
+        """Train on one batch, or on the components of it that ``train_variates`` draws."""
+        if self.train_variates is not None:
+            train_batch = draw_components(train_batch, self.train_variates)
+        return super().training_step(train_batch, batch_idx)
+
+    def _train_val_step(
+        self, batch: TorchTrainingBatch, stage: ModuleStage, criterion: Any, metrics: Any
+    ) -> torch.Tensor:
+        """Take a step on what was observed; a mean over batches weighs each by how much that is.
+
+        Processes that train together average their gradients: each weighs its mean by its share of all that they
+        observed, so that the average is what one process would get from the whole batch. Penalties are averaged as they
+        are.
+        """
+        batch = hide_blind_forecasts(batch)
+        x_in = batch.to_module_input(stage=stage)
+        learns = stage is ModuleStage.TRAIN or self.validates_by_lessons
+        training = self.learn(x_in) if learns else Training(self(x_in).prediction)
+        parts = parts_of(training, batch)
+        losses, counts = self._losses_of(parts, criterion)
+        if training.forecast is not None:
+            self._update_metrics(PLModuleOutput(training.forecast), batch.future_target, metrics)
+        n = sum(counts) if parts else len(batch.past_target) * self.trainer.world_size
+        return self._noted({**losses, **training.penalties}, n, stage)
+
+    def _losses_of(self, parts: Sequence[Part], criterion: Any) -> tuple[dict[str, torch.Tensor], list[int]]:
+        """Return the loss of each part, and over how much that was observed, here and in the other processes."""
+        losses, counts = {}, []
+        for part in parts:
+            observed = ~part.target.isnan()
+            n_observed = (observed.all(dim=-1) if is_joint(self.likelihood) else observed).sum()
+            n_here, n_everywhere = int(n_observed), int(self._over_processes(n_observed, "sum"))
+            loss = (part.forecast * 0).sum()
+            if n_here > 0:
+                loss = self._compute_loss(PLModuleOutput(part.forecast), part.target, criterion, part.sample_weight)
+            if n_everywhere > 0:
+                summed = self.likelihood is None and getattr(criterion, "reduction", "mean") == "sum"
+                loss = loss * (self.trainer.world_size * (1 if summed else n_here / n_everywhere))
+            losses[part.name] = loss * part.share
+            counts.append(n_everywhere)
+        return losses, counts
+
+    def _noted(self, losses: dict[str, torch.Tensor], n: int, stage: ModuleStage) -> torch.Tensor:
+        """Return the sum of the losses, and note it and, if there are several, each of them."""
+        total = torch.stack(list(losses.values())).sum()
+        if n > 0:
+            self.log(f"{stage.value}_{TOTAL}", total, batch_size=n, prog_bar=True, sync_dist=True)
+            self._losses[stage].add(total, n)
+            for name, loss in losses.items():
+                if len(losses) > 1:
+                    self.log(f"{stage.value}_{name}", loss, batch_size=n, sync_dist=True)
+        return total
+
+    def _over_processes(self, value: torch.Tensor, operation: str) -> torch.Tensor:
+        """Take the sum or the mean of a value over the processes that train together."""
+        return self.trainer.strategy.reduce(value.clone(), reduce_op=operation)
+
+    def _compute_loss(
+        self, output: PLModuleOutput, target: torch.Tensor, criterion: Any, sample_weight: torch.Tensor | None
+    ) -> torch.Tensor:
+        if self.likelihood is None:
+            filled, growth = fill_with_forecast(output.prediction, target)
+            loss = super()._compute_loss(output, filled, criterion, sample_weight)
+            return loss if growth == 1 or getattr(criterion, "reduction", "mean") == "sum" else loss * growth
+        prediction, target, sample_weight = observed_only(
+            output.prediction, target, sample_weight, jointly=is_joint(self.likelihood)
+        )
+        return super()._compute_loss(output.replace(prediction=prediction), target, None, sample_weight)
+
+    def _update_metrics(self, output: PLModuleOutput, target: torch.Tensor, metrics: Any) -> None:
+        prediction, target, _ = observed_only(output.prediction, target, None, jointly=True)
+        if target.numel() == 0:
+            return
+        built_for, self.n_targets = self.n_targets, target.shape[-1]
+        try:
+            super()._update_metrics(output.replace(prediction=prediction), target, metrics)
+        finally:
+            self.n_targets = built_for
+
+    def on_train_epoch_start(self) -> None:
+        """Forget what a sanity check or an interrupted epoch left."""
+        for losses in self._losses.values():
+            losses.take()
+
+    def on_train_epoch_end(self) -> None:
+        """Note the mean losses of the epoch."""
+        super().on_train_epoch_end()
+        train, validation = (self._epoch_loss(stage) for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE))
+        self.loss_history.append((train, validation))
+
+    def _epoch_loss(self, stage: ModuleStage) -> float | None:
+        mean = self._losses[stage].take()
+        return None if mean is None else float(self._over_processes(mean, "mean"))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the losses with the weights."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["loss_history"] = self.loss_history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Bring the losses back."""
+        super().on_load_checkpoint(checkpoint)
+        self.loss_history = checkpoint["loss_history"]

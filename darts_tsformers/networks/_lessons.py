@@ -1,0 +1,116 @@
+"""What a network learns from: its forecast of the horizon, and what else it says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+OF_THE_HORIZON = "horizon"
+TOTAL = "loss"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A further forecast to learn from, of any steps of the window, seen or to come.
+
+    It is compared with the series there, in the units of the data: by the loss or the likelihood that the user chose,
+    where the series was observed. The steps to forecast have the sample weights of the user; a step of the look-back
+    has the mean of them, over the horizon of its window and component, so that a window of weight zero teaches nothing.
+
+    Attributes
+    ----------
+    name
+        What it is logged by.
+    forecast
+        In normalised units, as that of the horizon.
+    steps
+        Of which step each is: ``0 .. L - 1`` are those of the look-back, ``L .. L + H - 1`` those of the horizon, also
+        where the two are apart. In any order, any number of times; the same for all, or for each window and component.
+    weight
+        Its share of the loss; that of the horizon is 1.
+
+    Notes
+    -----
+    A network that learns what noise was added to a series can put its guess in the units of the series: ``series +
+    guess - noise`` has the errors of the guess, and gaps and weights are as they should be.
+
+    Examples
+    --------
+    The value of each step as the forecast of the next, the first step of the horizon included:
+
+    >>> import torch
+    >>> from darts_tsformers.networks import Lesson
+    >>> past, future = torch.tensor([[[1.0], [2.0], [4.0]]]), torch.tensor([[[8.0], [16.0]]])
+    >>> lesson = Lesson("next", forecast=past[..., None], steps=torch.tensor([1, 2, 3]))
+    >>> lesson.of(torch.cat([past, future], dim=1)).flatten()
+    tensor([2., 4., 8.])
+    """
+
+    name: str
+    forecast: Float[Tensor, "B T C Q"]
+    steps: Int[Tensor, " T"] | Int[Tensor, "B T C"]
+    weight: float = 1.0
+
+    def of(self, timeline: Float[Tensor, "B N C"]) -> Float[Tensor, "B T C"]:
+        """Return what is at its steps of a timeline, ``N = L + H``."""
+        steps = self.steps if self.steps.ndim == 3 else self.steps[:, None]
+        return timeline.gather(1, steps.expand(self.forecast.shape[:-1]))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a network says in training. The loss is the sum of all parts.
+
+    Attributes
+    ----------
+    forecast
+        Of the horizon, in normalised units; None if it has none in training. Then it has to read all kinds of
+        covariates: the shared head adds to this forecast, and would learn nothing.
+    lessons
+        Further forecasts, with what they are of.
+    penalties
+        Scalars that are to become small, by name, weighted already; sample weights do not touch them.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to learn from, or two parts have one name; the horizon has one as well.
+
+    Examples
+    --------
+    A network that learns to forecast from each step of the look-back too, at half the weight:
+
+    >>> import torch
+    >>> from darts_tsformers.networks import Lesson, Network, Training
+    >>> from darts_tsformers.window import Sizes, Window
+    >>> class Walk(Network, name="walk"):
+    ...     def forward(self, window):
+    ...         return window.target[:, -1:, :, None].expand(-1, self.sizes.output_length, -1, 1)
+    ...
+    ...     def learn(self, window):
+    ...         steps = torch.arange(1, self.sizes.input_length)
+    ...         return Training(self(window), [Lesson("next", window.target[:, :-1, :, None], steps, weight=0.5)])
+    >>> training = Walk(Sizes(input_length=5, output_length=2)).learn(Window(target=torch.zeros(3, 5, 1)))
+    >>> [(lesson.name, tuple(lesson.forecast.shape)) for lesson in training.lessons]
+    [('next', (3, 4, 1, 1))]
+    """
+
+    forecast: Float[Tensor, "B H C Q"] | None = None
+    lessons: Sequence[Lesson] = ()
+    penalties: Mapping[str, Float[Tensor, ""]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [TOTAL, OF_THE_HORIZON, *(lesson.name for lesson in self.lessons), *self.penalties]
+        if len(set(names)) < len(names):
+            raise ValueError(f"names={names[2:]} of lessons and penalties must differ, and none be one of {names[:2]}")
+        if self.forecast is None and len(names) == 2:
+            raise ValueError("forecast=None needs lessons or penalties: there is nothing to learn from")
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Training":
+        """Change each forecast, that of the horizon and those of the lessons."""
+        return Training(
+            None if self.forecast is None else change(self.forecast),
+            [replace(lesson, forecast=change(lesson.forecast)) for lesson in self.lessons],
+            self.penalties,
+        )
