@@ -120,7 +120,7 @@ def test_the_command_line_offers_it():
 
 def test_the_table_of_capabilities_has_it():
     row = capability_table().loc["ToyModel"]
-    assert row["static"]
+    assert row["static covariates"]
     assert not row["short histories"]
 
 
