@@ -48,7 +48,7 @@ class TSFormerModule(LearningModule):
     categories
         Column, cardinality and embedding width of each categorical static covariate.
     **kwargs
-        Arguments of Darts' :class:`PLForecastingModule`.
+        Arguments of Darts' module for forecasting.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from tests.contracts import checks
 from tests.contracts.cases import Case, H, L, make_data
 
 
-class ToyNetwork(Network, name="toy"):
+class ToyNetwork(Network, name="toy_with_a_flaw"):
     """A linear map of the look-back plus one of everything known; a flaw at will.
 
     Parameters
