@@ -22,7 +22,7 @@ _WITHOUT_TOKENS = {
     "mode_attention": ("head", "query", "key"),
     "levels": ("level",),
 }
-_TOKENS = {"attention": ("query", "key"), "queries": ("query",), "experts": ("time",)}
+_TOKENS = {"attention": ("query", "key"), "queries": ("query",), "experts": ("time",), "steps": ("token",)}
 _BY_HEAD = ("attention", "queries")
 
 
@@ -131,7 +131,8 @@ def _mechanism(module: nn.Module) -> dict[str, object]:
     """Return what there is to know of the mechanism of a layer."""
     mechanism = getattr(module, "mechanism", None)
     if not isinstance(mechanism, Attention):
-        return {"mechanism": type(module).__name__, "exact": True, "mixed": False}
+        exact = bool(getattr(module, "exact_weights", True))
+        return {"mechanism": type(module).__name__, "exact": exact, "mixed": False}
     mixed = bool(getattr(module, "mix", False))
     return {"mechanism": type(mechanism).__name__, "exact": mechanism.exact_weights, "mixed": mixed}
 

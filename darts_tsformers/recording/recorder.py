@@ -19,6 +19,7 @@ KINDS = (
     "levels",
     "variables",
     "experts",
+    "steps",
     "trend",
 )
 """What can be recorded, with the names of the tensors of one entry.
@@ -39,6 +40,9 @@ KINDS = (
     ``weights`` ``(B, ..., V)``: importance of each variable, at each step if there is an axis for it.
 ``experts``
     ``weights`` ``(B, L, K)``: what part of the trend each moving average makes, a mean over channels.
+``steps``
+    ``length`` ``(B, L)``: how long each token is as a step of a selective scan, a mean over features. A long one enters
+    the state and makes it forget; a state passes by a short one.
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 """

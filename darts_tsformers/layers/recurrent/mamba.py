@@ -13,6 +13,8 @@ from darts_tsformers.recurrence import hidden_attention, selective_scan, selecti
 
 SHORTEST, LONGEST, LEAST = 1e-3, 1e-1, 1e-4
 """Between which lengths steps start, and below which none does."""
+FEW = 16
+"""Features whose maps are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,16 @@ class MambaBlock(nn.Module):
     def hidden_attention(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "B d_inner L L"]:
         """Return the map from the inputs of the scan to its outputs, for each inner feature: for explanations."""
         return hidden_attention(*self._selection(self._convolve(self._enter(x)[0])))
+
+    def attention_size(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "B L L"]:
+        """Return the size of :meth:`hidden_attention`, a mean over the features, of which few are taken at a time."""
+        delta, A, B, C = self._selection(self._convolve(self._enter(x)[0]))
+        parts = zip(torch.split(delta, FEW, dim=-1), torch.split(A, FEW), strict=True)
+        return torch.stack([hidden_attention(*part, B, C).abs().sum(1) for part in parts]).sum(0) / len(A)
+
+    def step_lengths(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "B L"]:
+        """Return how long each step is, a mean over the features."""
+        return self._selection(self._convolve(self._enter(x)[0]))[0].mean(-1)
 
     def _enter(self, x: Float[Tensor, "B L D"]) -> tuple[Float[Tensor, "B K d_inner"], Float[Tensor, "B L d_inner"]]:
         """Return the inputs of the convolution, with zeros before the first step, and the gate."""

@@ -106,6 +106,16 @@ def test_the_hidden_attention_makes_the_output_of_the_scan():
     torch.testing.assert_close(block(x), (scanned * gate)[..., :5])
 
 
+@torch.no_grad()
+def test_what_an_explanation_shows_is_a_mean_over_all_features():
+    block, x = make({"d_model": 19, "d_state": 3}), draw(2, 7, 19, dtype=torch.float64)
+    torch.testing.assert_close(block.attention_size(x), block.hidden_attention(x).abs().mean(1))
+    selected = []
+    block.dt_proj.register_forward_hook(lambda *args: selected.append(args[2]))
+    lengths = block.step_lengths(x)
+    torch.testing.assert_close(lengths, F.softplus(selected[0]).mean(-1))
+
+
 def test_the_first_values():
     block = MambaBlock(33, d_state=5)
     assert block.dt_proj.in_features == 3  # of 33 / 16, not of the 66 inner features

@@ -1,0 +1,72 @@
+"""Two Mamba blocks over one sequence, one from each end."""
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from darts_tsformers.layers.recurrent.mamba import MambaBlock
+from darts_tsformers.recording import is_recording, record
+
+
+class BidirectionalMamba(nn.Module):
+    r"""Mix tokens that have no direction: each takes part of those before it and of those after it.
+
+    .. math:: y = \mathrm{Mamba}(x) + \mathrm{flip}\left(\mathrm{Mamba}'(\mathrm{flip}(x))\right)
+
+    Both blocks are whole, with a gate and an output of their own. What a token takes of another one depends on those
+    between the two, so the order of the tokens matters.
+
+    Parameters
+    ----------
+    d_model, d_state, d_conv, expand
+        As in :class:`~darts_tsformers.layers.recurrent.mamba.MambaBlock`.
+
+    Attributes
+    ----------
+    n_heads
+        Maps that are recorded: one, the size of both blocks' hidden attention, in rows of sum 1.
+    exact_weights
+        False: the map is of the scans alone, and has neither the convolution before nor the gate after them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.recurrent.bidirectional import BidirectionalMamba
+    >>> mixer, x = BidirectionalMamba(d_model=5, d_state=3), torch.randn(2, 7, 5)
+    >>> torch.allclose(mixer(x), mixer.onward(x) + mixer.reverse(x.flip(1)).flip(1))
+    True
+    """
+
+    n_heads: ClassVar[int] = 1
+    exact_weights: ClassVar[bool] = False
+
+    def __init__(self, d_model: int, d_state: int = 16, d_conv: int = 2, expand: int = 1) -> None:
+        super().__init__()
+        self.onward = MambaBlock(d_model, d_state, d_conv, expand)
+        self.reverse = MambaBlock(d_model, d_state, d_conv, expand)
+
+    def forward(self, x: Float[Tensor, "B N D"], order: Int[Tensor, "B N"] | None = None) -> Float[Tensor, "B N D"]:
+        """Mix the tokens, in the order they come in or in one of each sample; they come out as they came in."""
+        back = None if order is None else order.argsort(dim=1)
+        x = in_order(x, order)
+        self._record(x, back)
+        return in_order(self.onward(x) + self.reverse(x.flip(1)).flip(1), back)
+
+    def _record(self, x: Float[Tensor, "B N D"], back: Int[Tensor, "B N"] | None) -> None:
+        if is_recording("attention"):
+            sizes = self.onward.attention_size(x) + self.reverse.attention_size(x.flip(1)).flip(1, 2)
+            sizes = in_order(in_order(sizes, back).mT, back).mT
+            total = sizes.sum(-1, keepdim=True).clamp_min(torch.finfo(sizes.dtype).tiny)
+            record("attention", self, weights=(sizes / total)[:, None])
+        if is_recording("steps"):
+            lengths = (self.onward.step_lengths(x) + self.reverse.step_lengths(x.flip(1)).flip(1)) / 2
+            record("steps", self, length=in_order(lengths, back))
+
+
+def in_order(x: Float[Tensor, "B N *D"], order: Int[Tensor, "B N"] | None) -> Float[Tensor, "B N *D"]:
+    """Put the tokens of each sample in an order; as they are for None."""
+    if order is None:
+        return x
+    return x.gather(1, order.view(*order.shape, *[1] * (x.ndim - 2)).expand_as(x))
