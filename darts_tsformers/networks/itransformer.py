@@ -1,6 +1,5 @@
 """iTransformer: each variate's whole look-back is one token, attention runs over variates."""
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,12 +8,13 @@ from darts_tsformers.attention import AttentionLike
 from darts_tsformers.checks import require_at_least, require_probability
 from darts_tsformers.layers.transformer.encoder import Encoder
 from darts_tsformers.networks._network import Network
-from darts_tsformers.recording.layout import Layout, VariableAxis
+from darts_tsformers.networks._variates import LAYOUT, VariateTokens
+from darts_tsformers.recording.layout import Layout
 from darts_tsformers.window import Sizes, Window
-from darts_tsformers.window.covariates import ALL_KINDS, zero_linear
+from darts_tsformers.window.covariates import ALL_KINDS
 
 
-class ITransformer(Network, name="itransformer"):
+class ITransformer(Network, VariateTokens, name="itransformer"):
     """Inverted transformer.
 
     One token for each variate: a linear map of its look-back. A post-norm encoder mixes the tokens; a linear map of
@@ -70,10 +70,7 @@ class ITransformer(Network, name="itransformer"):
         super().__init__(sizes)
         require_at_least(1, d_model=d_model)
         require_probability(dropout=dropout)
-        self.embedding = nn.Linear(sizes.input_length, d_model)
-        self.past_type = nn.Parameter(torch.zeros(d_model)) if sizes.n_past else None
-        self.future_embedding = nn.Linear(sizes.input_length + sizes.output_length, d_model) if sizes.n_future else None
-        self.static = zero_linear(sizes.n_static, d_model) if sizes.n_static else None
+        self._build_tokens(sizes, d_model)
         self.dropout = nn.Dropout(dropout)
         self.encoder = Encoder(
             d_model,
@@ -95,23 +92,10 @@ class ITransformer(Network, name="itransformer"):
 
     def layouts(self) -> dict[str, Layout]:
         """Return what the tokens stand for: variables."""
-        axis = VariableAxis(("target", "past", "future"))
-        return dict.fromkeys(self.attention_layers(), Layout((axis, axis)))
+        return dict.fromkeys(self.attention_layers(), LAYOUT)
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
         tokens = self.encoder(self.dropout(self._embed(window)))
         out = self.head(tokens[:, : window.target.shape[-1]])
         return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
-
-    def _embed(self, window: Window) -> Float[Tensor, "B N D"]:
-        targets = self.embedding(window.target.mT)
-        if self.static is not None and window.static is not None:
-            targets = targets + self.static(window.static)
-        tokens = [targets]
-        if self.past_type is not None and window.past is not None:
-            tokens.append(self.embedding(window.past.mT) + self.past_type)
-        if self.future_embedding is not None and window.historic_future is not None and window.future is not None:
-            whole = torch.cat([window.historic_future, window.future], dim=1)
-            tokens.append(self.future_embedding(whole.mT))
-        return targets if len(tokens) == 1 else torch.cat(tokens, dim=1)
