@@ -9,6 +9,7 @@ from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
+from darts_tsformers.models.smamba import SMambaModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel
 from darts_tsformers.sktime._forecaster import TSFormerForecaster
 
@@ -237,6 +238,42 @@ class PatchTSTForecaster(TSFormerForecaster):
         decomposition_kernel: int | None = None,
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class SMambaForecaster(TSFormerForecaster):
+    r"""S-Mamba: each variate is one token, Mamba runs across variates from both ends.
+
+    iTransformer at a cost that grows with the number of variates, not with its square: for hundreds of related
+    components. Their order matters, unless it is left to the window (``variate_order="correlation"``).
+
+    See :class:`darts_tsformers.SMambaModel`.
+    """
+
+    model_class: ClassVar[type[SMambaModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        d_model: int = 128,
+        n_encoder_layers: int = 2,
+        d_ff: int = 256,
+        d_state: int = 16,
+        d_conv: int = 2,
+        expand: int = 1,
+        dropout: float = 0.1,
+        activation: str = "gelu",
+        variate_order: str = "given",
+        use_instance_norm: bool = True,
         train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
