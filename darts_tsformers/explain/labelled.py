@@ -22,7 +22,13 @@ _WITHOUT_TOKENS = {
     "mode_attention": ("head", "query", "key"),
     "levels": ("level",),
 }
-_TOKENS = {"attention": ("query", "key"), "queries": ("query",), "experts": ("time",), "steps": ("token",)}
+_TOKENS = {
+    "attention": ("query", "key"),
+    "queries": ("query",),
+    "gates": ("time",),
+    "experts": ("time",),
+    "steps": ("token",),
+}
 _BY_HEAD = ("attention", "queries")
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.pictures.bars import experts, importance, levels
 from darts_tsformers.explain.pictures.decomposition import decomposition
+from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
 from darts_tsformers.explain.recorded import Recorded
@@ -19,6 +20,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "mode_attention": mode_attention,
     "levels": levels,
     "experts": experts,
+    "gates": gates,
     "decomposition": decomposition,
 }
 
@@ -38,5 +40,5 @@ def plot(e: Recorded, kind: str | None, **options: Any) -> Figure:
 def _first_kind(e: Recorded) -> str:
     shown = {"attention": "attention", "variables": "importance"}
     shown |= dict.fromkeys(("delays", "correlation", "modes"), "lags")
-    shown |= {kind: kind for kind in ("mode_attention", "levels", "experts")}
+    shown |= {kind: kind for kind in ("mode_attention", "levels", "experts", "gates")}
     return next((picture for kind, picture in shown.items() if kind in e.parts), "decomposition")

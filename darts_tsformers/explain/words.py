@@ -20,7 +20,7 @@ _HARDLY = 0.01  # of what all variables together do
 
 def summary(e: Recorded) -> str:
     """Say what the model looked at: the time span, the periods, the variables, and what is odd about its heads."""
-    sentences = [_windows(e), *_span(e), *_periods(e), *_lengths(e), *_variables(e), *_rows(e), *_health(e)]
+    sentences = [_windows(e), *_span(e), *_periods(e), *_lengths(e), *_variables(e), *_gates(e), *_rows(e), *_health(e)]
     return "\n".join([sentences[0], *(f"- {sentence}" for sentence in sentences[1:])])
 
 
@@ -116,6 +116,15 @@ def _variables(e: Recorded) -> Iterator[str]:
         by_kind = rows.groupby("kind", sort=False)["share"].sum()
         if len(by_kind) > 1:
             yield "By kind: " + ", ".join(f"{kind} {_percent(share)}" for kind, share in by_kind.items()) + "."
+
+
+def _gates(e: Recorded) -> Iterator[str]:
+    for path, part in e.parts.get("gates", {}).items():
+        shares = part["weights"].mean([dim for dim in part["weights"].dims if dim != "time"]).to_numpy()
+        most = int(shares.argmax())
+        first, last = (int(part[name].to_numpy()[most]) for name in ("time", "time_last"))
+        alike = f"alike, each of {len(shares)} would have {_percent(1 / len(shares))}"
+        yield f"{path} lets in most at steps {first} to {last}: {_percent(float(shares[most]))}; {alike}."
 
 
 def _rows(e: Recorded) -> Iterator[str]:

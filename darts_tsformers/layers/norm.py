@@ -18,9 +18,9 @@ class TokenBatchNorm(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm1d(d_model)
 
-    def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        """Normalise over the first two axes."""
-        tokens = x.flatten(0, 1)
+    def forward(self, x: Float[Tensor, "*N D"]) -> Float[Tensor, "*N D"]:
+        """Normalise over all axes but the last."""
+        tokens = x.flatten(0, -2)
         if self.training and tokens.shape[0] == 1:
             return nn.functional.batch_norm(
                 tokens, self.norm.running_mean, self.norm.running_var, self.norm.weight, self.norm.bias

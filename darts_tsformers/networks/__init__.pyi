@@ -8,6 +8,7 @@ from darts_tsformers.networks.fedformer import FEDformer as FEDformer
 from darts_tsformers.networks.informer import Informer as Informer
 from darts_tsformers.networks.itransformer import ITransformer as ITransformer
 from darts_tsformers.networks.log_sparse import LogSparseTransformer as LogSparseTransformer
+from darts_tsformers.networks.patchtsmixer import PatchTSMixer as PatchTSMixer
 from darts_tsformers.networks.patchtst import PatchTST as PatchTST
 from darts_tsformers.networks.smamba import SMamba as SMamba
 from darts_tsformers.networks.tft import TemporalFusionTransformer as TemporalFusionTransformer

@@ -18,6 +18,7 @@ KINDS = (
     "mode_attention",
     "levels",
     "variables",
+    "gates",
     "experts",
     "steps",
     "trend",
@@ -38,6 +39,8 @@ KINDS = (
     ``weight`` ``(B, K)``: the share of energy that each level of a tree adds, the finest first.
 ``variables``
     ``weights`` ``(B, ..., V)``: importance of each variable, at each step if there is an axis for it.
+``gates``
+    ``weights`` ``(B, N)``: the share of each token in what a layer lets in, a mean over features.
 ``experts``
     ``weights`` ``(B, L, K)``: what part of the trend each moving average makes, a mean over channels.
 ``steps``

@@ -8,6 +8,7 @@ from darts_tsformers.models.fedformer import FEDformerModel
 from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
+from darts_tsformers.models.patchtsmixer import PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 from darts_tsformers.models.smamba import SMambaModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel
@@ -197,6 +198,50 @@ class LogSparseTransformerForecaster(TSFormerForecaster):
         attention: AttentionLike = "log_sparse",
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class PatchTSMixerForecaster(TSFormerForecaster):
+    r"""PatchTSMixer (IBM's TSMixer): patches mixed by small gated maps instead of attention.
+
+    A light model for long look-backs, cheap to train. The components do not look at each other, unless
+    ``mode="mix_channel"`` mixes them in every layer or ``cross_channel_context`` in the forecast. Not the
+    ``TSMixerModel`` of Darts, which is another architecture of that name.
+
+    See :class:`darts_tsformers.PatchTSMixerModel`.
+    """
+
+    model_class: ClassVar[type[PatchTSMixerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int | None = None,
+        stride: int = 8,
+        d_model: int = 64,
+        expansion_factor: int = 2,
+        n_layers: int = 3,
+        mode: str = "common_channel",
+        gated_attention: bool = True,
+        self_attention: bool = False,
+        n_heads: int = 4,
+        norm: str = "layer",
+        positional_encoding: str | None = None,
+        dropout: float = 0.2,
+        head_dropout: float = 0.0,
+        cross_channel_context: int | None = None,
+        hierarchy: int | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
+from torch.optim.lr_scheduler import LinearLR
 
 import darts_tsformers
 from darts_tsformers.adapter.calendar import hourly_marks, minutely_marks
@@ -25,11 +26,13 @@ every_recipe = pytest.mark.parametrize(("name", "dataset"), RECIPES, ids="-".joi
 THUML = ["ETTh1", "ETTh2", "ETTm1", "ETTm2", "weather", "exchange", "illness", "electricity", "traffic"]
 HALVED = (ConstantThenDecay, {"gamma": 0.5, "n_constant": 2})
 SLOW = (ConstantThenDecay, {"gamma": 0.9, "n_constant": 4})
+FALLING = (LinearLR, {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 100})
 PUBLISHED: dict[str, tuple[Any, ...]] = {
     # look-back, horizon, d_model, batch, rate, epochs, patience, schedule
     "ITransformerModel-ETTh1": (96, 96, 256, 32, 1e-4, 10, 3, HALVED),
     "ITransformerModel-ETTm2": (96, 96, 128, 32, 1e-4, 10, 3, HALVED),
     "ITransformerModel-traffic": (96, 96, 512, 16, 1e-3, 10, 3, HALVED),
+    "PatchTSMixerModel-ETTh1": (512, 96, 48, 32, 1e-4, 100, 5, FALLING),
     "PatchTSTModel-ETTh1": (336, 96, 16, 128, 1e-4, 100, 100, SLOW),
     "PatchTSTModel-weather": (336, 96, 128, 128, 1e-4, 100, 20, SLOW),
     "PatchTSTModel-ETTm2": (336, 96, 128, 128, 1e-4, 100, 20, (OneCycle, {"pct_start": 0.4})),

@@ -13,6 +13,7 @@ from darts import TimeSeries
 
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.catalogue import forecasters
+from darts_tsformers.window import Sizes
 
 TRAINER = {
     "accelerator": "cpu",
@@ -49,6 +50,14 @@ class Case:
         return argument in inspect.signature(self.model_class).parameters
 
     @property
+    def draws_variates(self) -> bool:
+        """Whether it can train on a draw of the components: not in a form that is tied to them."""
+        network_class = self.model_class.network_class
+        known = inspect.signature(network_class).parameters
+        form = {name: value for name, value in self.arguments.items() if name in known}
+        return self.takes("train_variates") and network_class(Sizes(L, H), **form).width_tie is None
+
+    @property
     def name(self) -> str:
         return self.model_class.__name__ + self.variant
 
@@ -58,7 +67,10 @@ class Case:
         return self.model_class(input_chunk_length, output_chunk_length, pl_trainer_kwargs=trainer, **arguments)
 
 
-SHORT: dict[str, dict[str, Any]] = {"PatchTSTModel": {"patch_length": None}}
+SHORT: dict[str, dict[str, Any]] = {
+    "PatchTSTModel": {"patch_length": None},
+    "PatchTSMixerModel": {"patch_length": None},
+}
 """What has to change for a look-back of one step, by model."""
 TO_LEARN: dict[str, dict[str, Any]] = {"AutoformerModel": {"kernel_size": 13}}
 """What has to change to learn a season of twelve steps, by model."""

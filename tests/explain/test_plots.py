@@ -15,7 +15,7 @@ from darts_tsformers.explain.windows import Origin
 from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition
 from darts_tsformers.layers.frequency.fourier import FourierAttention
 from darts_tsformers.layers.frequency.wavelet import MultiwaveletBlock
-from darts_tsformers.recording.layout import Layout, VariableAxis, look_back
+from darts_tsformers.recording.layout import Layout, VariableAxis, look_back, patches
 from darts_tsformers.window import Sizes
 from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation
 
@@ -107,6 +107,27 @@ def test_averages_are_bars_with_their_lengths():
     assert {"3 h", "24 h", "7 days", "layer", "mean weight, by the length of the average"} <= set(texts)
     shown = [text.get_text() for text in e.plot("experts", layer="layer").axes[0].texts]
     assert shown == ["70%", "25%", ""]
+
+
+def test_gates_are_a_line_over_time_for_each_layer():
+    axis = patches(SIZES.input_length, 3, 4, 4)
+    layout = Layout((axis,), per_component=True)
+    labels = Labels(Recorder(SIZES, {"layer": layout, "second": layout}), ORIGINS, {"target": ["a", "b"]})
+    shares = {"layer": np.float32([[0.2, 0.2, 0.6], [0.2, 0.4, 0.4]]), "second": np.full((2, 3), 1 / 3, np.float32)}
+    gates = {
+        name: labels.dataset("gates", name, torch.nn.Identity(), {"weights": np.tile(weights, (3, 1, 1))})
+        for name, weights in shares.items()
+    }
+    e = Explanation("ToyModel", {"gates": gates}, ORIGINS, [])
+    first, second, alike = e.plot().axes[0].lines
+    assert first.get_xdata() == pytest.approx([-9.5, -5.5, -1.5])
+    assert first.get_ydata() == pytest.approx([0.2, 0.3, 0.5])
+    assert second.get_ydata() == pytest.approx([1 / 3] * 3)
+    assert alike.get_ydata() == pytest.approx([1 / 3] * 2)
+    assert {"layer", "second", "all alike", "share of what is let in"} <= set(drawn(e.plot()))
+    assert "second" not in drawn(e.plot("gates", layer="layer"))
+    assert "- layer lets in most at steps -3 to 0: 50%; alike, each of 3 would have 33%." in e.summary().splitlines()
+    assert len(e.to_frame("gates", layer="layer")) == 3 * 2 * 3
 
 
 def test_levels_are_bars_with_the_length_of_their_pieces():

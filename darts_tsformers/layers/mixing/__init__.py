@@ -1,0 +1,1 @@
+"""Mixing along one axis at a time, by maps that are the same wherever they act."""
