@@ -147,6 +147,8 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
         likelihood = params.get("likelihood")
         if not isinstance(likelihood, TorchLikelihood | None):
             raise ValueError(f"likelihood={likelihood!r} must be None or a likelihood of Darts for torch models")
+        if likelihood is not None and self.network_class.draws_paths:
+            raise ValueError(f"likelihood={likelihood!r} must be None: {type(self).__name__} draws paths instead")
         if self._shared_params["use_instance_norm"]:
             restore_rules(likelihood)
         with torch.device("meta"):

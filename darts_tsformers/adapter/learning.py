@@ -126,6 +126,11 @@ class LearningModule(PLForecastingModule):
         finally:
             self.n_targets = built_for
 
+    def on_train_start(self) -> None:
+        """Let each process draw its own dropout and samples; what they train on is shuffled by Lightning."""
+        if self.global_rank > 0:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
+
     def on_train_epoch_start(self) -> None:
         """Forget what a sanity check or an interrupted epoch left."""
         for losses in self._losses.values():

@@ -1,7 +1,8 @@
 """The module side of the adapter: any network of this package in Darts' training and prediction loops."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +17,14 @@ from darts_tsformers.adapter.learning import LearningModule
 from darts_tsformers.adapter.likelihoods import expected_value, n_levels, restore_rules
 from darts_tsformers.adapter.optimizer import fuse
 from darts_tsformers.adapter.reversible_norm import ObservedRINorm
+from darts_tsformers.adapter.sampling import SamplingModule
 from darts_tsformers.adapter.schedules import fit_to_training
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import let_recompute
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._lessons import Training
-from darts_tsformers.networks._network import NETWORKS
+from darts_tsformers.networks._network import NETWORKS, Feed
+from darts_tsformers.networks._paths import Noise
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.statics import Category, StaticFeatures
@@ -30,7 +33,7 @@ NO_LONGER_OF_A_NETWORK = ("recompute",)
 """Hyper-parameters of networks in files of version 0.1 that are arguments of every model now."""
 
 
-class TSFormerModule(LearningModule):
+class TSFormerModule(LearningModule, SamplingModule):
     """A forecaster inside Darts' training and prediction loops.
 
     Parameters
@@ -100,14 +103,13 @@ class TSFormerModule(LearningModule):
             n_levels=n_levels(self.likelihood),
         )
 
-    def forward(self, x_in: PLModuleInput, *, sample: bool = False) -> PLModuleOutput:
+    def forward(self, x_in: PLModuleInput) -> PLModuleOutput:
         """Forecast one batch of windows: likelihood parameters. In training, those that the network learns from.
 
-        A network that feeds on itself feeds on what its likelihood expects; with ``sample`` it feeds on samples of it,
-        which then are the prediction.
+        A network that feeds on itself feeds on what its likelihood expects.
         """
         learnt_from = self.learn(x_in).forecast if x_in.stage is ModuleStage.TRAIN else None
-        return self._forecast(x_in, sample=sample) if learnt_from is None else PLModuleOutput(prediction=learnt_from)
+        return self._forecast(x_in) if learnt_from is None else PLModuleOutput(prediction=learnt_from)
 
     @property
     def validates_by_lessons(self) -> bool:
@@ -125,29 +127,34 @@ class TSFormerModule(LearningModule):
         training: Training = self.forecaster(window, learns=True)
         return training if self.rin is None else training.map(self.rin.inverse)
 
+    def sample(self, x_in: PLModuleInput, noise: Noise | None) -> torch.Tensor:
+        """Draw one path for each window: by noise, or by samples of a likelihood that the network feeds on."""
+        return self._path(x_in, noise).prediction.squeeze(-1)
+
     @io_processor
-    def _forecast(self, x_in: PLModuleInput, *, sample: bool) -> PLModuleOutput:
-        path: list[torch.Tensor] = []
-
-        def feed(parameters: torch.Tensor) -> torch.Tensor:
-            """Choose a value in the units of the data, where the likelihood speaks."""
-            parameters = parameters if self.rin is None else self.rin.inverse(parameters)
-            value = self.likelihood.sample(parameters) if sample else expected_value(self.likelihood, parameters)
-            path.append(value if self.rin is None else self.rin.transform(value))
-            return path[-1]
-
-        prediction = self.forecaster(_window(x_in), feed)
+    def _forecast(self, x_in: PLModuleInput) -> PLModuleOutput:
+        prediction = self.forecaster(_window(x_in), self._feed(partial(expected_value, self.likelihood)))
         if self.rin is not None:
             revise("trend", self.rin.inverse)
-        return PLModuleOutput(prediction=torch.cat(path, dim=1).unsqueeze(-1) if sample else prediction)
+        return PLModuleOutput(prediction=prediction)
 
-    def _produce_predict_output(self, x: PLModuleInput) -> PLModuleOutput:
-        """Sample step by step where a step depends on the one before."""
-        samples = self.likelihood is not None and not self.predict_likelihood_parameters
-        if not (samples and self.forecaster.network.feeds_on_itself):
-            return super()._produce_predict_output(x)
-        output = self(x, sample=True)
-        return output.replace(prediction=output.prediction.squeeze(-1))
+    @io_processor
+    def _path(self, x_in: PLModuleInput, noise: Noise | None) -> PLModuleOutput:
+        if noise is not None:
+            return PLModuleOutput(prediction=self.forecaster.sample(_window(x_in), noise).unsqueeze(-1))
+        feed, path = self._feed(self.likelihood.sample), []
+
+        def feed_and_keep(parameters: torch.Tensor) -> torch.Tensor:
+            path.append(feed(parameters))
+            return path[-1]
+
+        self.forecaster(_window(x_in), feed_and_keep)
+        return PLModuleOutput(prediction=torch.cat(path, dim=1).unsqueeze(-1))
+
+    def _feed(self, choose: Callable[[torch.Tensor], torch.Tensor]) -> Feed:
+        """Let values be chosen in the units of the data, where the likelihood speaks."""
+        rin = self.rin
+        return choose if rin is None else lambda parameters: rin.transform(choose(rin.inverse(parameters)))
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser, on a processor a fused one, and the scheduler of its learning rate."""
@@ -157,11 +164,6 @@ class TSFormerModule(LearningModule):
         if self.device.type == "cpu":
             fuse(configured if isinstance(configured, Optimizer) else configured[0][0])
         return configured
-
-    def on_train_start(self) -> None:
-        """Let each process draw its own dropout and samples; what they train on is shuffled by Lightning."""
-        if self.global_rank > 0:
-            torch.manual_seed(torch.initial_seed() + self.global_rank)
 
     def to_dtype(self, dtype: torch.dtype) -> None:
         """Cast the module; unlike Darts' own, to bfloat16 as well."""

@@ -54,6 +54,8 @@ def export_onnx(module: TSFormerModule, path: Path, **kwargs: Any) -> None:
 
 
 def _require_operators(module: TSFormerModule) -> None:
+    if module.forecaster.network.draws_paths:
+        raise ValueError(f"to_onnx cannot write {module.forecaster.network.name}: it draws paths, by a seed")
     if module.forecaster.network.feeds_on_itself and getattr(module.likelihood, "type", None) in NO_EXPECTED_VALUE:
         raise ValueError(
             f"likelihood={module.likelihood!r} must be another one for to_onnx with a network that reads on step by "

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import Feed, Network, first_parameter
+from darts_tsformers.networks._paths import Noise
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Window
 from darts_tsformers.window.covariates import ALL_KINDS, CovariateHead
@@ -115,6 +116,12 @@ class Forecaster(nn.Module):
         out = self._with_covariates(out, seen)
         revise("trend", lambda trend: self._restored(trend, statistics))
         return self._restored(out, statistics)
+
+    def sample(self, window: Window, noise: Noise) -> Float[Tensor, "B H C"]:
+        """Draw one path for each window, in data units."""
+        seen, statistics = self._seen(window)
+        path = self.network.sample(seen, noise).unsqueeze(-1)
+        return self._restored(self._with_covariates(path, seen), statistics).squeeze(-1)
 
     def _learnt_from(self, seen: Window, statistics: Statistics | None) -> Training:
         """Return the parts of the loss. What covariates add through the head is in the horizon's forecast alone."""

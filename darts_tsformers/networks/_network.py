@@ -12,6 +12,7 @@ from darts_tsformers.attention import Attention
 from darts_tsformers.docstrings import with_shared_parameters
 from darts_tsformers.networks._arguments import ARGUMENTS
 from darts_tsformers.networks._lessons import Training
+from darts_tsformers.networks._paths import Noise
 from darts_tsformers.recording.layout import Layout
 from darts_tsformers.window import Sizes, Window
 
@@ -42,6 +43,8 @@ class Network(nn.Module, ABC):
         act through the shared :class:`~darts_tsformers.window.covariates.CovariateHead`.
     validates_by_lessons
         Whether it is validated by what it learns from, as it has no other measure, and not by its forecast.
+    draws_paths
+        Whether it has no likelihood, but can :meth:`sample`.
 
     Examples
     --------
@@ -60,6 +63,7 @@ class Network(nn.Module, ABC):
     name: ClassVar[str]
     reads: ClassVar[frozenset[str]] = frozenset()
     validates_by_lessons: ClassVar[bool] = False
+    draws_paths: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()
@@ -111,6 +115,10 @@ class Network(nn.Module, ABC):
     def learn(self, window: Window) -> Training:
         """Say what to learn from, in training: by default the forecast."""
         return Training(self(window))
+
+    def sample(self, window: Window, noise: Noise) -> Float[Tensor, "B H C"]:
+        """Draw one path for each window, in normalised units; ``noise`` is all that is left to chance."""
+        raise NotImplementedError(f"{self.name} draws no paths")
 
 
 def mechanism_paths(module: nn.Module) -> list[str]:

@@ -58,10 +58,17 @@ def build(
     return model_class(random_state=seed, **copy.deepcopy(arguments), **options)
 
 
-def is_probabilistic(quantiles: Sequence[float] | None, model_kwargs: dict[str, Any] | None) -> bool:
+def learnt_quantiles(model_class: type[TSFormerModel], quantiles: Sequence[float] | None) -> Sequence[float] | None:
+    """Return the quantiles that a model learns: none if it draws paths, off which any can be read."""
+    return None if model_class.network_class.draws_paths else quantiles
+
+
+def is_probabilistic(
+    model_class: type[TSFormerModel], quantiles: Sequence[float] | None, model_kwargs: dict[str, Any] | None
+) -> bool:
     """Whether a model forecasts a distribution; told before the arguments are checked."""
     options = model_kwargs if isinstance(model_kwargs, dict) else {}
-    return quantiles is not None or options.get("likelihood") is not None
+    return model_class.network_class.draws_paths or quantiles is not None or options.get("likelihood") is not None
 
 
 def trainer_arguments(model_kwargs: dict[str, Any] | None) -> dict[str, Any]:

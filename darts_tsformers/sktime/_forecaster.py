@@ -12,7 +12,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.sktime._build import build, is_probabilistic, trainer_arguments
+from darts_tsformers.sktime._build import build, is_probabilistic, learnt_quantiles, trainer_arguments
 from darts_tsformers.sktime._checks import (
     check_columns,
     check_learnt,
@@ -47,10 +47,11 @@ class TSFormerForecaster(BaseForecaster):
     quantiles
         Quantiles to learn, symmetric about 0.5 and including it: what ``predict_quantiles`` and ``predict_interval``
         are read off, within the outermost; ``predict`` gives the median. None for a point forecast by ``loss_fn`` (the
-        mean squared error) or for a ``likelihood`` of Darts, either in ``model_kwargs``.
+        mean squared error) or for a ``likelihood`` of Darts, either in ``model_kwargs``. A model that draws paths
+        learns none and gives any.
     num_samples
         Paths drawn for quantiles that the network does not give itself: further ahead than ``output_chunk_length``, of
-        another likelihood, or of a network that feeds on its own forecast.
+        another likelihood, or of a network that feeds on its own forecast or draws paths.
     model_kwargs
         Further arguments of the Darts model, such as ``{"optimizer_kwargs": {"lr": 1e-3}}``.
 
@@ -112,7 +113,7 @@ class TSFormerForecaster(BaseForecaster):
         super().__init__()
 
     def __post_init__(self) -> None:
-        self.set_tags(**{"capability:pred_int": is_probabilistic(self.quantiles, self.model_kwargs)})
+        self.set_tags(**{"capability:pred_int": is_probabilistic(self.model_class, self.quantiles, self.model_kwargs)})
 
     def _set_cutoff_from_y(self, y: pd.DataFrame) -> None:
         """Note where y ends, and how far apart its steps are, which a panel of time stamps does not tell sktime."""
@@ -153,6 +154,7 @@ class TSFormerForecaster(BaseForecaster):
     ) -> TrainedModel:
         arguments = self.get_params(deep=False)
         require_at_least(1, num_samples=arguments.pop("num_samples"))
+        arguments["quantiles"] = learnt_quantiles(self.model_class, self.quantiles)
         model = build(self.model_class, **arguments)
         series = instances(y, freq)
         check_long_enough_to_train(series, model)
@@ -174,7 +176,7 @@ class TSFormerForecaster(BaseForecaster):
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: pd.DataFrame | None, alpha: Sequence[float]
     ) -> pd.DataFrame:
-        check_learnt(alpha, self.quantiles)
+        check_learnt(alpha, learnt_quantiles(self.model_class, self.quantiles))
         columns = pd.MultiIndex.from_product([self._get_varnames(), alpha])
         return self._forecast(fh, X, columns, self._quantiles(alpha))
 
