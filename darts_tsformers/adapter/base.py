@@ -25,6 +25,7 @@ from darts_tsformers.adapter.loss import is_joint
 from darts_tsformers.adapter.module import TSFormerModule
 from darts_tsformers.adapter.plain import plain, python_values
 from darts_tsformers.adapter.prediction_trainer import PredictionTrainer
+from darts_tsformers.adapter.preparing import prepare
 from darts_tsformers.adapter.processes import in_one_process
 from darts_tsformers.adapter.published import PublishedModel
 from darts_tsformers.adapter.series import (
@@ -311,12 +312,16 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
             use_static_covariates=self.uses_static_covariates,
         )
 
-    def _setup_for_train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Let go of the last forecast, with the network that made it and its series."""
+    def _setup_for_train(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Let go of the last forecast, with the network that made it and its series; show a new network its series."""
         self.__dict__.pop("_prediction_trainer", None)
-        if self.model is None:
+        is_new = self.model is None
+        if is_new:
             self._fit_called = False
-        return super()._setup_for_train(*args, **kwargs)
+        found = super()._setup_for_train(train_dataset, *args, **kwargs)
+        if is_new:
+            prepare(found["model"], train_dataset, found["trainer"])
+        return found
 
     def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Forecast in this process alone: of a forecast made by several, each would have a part only."""

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeAlias
 
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from darts_tsformers.docstrings import with_shared_parameters
 from darts_tsformers.networks._arguments import ARGUMENTS
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._paths import Noise
+from darts_tsformers.networks._series import TrainingSeries
 from darts_tsformers.recording.layout import Layout
 from darts_tsformers.window import Sizes, Window
 
@@ -111,6 +112,13 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
+
+    def prepare(self, series: Iterable[TrainingSeries]) -> None:
+        """Learn from the training part as a whole, once, before the first training step; by default nothing.
+
+        What is learnt goes into buffers whose shapes are known when the network is made, and is saved with the weights.
+        The series are made one at a time as they are read, as often as they are, in data units. No gradient is kept.
+        """
 
     def learn(self, window: Window) -> Training:
         """Say what to learn from, in training: by default the forecast."""

@@ -15,6 +15,7 @@ from pytorch_lightning import Callback
 from torch.utils.data import DistributedSampler
 
 from darts_tsformers.models import ITransformerModel, PatchTSTModel, TSFormerModel
+from tests.adapter.prepared import SeasonalModel
 from tests.adapter.students import SchooledModel, StudentModel
 from tests.contracts.cases import CASES, Case, H, L, make_data
 
@@ -54,6 +55,7 @@ def all_runs() -> list[Run]:
         Run("lessons", Case(StudentModel, {}), {"likelihood": quantiles}, has_gaps=True),
         Run("sum of lessons", Case(StudentModel, {}), of_a_sum),
         Run("lessons alone", Case(SchooledModel, {"forecasts": False})),
+        Run("prepared", Case(SeasonalModel, {}), has_gaps=True),
         Run("batch norm", patched, {"norm": "batch"}, is_like_one_process=False),
         Run("dropout", inverted, {"dropout": 0.5, "train_variates": 1}, is_like_one_process=False),
     ]
