@@ -41,15 +41,17 @@ from darts_tsformers.adapter.series import (
 )
 from darts_tsformers.adapter.starting import StartingModel
 from darts_tsformers.adapter.stored import StoredModel
+from darts_tsformers.adapter.streaming import StreamingModel
 from darts_tsformers.adapter.variates import number_drawn
 from darts_tsformers.checks import require_at_least, require_flag
 from darts_tsformers.networks._network import Network
+from darts_tsformers.networks._streaming import require_norm, streams
 from darts_tsformers.window import Sizes
 
 logger = get_logger(__name__)
 
 
-class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
+class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, ABC):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
     A subclass sets :attr:`network_class` and writes an explicit ``__init__`` whose keyword arguments are the network's,
@@ -142,7 +144,7 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
             raise ValueError(
                 f"min_input_chunk_length={self.min_input_chunk_length} must be at most input_chunk_length={lookback}"
             )
-        flags = ("use_instance_norm", "instance_norm_affine", "use_static_covariates", "recompute")
+        flags = ("instance_norm_affine", "use_static_covariates", "recompute")
         require_flag(**{name: params[name] for name in flags if name in params})
         check_embedding_sizes(params.get("categorical_embedding_sizes"))
         likelihood = params.get("likelihood")
@@ -156,6 +158,7 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
             network = self.network_class(
                 Sizes(lookback, params["output_chunk_length"], params["output_chunk_shift"]), **self._network_params
             )
+        require_norm(self._shared_params["use_instance_norm"], network)
         train_variates = self._shared_params["train_variates"]
         if train_variates is not None:
             number_drawn(train_variates, n_targets=1)
@@ -310,6 +313,7 @@ class TSFormerModel(PublishedModel, StartingModel, StoredModel, ABC):
             output_chunk_length=self.output_chunk_length,
             output_chunk_shift=self.output_chunk_shift,
             use_static_covariates=self.uses_static_covariates,
+            begins_with_series=streams(self.model.forecaster.network),
         )
 
     def _setup_for_train(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> dict[str, Any]:

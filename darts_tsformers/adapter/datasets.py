@@ -1,6 +1,7 @@
 """Windows to predict from, checked for what no model can do without."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from darts.utils.data import SequentialTorchInferenceDataset
@@ -10,24 +11,33 @@ from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 class ObservedInferenceDataset(SequentialTorchInferenceDataset):
     """Darts' windows for prediction, where a component without any observed value shows its last known level.
 
+    Parameters
+    ----------
+    **kwargs
+        As for Darts' data set.
+    begins_with_series
+        Whether nothing is put before the first step of a series that is shorter than the window.
+
     Raises
     ------
     ValueError
         On access, if a future covariate is NaN at a step to forecast; the message names series, component and time.
     """
 
+    def __init__(self, *, begins_with_series: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.begins_with_series = begins_with_series
+
     def __getitem__(self, index: int) -> TorchInferenceSample:
         """Return one window."""
         sample = super().__getitem__(index)
         if sample.future_covariates is not None and np.isnan(sample.future_covariates[: self.n]).any():
             raise ValueError(self._unknown_future(index, sample))
-        blind = np.isnan(sample.past_target).all(axis=0)
-        if blind.any():
-            series_index, end = self.position(index)
-            past = sample.past_target.copy()
-            past[0, blind] = last_known(self.series[series_index].values(copy=False)[:end])[blind]
-            sample = replace(sample, past_target=past)
-        return sample
+        series_index, end = self.position(index)
+        if self.begins_with_series and end < self.input_chunk_length:
+            return sample
+        before = self.series[series_index].values(copy=False)[:end]
+        return replace(sample, past_target=with_last_known(sample.past_target, before))
 
     def position(self, index: int) -> tuple[int, int]:
         """Which series a window is of, and where in it the past ends."""
@@ -44,6 +54,16 @@ class ObservedInferenceDataset(SequentialTorchInferenceDataset):
             f"future_covariates component {covariates.components[component]!r} of series {series_index} is NaN at "
             f"{time}, a step to forecast; future covariates must be known there"
         )
+
+
+def with_last_known(window: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Put the last observed value of each component that is not observed in the window in its first row."""
+    blind = np.isnan(window).all(axis=0)
+    if not blind.any():
+        return window
+    window = window.copy()
+    window[0, blind] = last_known(values)[blind]
+    return window
 
 
 def last_known(values: np.ndarray) -> np.ndarray:

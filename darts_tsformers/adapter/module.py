@@ -21,10 +21,10 @@ from darts_tsformers.adapter.sampling import SamplingModule
 from darts_tsformers.adapter.schedules import fit_to_training
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import let_recompute
-from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import NETWORKS, Feed
 from darts_tsformers.networks._paths import Noise
+from darts_tsformers.networks._streaming_forecaster import build_forecaster
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.statics import Category, StaticFeatures
@@ -43,7 +43,7 @@ class TSFormerModule(LearningModule, SamplingModule):
     network_params
         Its hyper-parameters, plain data.
     use_instance_norm, instance_norm_affine
-        See :class:`~darts_tsformers.networks.Forecaster`.
+        See :class:`~darts_tsformers.networks.Forecaster`; ``"running"`` for normalisation by what was seen so far.
     train_variates
         See :class:`~darts_tsformers.adapter.learning.LearningModule`, whose attribute ``loss_history`` it has.
     recompute
@@ -58,7 +58,7 @@ class TSFormerModule(LearningModule, SamplingModule):
         self,
         network: str,
         network_params: dict[str, Any],
-        use_instance_norm: bool,
+        use_instance_norm: bool | str,
         instance_norm_affine: bool,
         train_variates: int | float | None,
         categories: Sequence[tuple[int, int, int]],
@@ -69,7 +69,7 @@ class TSFormerModule(LearningModule, SamplingModule):
         sizes = self._sizes()
         network_params = {name: value for name, value in network_params.items() if name not in NO_LONGER_OF_A_NETWORK}
         statics = StaticFeatures(sizes.n_static, [Category(*category) for category in categories])
-        self.forecaster = Forecaster(
+        self.forecaster = build_forecaster(
             NETWORKS[network](replace(sizes, n_static=statics.n_features), **network_params),
             statics=statics,
             use_instance_norm=use_instance_norm,

@@ -1,6 +1,7 @@
 """Checks of the series a model is given, and of their static covariates."""
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from darts import TimeSeries
@@ -8,7 +9,25 @@ from darts import TimeSeries
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.window.statics import Category
 
+Given: TypeAlias = TimeSeries | Sequence[TimeSeries] | None
 EmbeddingSizes = dict[str, int | tuple[int, int]]
+
+
+def given_or_kept(model: Any, series: Given) -> TimeSeries | Sequence[TimeSeries]:
+    """Return the series, or where none is given the one the model was trained on.
+
+    Raises
+    ------
+    ValueError
+        If the model keeps none.
+    """
+    given: Given = model.training_series if series is None else series
+    if given is None:
+        raise ValueError(
+            "series=None must be one or several series: the model keeps none when it is trained on several or saved "
+            "with clean=True"
+        )
+    return given
 
 
 def check_widths(series: Sequence[TimeSeries]) -> None:

@@ -1,19 +1,15 @@
 """All windows of series as a data set, without a forecast of any."""
 
-from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TypeAlias
 
 import pandas as pd
-from darts import TimeSeries
 from darts.utils.historical_forecasts.optimized_historical_forecasts_torch import _create_dataset_bounds
 from darts.utils.historical_forecasts.utils import _general_checks_start, _process_historical_forecast_input
 from darts.utils.ts_utils import series2seq
 
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.adapter.datasets import ObservedInferenceDataset
-
-Given: TypeAlias = TimeSeries | Sequence[TimeSeries] | None
+from darts_tsformers.adapter.series import Given, given_or_kept
 
 
 def forecast_windows(
@@ -51,20 +47,3 @@ def forecast_windows(
     data = dict(zip(names, found, strict=True))
     bounds, _ = _create_dataset_bounds(model, **data, **at, show_warnings=False)
     return model._build_inference_dataset(n=horizon, **data, stride=stride, bounds=bounds)
-
-
-def given_or_kept(model: TSFormerModel, series: Given) -> TimeSeries | Sequence[TimeSeries]:
-    """Return the series, or where none is given the one the model was trained on.
-
-    Raises
-    ------
-    ValueError
-        If the model keeps none.
-    """
-    given = model.training_series if series is None else series
-    if given is None:
-        raise ValueError(
-            "series=None must be one or several series: the model keeps none when it is trained on several or saved "
-            "with clean=True"
-        )
-    return given

@@ -6,8 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from darts_tsformers.execution.rows import take_rows
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,16 @@ class Attention(nn.Module, ABC):
         The whole is computed here; a mechanism that can do with less overrides this.
         """
         return self(q, k, v, causal=True)[0][..., row : row + 1, :]
+
+    def row_of_each(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        rows: Int[Tensor, " B"],
+    ) -> Float[Tensor, "B h 1 f"]:
+        """Do as :meth:`row`, from a row of its own in each sample."""
+        return take_rows(self(q, k, v, causal=True)[0], rows[:, None], dim=2)
 
     def row_weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"], row: int

@@ -4,11 +4,12 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.execution.cache import CHUNK
+from darts_tsformers.execution.rows import take_rows
 from darts_tsformers.execution.tracing import is_traced
 
 FEW_KEYS = 16
@@ -80,6 +81,19 @@ class FullAttention(Attention):
         """Attend causally from one row alone, in O(L e)."""
         seen = slice(row + 1)
         return self(q[..., row : row + 1, :], k[..., seen, :], v[..., seen, :])[0]
+
+    def row_of_each(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        rows: Int[Tensor, " B"],
+    ) -> Float[Tensor, "B h 1 f"]:
+        """Attend causally from a row of its own in each sample, in O(L e)."""
+        seen = torch.arange(k.shape[-2], device=q.device) <= rows[:, None]
+        queries = take_rows(q, rows[:, None], dim=2)
+        values = _widened(v, q.shape[-1])
+        return F.scaled_dot_product_attention(queries, k, values, attn_mask=seen[:, None, None])[..., : v.shape[-1]]
 
     def row_weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"], row: int

@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from darts_tsformers.attention._base import Attention
 from darts_tsformers.attention.full import FullAttention
 from darts_tsformers.execution.cache import parts
+from darts_tsformers.execution.rows import take_rows
 
 PATTERNS = ("plain", "local", "restart", "local+restart")
 
@@ -124,6 +125,22 @@ class LogSparseAttention(Attention):
         distances, dense = self._past(_common_length(q, k))
         seen = list(range(row + 1)) if row < dense else [row - distance for distance in distances if distance <= row]
         return F.scaled_dot_product_attention(q[..., row : row + 1, :], k[..., seen, :], v[..., seen, :])
+
+    def row_of_each(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        rows: Int[Tensor, " B"],
+    ) -> Float[Tensor, "B h 1 f"]:
+        """Attend causally from a row of its own in each sample, to the few keys it sees."""
+        distances, dense = self._past(_common_length(q, k))
+        row, back = rows[:, None], torch.tensor([*distances, *range(dense)], device=q.device)
+        of_the_dense = torch.arange(len(back), device=q.device) >= len(distances)
+        at = row - back
+        seen = (at >= 0) & (of_the_dense == (row < dense))
+        keys, values = (take_rows(t, at.clamp_min(0), dim=2) for t in (k, v))
+        return F.scaled_dot_product_attention(take_rows(q, row, dim=2), keys, values, attn_mask=seen[:, None, None])
 
     def row_weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"], row: int

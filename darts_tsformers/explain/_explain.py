@@ -9,7 +9,7 @@ from darts import TimeSeries
 
 from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.adapter.likelihoods import n_levels
-from darts_tsformers.adapter.windows import given_or_kept
+from darts_tsformers.adapter.series import given_or_kept
 from darts_tsformers.attention import Attention
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.explain.capture import Capture, windows_of_passes

@@ -64,7 +64,10 @@ class LogSparseTransformerModel(TSFormerModel):
         | trained(1e-3, batch=64, epochs=20, patience=20, schedule=None, gradient_clip_val=1.0)
     }
     tiny: ClassVar[dict[str, Any]] = {"d_model": 8, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 11, "kernel_size": 3}
-    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {"direct": {"mode": "direct"}}
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
+        "direct": {"mode": "direct"},
+        "history": {"positions": "history", "use_instance_norm": "running"},
+    }
 
     def __init__(
         self,
@@ -81,7 +84,8 @@ class LogSparseTransformerModel(TSFormerModel):
         dropout: float = 0.1,
         activation: str = "relu",
         attention: AttentionLike = "log_sparse",
-        use_instance_norm: bool = True,
+        positions: str = "window",
+        use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
         min_input_chunk_length: int | None = None,
         use_static_covariates: bool = True,

@@ -6,6 +6,7 @@ from darts_tsformers.networks._network import Network as Network
 from darts_tsformers.networks._paths import Noise as Noise
 from darts_tsformers.networks._paths import median_path as median_path
 from darts_tsformers.networks._series import TrainingSeries as TrainingSeries
+from darts_tsformers.networks._streaming import StreamingNetwork as StreamingNetwork
 from darts_tsformers.networks.autoformer import Autoformer as Autoformer
 from darts_tsformers.networks.fedformer import FEDformer as FEDformer
 from darts_tsformers.networks.informer import Informer as Informer

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import Feed, Network, first_parameter
 from darts_tsformers.networks._paths import Noise
+from darts_tsformers.networks._streaming import streams
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Window
 from darts_tsformers.window.covariates import ALL_KINDS, CovariateHead
@@ -22,6 +23,7 @@ from darts_tsformers.window.missing import (
     fill_gaps,
     gaps_of,
     put_in,
+    start_of,
 )
 from darts_tsformers.window.restore import restore
 from darts_tsformers.window.statics import StaticFeatures
@@ -107,12 +109,7 @@ class Forecaster(nn.Module):
         seen, statistics = self._seen(window)
         if learns:
             return self._learnt_from(seen, statistics)
-
-        def feed_normalised(raw: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
-            value = feed(self._restored(raw, statistics))
-            return value if statistics is None else statistics.normalised(value)
-
-        out = self.network(seen, feed_normalised) if self.network.feeds_on_itself else self.network(seen)
+        out = self.network(seen, self._fed(feed, statistics)) if self.network.feeds_on_itself else self.network(seen)
         out = self._with_covariates(out, seen)
         revise("trend", lambda trend: self._restored(trend, statistics))
         return self._restored(out, statistics)
@@ -137,7 +134,8 @@ class Forecaster(nn.Module):
 
     def _seen(self, window: Window) -> tuple[Window, Statistics | None]:
         """Return what the network sees of a window, and what brings its output back to data units."""
-        window = self.missing_covariates(window)
+        start = start_of(window.target) if streams(self.network) else None
+        window = replace(self.missing_covariates(window), start=start)
         if window.static is not None:
             window = replace(window, static=self.statics(window.static))
         target = fill_gaps(window.target)
@@ -151,18 +149,35 @@ class Forecaster(nn.Module):
     ) -> Window:
         """Put in what the network sees of the target: of its past, and while training of what followed."""
         past = add_offset(bridge_gaps(values, target.missing), target.missing, self.missing_offset)
-        if window.future_target is None:
-            return replace(window, target=past)
-        missing = gaps_of(window.future_target)
-        future = put_in(target.mean, window.future_target, missing)
+        return replace(window, target=past, future_target=self._followed(window.future_target, target.mean, statistics))
+
+    def _followed(
+        self, future: Float[Tensor, "B H C"] | None, mean: Float[Tensor, "B 1 C"], statistics: Statistics | None
+    ) -> Float[Tensor, "B H C"] | None:
+        """Return what followed as the network sees it, with the mean of the look-back in gaps."""
+        if future is None:
+            return None
+        missing = gaps_of(future)
+        future = put_in(mean, future, missing)
         if statistics is not None:
             future = statistics.normalised(future)
-        return replace(window, target=past, future_target=add_offset(future, missing, self.missing_offset))
+        return add_offset(future, missing, self.missing_offset)
 
-    def _with_covariates(self, out: Float[Tensor, "B H C Q"], seen: Window) -> Float[Tensor, "B H C Q"]:
+    def _fed(self, feed: Feed, statistics: Statistics | None) -> Feed:
+        """Let a network in normalised units feed on values that are chosen in data units."""
+
+        def feed_normalised(raw: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
+            value = feed(self._restored(raw, statistics))
+            return value if statistics is None else statistics.normalised(value)
+
+        return feed_normalised
+
+    def _with_covariates(
+        self, out: Float[Tensor, "B H C Q"], seen: Window, mean: Float[Tensor, "B K"] | None = None
+    ) -> Float[Tensor, "B H C Q"]:
         if self.covariate_head is None:
             return out
-        more = self.covariate_head(seen)
+        more = self.covariate_head(seen, mean)
         revise("trend", lambda trend: trend + more)
         return out + more
 

@@ -1,12 +1,14 @@
 """LogSparse Transformer: a causal stack over time steps that forecasts by reading on, one step after the other."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
@@ -14,17 +16,42 @@ from darts_tsformers.checks import require_at_least, require_one_of, require_pro
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.transformer.encoder import EncoderLayer
-from darts_tsformers.layers.transformer.feed_forward import FeedForward
+from darts_tsformers.layers.transformer.multi_head import Rows, to_front
 from darts_tsformers.networks._lessons import Training
+from darts_tsformers.networks._log_sparse_rows import HorizonMap, RowEmbedding
 from darts_tsformers.networks._network import Feed, Network, first_parameter
+from darts_tsformers.networks._streaming import StreamingNetwork
 from darts_tsformers.recording.layout import Layout, horizon, look_back
 from darts_tsformers.window import Sizes, Window
-from darts_tsformers.window.covariates import ALL_KINDS, zero_linear
+from darts_tsformers.window.covariates import ALL_KINDS
 
 MODES = ("autoregressive", "direct")
+POSITIONS = ("window", "history")
 
 
-class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
+@dataclass
+class ReadRows:
+    """What is kept of a history that is read row by row.
+
+    Attributes
+    ----------
+    layers
+        What each layer has made of the rows but the last, which waits for the covariates of the step after it.
+    recent
+        The last rows as they came: as many as the network begins anew on.
+    n_rows
+        Rows of the window that were read.
+    start
+        At which of them each history begins; None if all begin at row 0.
+    """
+
+    layers: list[Rows]
+    recent: deque[Window]
+    n_rows: int
+    start: Int[Tensor, " B"] | None
+
+
+class LogSparseTransformer(Network, StreamingNetwork[ReadRows], Recomputing, name="log_sparse_transformer"):
     """Transformer over time steps with convolutional queries and keys, and sparse attention.
 
     *Autoregressive*, as in the paper: a row holds the value of one step and the covariates known for the next, which it
@@ -38,6 +65,10 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
     Covariates: future covariates stand in the row that forecasts their step; past covariates in the row of their own,
     and are marked as not observed, by a learned vector, where the forecast reads on. Static covariates add to every
     row, from zero at the start.
+
+    With ``positions="history"`` the autoregressive form can follow a series: each new row costs what a step of a
+    forecast does. When a history has become longer than the look-back, the network begins anew on the later half of it,
+    which costs O(log L) for each row as well, spread over the rows until the next time.
 
     Cost: that of the mechanism in the look-back, O(L log L) by default, and O(log L) for each further step.
 
@@ -53,6 +84,10 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
         Steps from which the query and the key of a row are made: its own and those before it. 1 for plain attention.
     attention
         Mechanism over time steps. When autoregressive it must be strictly causal, which ``"prob_sparse"`` is not.
+    positions
+        What the learned positions count from: the start of the ``"window"``, or that of the ``"history"``, which is
+        later where the look-back is filled up on the left; rows before it are then left out. A stream needs the latter.
+        For the direct mode it makes no difference.
 
     Raises
     ------
@@ -82,6 +117,7 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
     """
 
     reads = ALL_KINDS
+    to_stream: ClassVar[dict[str, Any]] = {"mode": "autoregressive", "positions": "history"}
 
     def __init__(
         self,
@@ -96,12 +132,15 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
         dropout: float = 0.1,
         activation: str = "relu",
         attention: AttentionLike = "log_sparse",
+        positions: str = "window",
     ) -> None:
         super().__init__(sizes)
         require_one_of(MODES, mode=mode)
+        require_one_of(POSITIONS, positions=positions)
         require_at_least(1, d_model=d_model, d_ff=d_ff, n_decoder_layers=n_decoder_layers)
         require_probability(dropout=dropout)
         self.mode = mode
+        self.positions = positions
         n_rows = sizes.input_length + (sizes.output_length - 1 if self.feeds_on_itself else 0)
         self.rows = RowEmbedding(sizes, d_model, n_rows=n_rows)
         self.dropout = Dropout(dropout)
@@ -141,6 +180,8 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
         if self.mode == "direct":
             known = self.rows.known(window, window.historic_future)
             return self._forecast(self.horizon(self._read(known, window.target), window.future))
+        if self.streams:
+            return self.ahead(self.begin(window), window.future, window.static, feed)
         return self._roll_out(self.rows.known(window, _of_the_next_step(window)), window.target, feed)
 
     def learn(self, window: Window) -> Training:
@@ -150,13 +191,84 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
         assert window.future_target is not None
         known = self.rows.known(window, _of_the_next_step(window))
         values = torch.cat([window.target, window.future_target[:, :-1]], dim=1)
-        return Training(self._forecast(self._read(known, values)[:, -self.sizes.output_length :]))
+        return Training(self._forecast(self._read(known, values, window.start)[:, -self.sizes.output_length :]))
 
-    def _read(self, known: Float[Tensor, "B R D"], values: Float[Tensor, "B R C"]) -> Float[Tensor, "B R D"]:
-        x = self.dropout(known + self.rows.values(values))
+    @torch.no_grad()
+    def begin(self, window: Window) -> ReadRows:
+        """Read a look-back, with placeholders behind it for the rows to come."""
+        length, n_rows = window.target.shape[1], len(self.rows.position)
+        next_step = window.historic_future
+        if next_step is not None:
+            next_step = F.pad(next_step[:, 1:], (0, 0, 0, n_rows - length + 1))
+        x = self.rows.known(window, next_step) + self.rows.values(F.pad(window.target, (0, 0, 0, n_rows - length)))
+        x = self.dropout(x if window.start is None else to_front(x, window.start, dim=1))
+        kept = []
+        for layer in self._layers:
+            x, rows = layer.begin(x, length - 1, window.start)
+            kept.append(rows)
+        n_recent = max(1, self.sizes.input_length // 2)
+        recent = (_row(window, i) for i in range(max(0, length - n_recent), length))
+        return ReadRows(kept, deque(recent, n_recent), length, window.start)
+
+    @torch.no_grad()
+    def advance(self, state: ReadRows, row: Window) -> ReadRows:
+        """Complete the row that waits, and let the new one wait."""
+        self._put(state.recent[-1], row.historic_future, state, state.n_rows - 1)
+        state.recent.append(row)
+        state.n_rows += 1
+        return state if state.n_rows <= self.sizes.input_length else self._anew(state)
+
+    @torch.no_grad()
+    def ahead(
+        self,
+        state: ReadRows,
+        future: Float[Tensor, "B H F"] | None,
+        static: Float[Tensor, "B V S"] | None,
+        feed: Feed = first_parameter,
+    ) -> Float[Tensor, "B H C Q"]:
+        """Read on, each step of the forecast as one more row, in the places of rows to come."""
+        out, row = [], state.recent[-1]
+        for step in range(self.sizes.output_length):
+            known = None if future is None else future[:, step : step + 1]
+            out.append(self._forecast(self._put(row, known, state, state.n_rows - 1 + step)))
+            row = Window(feed(out[-1]).to(row.target.dtype), static=static)
+        return torch.cat(out, dim=1)
+
+    def _put(
+        self, row: Window, future: Float[Tensor, "B 1 F"] | None, state: ReadRows, at: int
+    ) -> Float[Tensor, "B 1 D"]:
+        """Put a row in its place, with the covariates of the step that it forecasts."""
+        x = self.dropout(self.rows.row(row, future, at, state.start))
+        for layer, rows in zip(self._layers, state.layers, strict=True):
+            x = layer.advance(x, rows, at)
+        return x
+
+    def _anew(self, state: ReadRows) -> ReadRows:
+        """Begin anew on the recent rows, with the positions that come first."""
+        rows, n_left_out = list(state.recent), state.n_rows - len(state.recent)
+
+        def together(name: str) -> Any:
+            return None if getattr(rows[0], name) is None else torch.cat([getattr(row, name) for row in rows], dim=1)
+
+        start = None if state.start is None else (state.start - n_left_out).clamp_min(0)
+        target, past, known = (together(name) for name in ("target", "past", "historic_future"))
+        return self.begin(Window(target, past, known, static=rows[-1].static, start=start))
+
+    @property
+    def _layers(self) -> Iterable[EncoderLayer]:
+        return cast(Iterable[EncoderLayer], self.layers)
+
+    def _read(
+        self,
+        known: Float[Tensor, "B R D"],
+        values: Float[Tensor, "B R C"],
+        start: Int[Tensor, " B"] | None = None,
+    ) -> Float[Tensor, "B R D"]:
+        x = known + self.rows.values(values)
+        x = self.dropout(x if start is None else to_front(x, start, dim=1))
         for layer in self.layers:
             x, _ = self.run(layer, x)
-        return x
+        return x if start is None else to_front(x, -start, dim=1)
 
     @torch.no_grad()
     def _roll_out(
@@ -165,16 +277,15 @@ class LogSparseTransformer(Network, Recomputing, name="log_sparse_transformer"):
         """Read the look-back with placeholders behind it, then put the steps in their places one after the other."""
         first, n_rows = target.shape[1], known.shape[1]
         x = self.dropout(known + self.rows.values(F.pad(target, (0, 0, 0, n_rows - first))))
-        layers = cast(Sequence[EncoderLayer], self.layers)
         kept = []
-        for layer in layers:
+        for layer in self._layers:
             x, rows = layer.begin(x, first)
             kept.append(rows)
         out = [self._forecast(x[:, first - 1 : first])]
         fed = feed(out[-1])
         for row in range(first, n_rows):
             x = self.dropout(known[:, row : row + 1] + self.rows.values(fed.to(known.dtype)))
-            for layer, rows in zip(layers, kept, strict=True):
+            for layer, rows in zip(self._layers, kept, strict=True):
                 x = layer.advance(x, rows, row)
             out.append(self._forecast(x))
             fed = feed(out[-1])
@@ -190,64 +301,8 @@ def _of_the_next_step(window: Window) -> Float[Tensor, "B R F"] | None:
     return torch.cat([window.historic_future[:, 1:], window.future], dim=1)
 
 
-class RowEmbedding(nn.Module):
-    """A sum of linear maps of what a row holds, and its position.
-
-    The values of the target come apart from all the rest, which is known of every row before any step is forecast.
-
-    Parameters
-    ----------
-    sizes
-        Sizes of the problem.
-    d_model
-        Width of a row.
-    n_rows
-        Rows there can be.
-    """
-
-    def __init__(self, sizes: Sizes, d_model: int, *, n_rows: int) -> None:
-        super().__init__()
-        self.values = nn.Linear(sizes.n_targets, d_model, bias=False)
-        self.past = nn.Linear(sizes.n_past, d_model, bias=False) if sizes.n_past else None
-        is_read_on = bool(sizes.n_past) and n_rows > sizes.input_length
-        self.unknown_past = nn.Parameter(torch.zeros(d_model)) if is_read_on else None
-        self.future = nn.Linear(sizes.n_future, d_model, bias=False) if sizes.n_future else None
-        n_static = sizes.n_static * sizes.n_static_rows
-        self.static = zero_linear(n_static, d_model) if n_static else None
-        self.position = nn.Parameter(0.02 * torch.randn(n_rows, d_model))
-
-    def known(self, window: Window, future: Float[Tensor, "B R F"] | None) -> Float[Tensor, "B R D"]:
-        """Embed all but the values, with the future covariates that belong to each row."""
-        out = self.position.expand(window.target.shape[0], -1, -1)
-        if self.past is not None and window.past is not None:
-            out = out + self._past(window.past)
-        if self.future is not None and future is not None:
-            out = out + self.future(future)
-        if self.static is not None and window.static is not None:
-            out = out + self.static(window.static.flatten(1))[:, None]
-        return out
-
-    def _past(self, past: Float[Tensor, "B L P"]) -> Float[Tensor, "B R D"]:
-        assert self.past is not None
-        observed = self.past(past)
-        if self.unknown_past is None:
-            return observed
-        n_beyond = len(self.position) - past.shape[1]
-        return torch.cat([observed, self.unknown_past.expand(past.shape[0], n_beyond, -1)], dim=1)
-
-
-class HorizonMap(nn.Module):
-    """From the rows of the look-back to one state for each step to forecast, which then meets what is known of it."""
-
-    def __init__(self, sizes: Sizes, d_model: int, d_ff: int, *, dropout: float, activation: str) -> None:
-        super().__init__()
-        self.time = nn.Linear(sizes.input_length, sizes.output_length)
-        self.future = nn.Linear(sizes.n_future, d_model, bias=False) if sizes.n_future else None
-        self.feed_forward = FeedForward(d_model, d_ff, dropout=dropout, activation=activation)
-
-    def forward(self, rows: Float[Tensor, "B L D"], future: Float[Tensor, "B H F"] | None) -> Float[Tensor, "B H D"]:
-        """Return the states."""
-        steps = self.time(rows.mT).mT
-        if self.future is not None and future is not None:
-            steps = steps + self.future(future)
-        return steps + self.feed_forward(steps)
+def _row(window: Window, i: int) -> Window:
+    parts = (window.target, window.past, window.historic_future)
+    target, past, known = (None if x is None else x[:, i : i + 1] for x in parts)
+    assert target is not None
+    return Window(target, past, known, static=window.static)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.window import Sizes, Window
@@ -83,20 +83,33 @@ class CovariateHead(nn.Module):
         """Whether any covariate acts here."""
         return self.known is not None or self.static is not None
 
-    def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
-        """Return what to add to the raw output."""
+    def forward(self, window: Window, mean: Float[Tensor, "B K"] | None = None) -> Float[Tensor, "B H C Q"]:
+        """Return what to add to the raw output; ``mean`` is the level of what is known, where the window is a part."""
         batch, _, n_targets = window.target.shape
         state = window.target.new_zeros(batch, n_targets, self.response.response.in_features)
         if self.known is not None:
-            parts = [
-                window.past if self.sizes.n_past else None,
-                window.historic_future if self.sizes.n_future else None,
-            ]
-            known = torch.cat([x for x in parts if x is not None], dim=-1)
-            state = state + self.known(torch.cat([known.mean(dim=1), known[:, -1]], dim=-1)).unsqueeze(1)
+            known = self.known_covariates(window)
+            mean = mean_from(known, window.start) if mean is None else mean
+            state = state + self.known(torch.cat([mean, known[:, -1]], dim=-1)).unsqueeze(1)
         if self.static is not None and window.static is not None:
             state = state + self.static(window.static)
         steps = [window.target.new_ones(batch, self.sizes.output_length, 1)]
         if self.sizes.n_future and window.future is not None:
             steps.append(window.future)
         return self.response(torch.cat(steps, dim=-1), torch.nn.functional.gelu(state)).transpose(1, 2)
+
+    def known_covariates(self, window: Window) -> Float[Tensor, "B L K"]:
+        """Return what is known of the past: past covariates and future ones, side by side."""
+        parts = [
+            window.past if self.sizes.n_past else None,
+            window.historic_future if self.sizes.n_future else None,
+        ]
+        return torch.cat([window.target[..., :0], *(x for x in parts if x is not None)], dim=-1)
+
+
+def mean_from(x: Float[Tensor, "B L K"], start: Int[Tensor, " B"] | None) -> Float[Tensor, "B K"]:
+    """Return the mean over the rows of each history."""
+    if start is None:
+        return x.mean(dim=1)
+    rows = (torch.arange(x.shape[1], device=x.device) >= start[:, None]).to(x.dtype)[..., None]
+    return (x * rows).sum(dim=1) / rows.sum(dim=1)

@@ -120,8 +120,7 @@ def bridge_gaps(
     wide = torch.promote_types(x.dtype, torch.float32)
     times = torch.arange(x.shape[1], device=x.device) if times is None else times
     now = times[None, :, None].expand(x.shape)
-    n_so_far = (~missing).cumsum(dim=1)
-    place = torch.where(missing, x.shape[1], n_so_far - 1)
+    n_so_far, place = _order(missing)
     before = (n_so_far - 1).clamp_min(0)
     after = torch.minimum(n_so_far, n_so_far[:, -1:] - 1).clamp_min(0)
     when, level = (_in_places(of_observed, place) for of_observed in (now, x.to(wide)))
@@ -129,6 +128,52 @@ def bridge_gaps(
     share = (now - start).to(wide) / (end - start).clamp_min(1)
     line = torch.lerp(level.gather(1, before), level.gather(1, after), share)
     return torch.where(missing & (n_so_far > 0), line.to(x.dtype), x)
+
+
+def carry_forward(
+    x: Float[Tensor, "B L C"], missing: Bool[Tensor, "B L C"] | None, before: Float[Tensor, "B 1 C"] | None = None
+) -> Float[Tensor, "B L C"]:
+    """Replace what is marked by the last value observed before it, which no later one changes; linear cost.
+
+    Where there is none it becomes that of ``before``, or 0. A series without gaps comes back bit for bit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.window.missing import carry_forward
+    >>> x = torch.tensor([[[9.0], [2.0], [9.0], [6.0], [9.0]]])  # (B, L, C)
+    >>> carry_forward(x, missing=torch.tensor([[[True], [False], [True], [False], [True]]])).flatten()
+    tensor([0., 2., 2., 6., 6.])
+    """
+    if missing is None:
+        return x
+    n_so_far, place = _order(missing)
+    last = _in_places(x, place).gather(1, (n_so_far - 1).clamp_min(0))
+    start = torch.zeros_like(x[:, :1]) if before is None else before
+    return torch.where(missing, torch.where(n_so_far > 0, last, start), x)
+
+
+def start_of(x: Float[Tensor, "B L C"]) -> Int[Tensor, " B"] | None:
+    """Return the first row with anything observed, 0 if there is none; None if it is cheap to see that all are 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.window.missing import start_of
+    >>> start_of(torch.tensor([[[torch.nan], [torch.nan], [5.0]], [[1.0], [torch.nan], [2.0]]]))  # (B, L, C)
+    tensor([2, 0])
+    """
+    missing = gaps_of(x)
+    if missing is None:
+        return None
+    start = (~missing.all(dim=-1)).int().argmax(dim=1)
+    return start if is_traced() or x.is_meta or start.any() else None
+
+
+def _order(missing: Bool[Tensor, "B L C"]) -> tuple[Int[Tensor, "B L C"], Int[Tensor, "B L C"]]:
+    """Return how many values were observed up to each step, and the place of each among them; ``L`` if it was not."""
+    n_so_far = (~missing).cumsum(dim=1)
+    return n_so_far, torch.where(missing, missing.shape[1], n_so_far - 1)
 
 
 def _in_places(x: Shaped[Tensor, "B L C"], place: Int[Tensor, "B L C"]) -> Shaped[Tensor, "B L+1 C"]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least
@@ -77,6 +77,9 @@ class Window:
         Static covariates, one row per component or one for all.
     future_target
         What followed; there while training alone, for a network that says that it needs it.
+    start
+        Row at which the history of each sample begins: nothing of its target was observed before. None if all begin at
+        row 0; always None for networks that do not stream.
 
     Examples
     --------
@@ -93,3 +96,4 @@ class Window:
     future: Float[Tensor, "B H F"] | None = None
     static: Float[Tensor, "B V S"] | None = None
     future_target: Float[Tensor, "B H C"] | None = None
+    start: Int[Tensor, " B"] | None = None

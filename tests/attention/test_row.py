@@ -44,6 +44,17 @@ def test_each_row_is_that_of_the_whole_whatever_stands_behind_it(mechanism, leng
         torch.testing.assert_close(mechanism.row(*open_rows, row), whole[..., row : row + 1, :])
 
 
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=named)
+@pytest.mark.parametrize("length", [1, 2, 3, 29])
+def test_each_sample_may_attend_from_a_row_of_its_own(mechanism, length):
+    q, k, v = (draw(length, 2, length, width, seed=width, dtype=torch.float64) for width in (5, 5, 7))
+    rows = torch.randperm(length, generator=torch.Generator().manual_seed(0))
+    found = mechanism.row_of_each(q, k, v, rows)
+    for sample, row in enumerate(rows.tolist()):
+        theirs = mechanism.row(q[sample : sample + 1], k[sample : sample + 1], v[sample : sample + 1], row)
+        torch.testing.assert_close(found[sample : sample + 1], theirs)
+
+
 def test_one_row_looks_at_the_few_keys_it_sees():
     q, k, v = (draw(1, 1, 997, 3, seed=seed) for seed in range(3))
     with watch_sizes() as sizes:

@@ -74,11 +74,13 @@ SHORT: dict[str, dict[str, Any]] = {
 """What has to change for a look-back of one step, by model."""
 TO_LEARN: dict[str, dict[str, Any]] = {"AutoformerModel": {"kernel_size": 13}}
 """What has to change to learn a season of twelve steps, by model."""
+ROW_BY_ROW = {
+    "prob_sparse": "it cannot serve a layer that forecasts row by row",
+    "auto_correlation": "has no causal form",
+}
 REFUSES = {
-    "LogSparseTransformerModel": {
-        "prob_sparse": "it cannot serve a layer that forecasts row by row",
-        "auto_correlation": "has no causal form",
-    },
+    "LogSparseTransformerModel": ROW_BY_ROW,
+    "LogSparseTransformerModel-history": ROW_BY_ROW,
     "TemporalFusionTransformerModel": {"auto_correlation": "has no causal form"},
 }
 """Mechanisms that cannot serve a case, with the words it says so in."""

@@ -1,6 +1,6 @@
 """The post-norm transformer encoder that the papers of this field share."""
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
@@ -58,9 +58,11 @@ class EncoderLayer(nn.Module):
         attended, scores = self.attention(x, earlier=earlier)
         return self._completed(x, attended), scores
 
-    def begin(self, x: Float[Tensor, "B N D"], n_known: int) -> tuple[Float[Tensor, "B N D"], Rows]:
+    def begin(
+        self, x: Float[Tensor, "B N D"], n_known: int, start: Int[Tensor, " B"] | None = None
+    ) -> tuple[Float[Tensor, "B N D"], Rows]:
         """Return the tokens of a sequence with placeholders after ``n_known`` rows, and what :meth:`advance` needs."""
-        attended, rows = self.attention.begin(x, n_known)
+        attended, rows = self.attention.begin(x, n_known, start)
         return self._completed(x, attended), rows
 
     def advance(self, x: Float[Tensor, "B 1 D"], rows: Rows, row: int) -> Float[Tensor, "B 1 D"]:

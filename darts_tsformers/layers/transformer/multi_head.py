@@ -1,16 +1,18 @@
 """The layer around a mechanism: projections, heads, dropout, recording, and one row at a time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike, HeadSizes, attention_spec, build_attention
 from darts_tsformers.checks import require_at_least
+from darts_tsformers.execution.rows import take_rows
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.recording import is_recording, record, recorded_kinds
 
@@ -24,12 +26,33 @@ class Scores(NamedTuple):
 
 @dataclass
 class Rows:
-    """What a causal layer has made of a sequence, to be completed row by row: its input and the projections of it."""
+    """What a causal layer has made of a sequence, to be completed row by row: its input and the projections of it.
+
+    Where histories begin at rows of their own (``start``), each is moved to the front.
+    """
 
     x: Float[Tensor, "B L D"]
     q: Float[Tensor, "B h L e"]
     k: Float[Tensor, "B h L e"]
     v: Float[Tensor, "B h L e"]
+    start: Int[Tensor, " B"] | None = None
+
+    def put(self, x: Float[Tensor, "B 1 D"], row: int, n: int) -> Float[Tensor, "B m D"]:
+        """Put ``x`` in the place of one row, and return up to ``n`` rows that end with it."""
+        if self.start is None:
+            self.x[:, row : row + 1] = x
+            return self.x[:, max(0, row + 1 - n) : row + 1]
+        at = (row - self.start)[:, None] + torch.arange(1 - n, 1, device=x.device)
+        self.x[torch.arange(x.shape[0], device=x.device), at[:, -1]] = x[:, 0]
+        return take_rows(self.x, at.clamp_min(0), dim=1).masked_fill((at < 0)[..., None], 0)
+
+    def project(self, projections: Iterable[Float[Tensor, "B h m e"]], row: int) -> None:
+        """Put the last of each projection in the place of one row."""
+        for kept, new in zip((self.q, self.k, self.v), projections, strict=True):
+            if self.start is None:
+                kept[..., row : row + 1, :] = new[..., -1:, :]
+            else:
+                kept[torch.arange(new.shape[0], device=new.device), :, row - self.start] = new[..., -1, :]
 
 
 class MultiHeadAttention(nn.Module):
@@ -151,23 +174,33 @@ class MultiHeadAttention(nn.Module):
         """
         return self._attended(*self._heads(x, memory), earlier)
 
-    def begin(self, x: Float[Tensor, "B L D"], n_known: int) -> tuple[Float[Tensor, "B L D"], Rows]:
+    def begin(
+        self, x: Float[Tensor, "B L D"], n_known: int, start: Int[Tensor, " B"] | None = None
+    ) -> tuple[Float[Tensor, "B L D"], Rows]:
         """Attend from a sequence whose rows after the first ``n_known`` are placeholders; keep what is needed to go on.
 
-        The placeholders are not recorded: :meth:`advance` records each row that takes the place of one.
+        The placeholders are not recorded: :meth:`advance` records each row that takes the place of one. With ``start``
+        the rows of each sample were moved to the front by that many, and those before to the end, as :func:`to_front`
+        does; rows are then counted, and recorded, as they were.
         """
         q, k, v = self._heads(x, None)
-        return self._attended(q, k, v, None, n_known)[0], Rows(x, q, k, v)
+        return self._attended(q, k, v, None, n_known, start)[0], Rows(x, q, k, v, start)
 
     def advance(self, x: Float[Tensor, "B 1 D"], rows: Rows, row: int) -> Float[Tensor, "B 1 D"]:
         """Put ``x`` in the place of one row, and attend from it to the rows up to it. Writes to ``rows``."""
-        rows.x[:, row : row + 1] = x
-        recent = rows.x[:, max(0, row + 1 - self.kernel_size) : row + 1]
-        for kept, new in zip((rows.q, rows.k, rows.v), self._heads(recent, None), strict=True):
-            kept[..., row : row + 1, :] = new[..., -1:, :]
+        rows.project(self._heads(rows.put(x, row, self.kernel_size), None), row)
         if is_recording("attention"):
-            record("attention", self, weights=self.mechanism.row_weights(rows.q, rows.k, row))
-        return self._merged(self.mechanism.row(rows.q, rows.k, rows.v, row))
+            record("attention", self, weights=self._row_weights(rows, row))
+        if rows.start is None:
+            return self._merged(self.mechanism.row(rows.q, rows.k, rows.v, row))
+        return self._merged(self.mechanism.row_of_each(rows.q, rows.k, rows.v, row - rows.start))
+
+    def _row_weights(self, rows: Rows, row: int) -> Float[Tensor, "B h 1 L"]:
+        if rows.start is None:
+            return self.mechanism.row_weights(rows.q, rows.k, row)
+        each = enumerate((row - rows.start).tolist())
+        weights = [self.mechanism.row_weights(rows.q[i : i + 1], rows.k[i : i + 1], own) for i, own in each]
+        return to_front(torch.cat(weights), -rows.start, dim=3)
 
     def _attended(
         self,
@@ -176,6 +209,7 @@ class MultiHeadAttention(nn.Module):
         v: Float[Tensor, "B h M e"],
         earlier: Scores | None,
         n_known: int | None = None,
+        start: Int[Tensor, " B"] | None = None,
     ) -> tuple[Float[Tensor, "B L D"], Scores]:
         scores = Scores(q, k) if earlier is None else _side_by_side(earlier, Scores(q, k))
         # the mechanism divides by a power of the width it sees; the scores ask for that of one layer's
@@ -186,6 +220,8 @@ class MultiHeadAttention(nn.Module):
         out, weights = self.mechanism(scaled, scores.k, v, causal=self.causal, need_weights=need_weights)
         if recorded:
             if weights is not None:
+                if start is not None:
+                    weights = to_front(to_front(weights, -start, dim=2), -start, dim=3)
                 record("attention", self, weights=weights[..., :n_known, :])
             if n_known is None:
                 said = self.mechanism.details(scaled, scores.k, kinds=recorded_kinds(), causal=self.causal)
@@ -217,6 +253,21 @@ class MultiHeadAttention(nn.Module):
         qk, v = self.project_in(x).split([2 * d, d], dim=-1)
         q, k = (qk + self.project_before(_tokens_before(x, self.kernel_size - 1))).chunk(2, dim=-1)
         return q, k, v
+
+
+def to_front(x: Shaped[Tensor, "B *N"], start: Int[Tensor, " B"], dim: int) -> Shaped[Tensor, "B *N"]:
+    """Move what begins at ``start`` to the front of an axis, and what was before to its end; back by ``-start``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.transformer.multi_head import to_front
+    >>> to_front(torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4]]), torch.tensor([0, 3]), dim=1)
+    tensor([[1, 2, 3, 4],
+            [4, 1, 2, 3]])
+    """
+    at = (torch.arange(x.shape[dim], device=x.device) + start[:, None]) % x.shape[dim]
+    return take_rows(x, at, dim)
 
 
 def _tokens_before(x: Float[Tensor, "B L D"], n: int) -> Float[Tensor, "B L K"]:

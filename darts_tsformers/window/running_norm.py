@@ -1,0 +1,129 @@
+"""Instance normalisation by what was seen so far: each row at the level and spread of the rows up to it."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from darts_tsformers.window.instance_norm import InstanceNorm, Statistics
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Statistics of what was observed up to a row, per sample and component; all zero before the first value.
+
+    Attributes
+    ----------
+    count
+        How many values.
+    first
+        The first of them. What follows is counted from there, so that a high level costs no digits.
+    mean, variance
+        Mean, less ``first``, and population variance.
+    magnitude
+        Mean of the absolute values.
+    """
+
+    count: Float[Tensor, "B T C"]
+    first: Float[Tensor, "B 1 C"]
+    mean: Float[Tensor, "B T C"]
+    variance: Float[Tensor, "B T C"]
+    magnitude: Float[Tensor, "B T C"]
+
+    def last(self) -> "Seen":
+        """Return those of the last row."""
+        rows = (self.count, self.mean, self.variance, self.magnitude)
+        count, mean, variance, magnitude = (x[:, -1:] for x in rows)
+        return Seen(count, self.first, mean, variance, magnitude)
+
+    def fading(self, n: int) -> "Seen":
+        """Weigh what was seen like the last ``n`` values at most: what is older fades."""
+        return Seen(self.count.clamp_max(n), self.first, self.mean, self.variance, self.magnitude)
+
+
+class RunningNorm(InstanceNorm):
+    r"""Normalise each row by mean and standard deviation of the rows up to it.
+
+    .. math:: z_t = \frac{x_t - \mu_t}{\sqrt{\sigma_t^2 + \epsilon}}\, w + b
+
+    with mean and population variance over the steps up to ``t``; a forecast is restored by those of the last row. So a
+    row is what it is, whatever follows, and the statistics go on from one row to the next: what :class:`InstanceNorm`
+    cannot do. The first value is 0, as it is its own mean, and the size of ``z`` is at most
+    :math:`\sqrt{n - 1}` after n values. A row without a value has none, given as 0, and changes no statistics.
+
+    Cost: O(L), by sums that grow from row to row.
+
+    Parameters
+    ----------
+    n_components, affine, epsilon
+        As for :class:`InstanceNorm`.
+
+    Notes
+    -----
+    The variance is a sum of terms that are never negative (Welford, "Note on a Method for Calculating Corrected Sums of
+    Squares and Products", 1962): :math:`n \sigma_n^2 = \sum_t (x_t - \mu_{t-1}) (x_t - \mu_t)`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.window.running_norm import RunningNorm
+    >>> normalised, statistics = RunningNorm()(torch.tensor([[[10.0], [14.0], [12.0]]]))  # (B, L, C)
+    >>> normalised.flatten()
+    tensor([0.0000, 1.0000, 0.0000])
+    >>> statistics.level.item()
+    12.0
+    """
+
+    def forward(
+        self,
+        x: Float[Tensor, "B L C"],
+        missing: Bool[Tensor, "B L C"] | None = None,
+        mean: Float[Tensor, "B 1 C"] | None = None,  # noqa: ARG002 - of the whole window, as the other form takes it
+    ) -> tuple[Float[Tensor, "B L C"], Statistics]:
+        """Return the normalised window and what undoes the normalisation of its last row."""
+        normalised, seen = self.read(x, missing)
+        return normalised, self.statistics(seen)
+
+    def read(
+        self, x: Float[Tensor, "B T C"], missing: Bool[Tensor, "B T C"] | None, before: Seen | None = None
+    ) -> tuple[Float[Tensor, "B T C"], Seen]:
+        """Return normalised rows that follow on what was seen before, and what is seen by then."""
+        seen = _seen_so_far(x, missing, before)
+        deviation = x - seen.first - seen.mean
+        normalised = deviation / (seen.variance + self.epsilon).sqrt()
+        if self.weight is not None and self.bias is not None:
+            normalised = normalised * self.weight + self.bias
+        if missing is not None:
+            normalised = normalised.masked_fill(missing, 0)
+        return normalised.to(x.dtype), seen.last()
+
+    def statistics(self, seen: Seen) -> Statistics:
+        """Return what undoes the normalisation of a row."""
+        mean, spread = seen.first + seen.mean, (seen.variance + self.epsilon).sqrt()
+        level = mean
+        if self.weight is not None and self.bias is not None:
+            spread = spread / (self.weight + self.epsilon**2)
+            level = level - self.bias * spread
+        return Statistics(level, spread, mean, seen.magnitude)
+
+
+def _seen_so_far(x: Float[Tensor, "B T C"], missing: Bool[Tensor, "B T C"] | None, before: Seen | None) -> Seen:
+    """Return the statistics at each row, in at least float32."""
+    wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
+    observed = torch.ones_like(wide, dtype=torch.bool) if missing is None else ~missing
+    values = wide.masked_fill(~observed, 0)
+    if before is None:
+        nothing = wide.new_zeros(wide.shape[0], 1, wide.shape[2])
+        before = Seen(nothing, nothing, nothing, nothing, nothing)
+    place = observed.int().argmax(dim=1, keepdim=True)
+    first = torch.where(before.count > 0, before.first, values.gather(1, place))
+    count = before.count + observed.cumsum(dim=1)
+    n = count.clamp_min(1)
+    from_first = (wide - first).masked_fill(~observed, 0)
+    mean = (before.mean * before.count + from_first.cumsum(dim=1)) / n
+    earlier = torch.cat([before.mean, mean[:, :-1]], dim=1)
+    squares = ((from_first - earlier) * (from_first - mean)).masked_fill(~observed, 0)
+    variance = (before.variance * before.count + squares.cumsum(dim=1)) / n
+    magnitude = (before.magnitude * before.count + values.abs().cumsum(dim=1)) / n
+    return Seen(count, first, mean, variance, magnitude)
