@@ -21,14 +21,16 @@ ids = [f"B{b}-L{n}-in{i}-out{o}-q{q}-theta{theta}" for b, n, i, o, q, theta in C
 every_case = pytest.mark.parametrize(("b", "n", "i", "o", "q", "theta"), CASES, ids=ids)
 
 
-def cell_of(i, o, q, theta, dtype=torch.float64):
-    return scatter_(LegendreMemory(i, o, q, theta)).to(dtype)
+def cell_of(i, o, q, theta, dtype=torch.float64, d_memory=1):
+    return scatter_(LegendreMemory(i, o, q, theta, d_memory=d_memory)).to(dtype)
 
 
 def by_definition(cell, x):
-    u = (x @ cell.project_in.weight[0] + cell.project_in.bias).clamp(min=0)
-    memory = naive.legendre_memory(u, *legendre_matrices(cell.order, cell.theta))
-    both = torch.cat([memory, x], dim=-1)
+    memories = []
+    for weight, bias in zip(cell.project_in.weight, cell.project_in.bias, strict=True):
+        u = (x @ weight + bias).clamp(min=0)
+        memories.append(naive.legendre_memory(u, *legendre_matrices(cell.order, cell.theta)))
+    both = torch.cat([*memories, x], dim=-1)
     return (both @ cell.project_out.weight.T + cell.project_out.bias).clamp(min=0)
 
 
@@ -69,6 +71,29 @@ def test_advancing_equals_the_whole_pass(b, n, i, o, q, theta):
         steps.append(h_t[:, None])
     torch.testing.assert_close(torch.cat(steps, dim=1), cell(x), rtol=0, atol=1e-12)
     torch.testing.assert_close(memory, cell.remember(x)[:, -1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("d_memory", [2, 3])
+def test_each_value_that_is_written_has_a_memory_of_its_own(d_memory):
+    cell, x = cell_of(5, 7, 4, 11, d_memory=d_memory), draw(2, 29, 5, seed=5, dtype=torch.float64).requires_grad_()
+    assert_same_with_gradients(cell(x), by_definition(cell, x), (x, *cell.parameters()))
+    _, memory = cell.begin(x[:, :17])
+    for x_t in x[:, 17:].unbind(1):
+        last, memory = cell.advance(x_t, memory)
+    torch.testing.assert_close(last, cell(x)[:, -1], rtol=0, atol=1e-12)
+    for r in range(d_memory):
+        alone = legendre_memory(cell.write(x)[..., r], 4, 11)[:, -1]
+        torch.testing.assert_close(memory[:, 4 * r : 4 * r + 4], alone, rtol=0, atol=1e-12)
+
+
+def test_padding_in_front_leaves_nothing_in_the_memory():
+    cell, x = cell_of(3, 5, 7, 11, d_memory=2), draw(2, 13, 3, dtype=torch.float64)
+    padded = torch.cat([torch.full((2, 5, 3), 1e3, dtype=torch.float64), x], dim=1)
+    mask = (torch.arange(18) >= 5).expand(2, 18)
+    (alone, memory), (whole, after) = cell.begin(x), cell.begin(padded, mask)
+    torch.testing.assert_close(whole[:, 5:], alone, rtol=0, atol=1e-12)
+    torch.testing.assert_close(after, memory, rtol=0, atol=1e-12)
+    torch.testing.assert_close(cell(padded, mask), whole)
 
 
 def test_gradients_are_those_of_differences():
@@ -170,9 +195,9 @@ def test_autocast_leaves_the_memory_alone():
         last, after = cell.advance(x[:, -1], memory)
         u = cell.write(x)
     assert (h.dtype, last.dtype, memory.dtype, after.dtype) == (*2 * [torch.bfloat16], *2 * [torch.float32])
-    torch.testing.assert_close(memory, legendre_memory(u.float(), 7, 11)[:, -1])
+    torch.testing.assert_close(memory, legendre_memory(u[..., 0].float(), 7, 11)[:, -1])
     a, b = (matrix.float() for matrix in legendre_matrices(7, 11))
-    torch.testing.assert_close(after, memory @ a.T + u[:, -1:].float() * b, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(after, memory @ a.T + u[:, -1].float() * b, rtol=1e-6, atol=1e-6)
 
 
 def test_only_what_is_learnt_is_saved():
@@ -206,3 +231,8 @@ def test_nobody_can_change_the_matrices_of_others():
 def test_bad_arguments_are_refused(settings, message):
     with pytest.raises(ValueError, match=exactly(message)):
         LegendreMemory(*settings)
+
+
+def test_no_memory_at_all_is_refused():
+    with pytest.raises(ValueError, match=exactly("d_memory=0 must be an integer of at least 1")):
+        LegendreMemory(3, 5, 7, 11, d_memory=0)

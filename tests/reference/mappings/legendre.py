@@ -20,7 +20,7 @@ def run_cell(golden: Golden) -> Ours:
     meta, x = golden.meta, golden.inputs["x"]
     cell = LegendreMemory(meta["input"], meta["hidden"], meta["order"], meta["theta"])
     with_weights(cell, renamed(golden.params, NAMES))
-    return Ours({"h": cell(x), "memory": cell.remember(x), "u": cell.write(x)[..., None]})
+    return Ours({"h": cell(x), "memory": cell.remember(x), "u": cell.write(x)})
 
 
 CELL = Mapping(systems=("LMU cell (parallel = recurrent)",), run=run_cell)
