@@ -31,8 +31,17 @@ def finite(highest: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 def _averages(s: Tensor, v: Tensor) -> Tensor:
     """Do it in operations that can be written down; the sum of exponentials of a prefix is 0 or at least 1."""
-    sums = _scan(s, finite(s.detach().cummax(1).values), F.pad(v, (0, 1), value=1.0))
+    sums = _scan(s, finite(_highest_so_far(s.detach())), F.pad(v, (0, 1), value=1.0))
     return sums[..., :-1] / sums[..., -1:].clamp(min=1)
+
+
+def _highest_so_far(s: Float[Tensor, "R N"]) -> Float[Tensor, "R N"]:
+    """Return the running maximum by doubling: ONNX has no operation for it."""
+    reach = 1
+    while reach < s.shape[1]:
+        s = torch.maximum(s, F.pad(s[:, :-reach], (reach, 0), value=-math.inf))
+        reach *= 2
+    return s
 
 
 class _PrefixAverages(torch.autograd.Function):
