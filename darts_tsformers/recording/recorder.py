@@ -21,6 +21,7 @@ KINDS = (
     "gates",
     "experts",
     "steps",
+    "memory",
     "trend",
 )
 """What can be recorded, with the names of the tensors of one entry.
@@ -46,6 +47,9 @@ KINDS = (
 ``steps``
     ``length`` ``(B, L)``: how long each token is as a step of a selective scan, a mean over features. A long one enters
     the state and makes it forget; a state passes by a short one.
+``memory``
+    ``written`` and ``held`` ``(B, L, r)``: what each token put into ``r`` memories, and what these still say it was
+    after the last.
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 """

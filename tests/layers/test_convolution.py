@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from darts_tsformers.layers.convolution import TokenConvolution
+from darts_tsformers.layers.convolution import CausalConvolution, TokenConvolution
 from tests.helpers import assert_same_with_gradients, draw, exactly
 
 
@@ -29,6 +29,24 @@ def test_a_causal_convolution_does_not_look_ahead():
     after = layer(x)
     assert torch.equal(before[:, :7], after[:, :7])
     assert not torch.equal(before[:, 7:], after[:, 7:])
+
+
+@pytest.mark.parametrize("known", [1, 2, 3, 12])
+def test_one_token_at_a_time_equals_the_whole(known):
+    layer, x = CausalConvolution(3, 5).double(), draw(2, 13, 3, dtype=torch.float64)
+    y, kept = layer.begin(x[:, :known])
+    rows = [y]
+    for t in range(known, 13):
+        y, kept = layer.advance(x[:, t : t + 1], kept)
+        rows.append(y)
+    torch.testing.assert_close(torch.cat(rows, dim=1), layer(x), rtol=0, atol=1e-12)
+
+
+def test_padding_in_front_is_not_seen():
+    layer, x = CausalConvolution(3, 5), draw(2, 11, 3)
+    padded, mask = nn.functional.pad(x, (0, 0, 4, 0), value=1e3), (torch.arange(15) >= 4).expand(2, 15)
+    torch.testing.assert_close(layer(padded, mask)[:, 4:], layer(x))
+    torch.testing.assert_close(layer.begin(padded, mask)[1], layer.begin(x)[1])
 
 
 def test_only_a_circular_convolution_joins_the_ends():
