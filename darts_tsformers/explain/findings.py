@@ -154,6 +154,23 @@ def periods(e: Recorded) -> pd.DataFrame:
     return frame.sort_values("strength", ascending=False, ignore_index=True, kind="stable")
 
 
+def held_shares(e: Recorded) -> pd.DataFrame:
+    """Return how much memories still hold of what was written to them: columns ``layer``, ``share`` and ``steps``.
+
+    The share is that of the variation over the steps of the memory, all windows together. A layer whose memories were
+    written nothing that varies has none.
+    """
+    found = []
+    for path, part in e.parts.get("memory", {}).items():
+        written = part["written"]
+        varied = float(((written - written.mean("time")) ** 2).sum())
+        if varied > 0:
+            missed = float(((written - part["held"]) ** 2).sum())
+            steps = int(part["time_last"][-1] - part["time"][0]) + 1
+            found.append((path, max(0.0, 1 - missed / varied), steps))
+    return pd.DataFrame(found, columns=["layer", "share", "steps"])
+
+
 def maps_over_time(e: Recorded) -> Iterator[tuple[str, xr.DataArray, np.ndarray]]:
     """Give the path, the map and its mean over windows of each layer whose queries and keys stand for time."""
     for path, weights in e.maps.items():

@@ -28,6 +28,7 @@ _TOKENS = {
     "gates": ("time",),
     "experts": ("time",),
     "steps": ("token",),
+    "memory": ("time", "memory"),
 }
 _BY_HEAD = ("attention", "queries")
 

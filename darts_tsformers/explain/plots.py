@@ -11,6 +11,7 @@ from darts_tsformers.explain.pictures.decomposition import decomposition
 from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
+from darts_tsformers.explain.pictures.memories import memory
 from darts_tsformers.explain.recorded import Recorded
 
 PICTURES: dict[str, Callable[..., Figure]] = {
@@ -21,6 +22,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "levels": levels,
     "experts": experts,
     "gates": gates,
+    "memory": memory,
     "decomposition": decomposition,
 }
 
@@ -40,5 +42,5 @@ def plot(e: Recorded, kind: str | None, **options: Any) -> Figure:
 def _first_kind(e: Recorded) -> str:
     shown = {"attention": "attention", "variables": "importance"}
     shown |= dict.fromkeys(("delays", "correlation", "modes"), "lags")
-    shown |= {kind: kind for kind in ("mode_attention", "levels", "experts", "gates")}
+    shown |= {kind: kind for kind in ("mode_attention", "levels", "experts", "gates", "memory")}
     return next((picture for kind, picture in shown.items() if kind in e.parts), "decomposition")

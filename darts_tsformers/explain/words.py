@@ -20,7 +20,17 @@ _HARDLY = 0.01  # of what all variables together do
 
 def summary(e: Recorded) -> str:
     """Say what the model looked at: the time span, the periods, the variables, and what is odd about its heads."""
-    sentences = [_windows(e), *_span(e), *_periods(e), *_lengths(e), *_variables(e), *_gates(e), *_rows(e), *_health(e)]
+    sentences = [
+        _windows(e),
+        *_span(e),
+        *_periods(e),
+        *_lengths(e),
+        *_memories(e),
+        *_variables(e),
+        *_gates(e),
+        *_rows(e),
+        *_health(e),
+    ]
     return "\n".join([sentences[0], *(f"- {sentence}" for sentence in sentences[1:])])
 
 
@@ -97,6 +107,12 @@ def _lengths(e: Recorded) -> Iterator[str]:
             for query, key, share in zip(pairs["query_duration"], pairs["key_duration"], pairs["share"], strict=True)
         )
         yield f"Modes in {path} attend most from periods of {named}."
+
+
+def _memories(e: Recorded) -> Iterator[str]:
+    for path, share, steps in findings.held_shares(e).itertuples(index=False):
+        long = duration(steps, e.freq)
+        yield f"The memory of {path} still holds {_percent(share)} of what varied in what was written over {long}."
 
 
 def _named(rows: pd.DataFrame) -> str:

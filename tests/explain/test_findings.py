@@ -124,6 +124,44 @@ def test_a_trend_is_kept_with_the_forecast_it_is_of():
     assert float(part["forecast"].isel(window=1, time=3, component=1, parameter=0)) == 2 * 47
 
 
+def memories() -> Explanation:
+    """Two memories of the last six steps, in patches of two; the second kept nothing but a mean."""
+    written = torch.tensor([[1.0, 4.0], [2.0, 0.0], [6.0, 2.0]]).expand(3, 2, 3, 2).flatten(0, 1)
+    held = torch.stack([written[..., 0], torch.full((6, 3), 2.0)], dim=-1)
+    axis = TimeAxis((-5, -3, -1), (-4, -2, 0))
+    said = [("memory", "layer", {"written": written, "held": held})]
+    return explanation(said, {"layer": Layout((axis,), per_component=True)})
+
+
+def test_a_memory_holds_a_share_of_what_was_written():
+    e = memories()
+    part = e.parts["memory"]["layer"]
+    assert part["written"].dims == ("window", "component", "time", "memory")
+    assert part["time_start"].to_numpy()[1, 0] == np.datetime64("2021-02-28T20")
+    (found,) = findings.held_shares(e).itertuples(index=False)
+    assert (found.layer, found.steps) == ("layer", 6)
+    np.testing.assert_allclose(found.share, 14 / 22, rtol=1e-6)
+    assert "The memory of layer still holds 64% of what varied in what was written over 6 h." in e.summary()
+    frame = e.to_frame("memory", window=0)
+    assert len(frame) == 2 * 3 * 2
+    assert frame[["component", "time", "time_last", "memory", "written", "held"]].to_numpy().tolist()[3] == [
+        "load",
+        -3,
+        -2,
+        2,
+        0.0,
+        2.0,
+    ]
+
+
+def test_a_memory_that_nothing_varies_in_holds_no_share():
+    still = torch.ones(3, 12, 1)
+    said = [("memory", "layer", {"written": still, "held": still})]
+    e = explanation(said, {"layer": Layout((look_back(SIZES),))})
+    assert findings.held_shares(e).empty
+    assert "still holds" not in e.summary()
+
+
 def maps(weights, axes, **options) -> Explanation:
     return explanation([("attention", "layer", {"weights": weights})], {"layer": Layout(axes)}, **options)
 
@@ -219,7 +257,8 @@ def test_a_network_that_does_not_say_what_its_tokens_are_is_told_so():
         (
             lambda e: e.plot("map"),
             "kind='map' must be one of "
-            "['attention', 'decomposition', 'experts', 'gates', 'importance', 'lags', 'levels', 'mode_attention']",
+            "['attention', 'decomposition', 'experts', 'gates', 'importance', 'lags', 'levels', 'memory', "
+            "'mode_attention']",
         ),
         (lambda e: e.plot("levels"), "this picture needs a wavelet tree; recorded were ['delays']"),
         (lambda e: e.plot("experts"), "this picture needs a mixture of moving averages; recorded were ['delays']"),

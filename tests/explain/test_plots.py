@@ -17,7 +17,8 @@ from darts_tsformers.layers.frequency.fourier import FourierAttention
 from darts_tsformers.layers.frequency.wavelet import MultiwaveletBlock
 from darts_tsformers.recording.layout import Layout, VariableAxis, look_back, patches
 from darts_tsformers.window import Sizes
-from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation
+from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation, memories
+from tests.helpers import exactly
 
 
 def drawn(figure) -> list[str]:
@@ -171,6 +172,21 @@ def test_a_decomposition_has_its_parts():
     assert "2021-03-01 01:00" in texts[0]
     with pytest.raises(ValueError, match="component='cost' must be one of"):
         e.plot("decomposition", component="cost")
+
+
+def test_a_memory_is_drawn_beside_what_was_written():
+    e = memories()
+    figure = e.plot("memory", window=1, component="price", memory=2)
+    words = drawn(figure)
+    assert words[0] == "ToyModel: layer\nwindow 2021-03-01 01:00, price"
+    assert {"written", "held after the last step", "memory 2"} <= set(words)
+    (axes,) = figure.axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[4, 0, 2], [2, 2, 2]]
+    assert drawn(e.plot())[0] == "ToyModel: layer\nwindow 2021-03-01, load"
+    with pytest.raises(ValueError, match=exactly("memory=3 must be from 1 to 2")):
+        e.plot("memory", memory=3)
+    with pytest.raises(ValueError, match=exactly("component='wind' must be one of ['load', 'price']")):
+        e.plot("memory", component="wind")
 
 
 def test_a_notebook_shows_a_picture_without_pyplot():
