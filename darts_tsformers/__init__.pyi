@@ -1,9 +1,11 @@
 # Written by `python -m darts_tsformers.stubs`.
 from darts_tsformers.diagnosis import diagnose as diagnose
+from darts_tsformers.models.aaren import AarenModel as AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel as AutoformerModel
 from darts_tsformers.models.fedformer import FEDformerModel as FEDformerModel
 from darts_tsformers.models.informer import InformerModel as InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel as ITransformerModel
+from darts_tsformers.models.lmuformer import LMUFormerModel as LMUFormerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel as LogSparseTransformerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel as PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel as PatchTSTModel

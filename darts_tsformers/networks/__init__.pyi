@@ -7,10 +7,12 @@ from darts_tsformers.networks._paths import Noise as Noise
 from darts_tsformers.networks._paths import median_path as median_path
 from darts_tsformers.networks._series import TrainingSeries as TrainingSeries
 from darts_tsformers.networks._streaming import StreamingNetwork as StreamingNetwork
+from darts_tsformers.networks.aaren import Aaren as Aaren
 from darts_tsformers.networks.autoformer import Autoformer as Autoformer
 from darts_tsformers.networks.fedformer import FEDformer as FEDformer
 from darts_tsformers.networks.informer import Informer as Informer
 from darts_tsformers.networks.itransformer import ITransformer as ITransformer
+from darts_tsformers.networks.lmuformer import LMUFormer as LMUFormer
 from darts_tsformers.networks.log_sparse import LogSparseTransformer as LogSparseTransformer
 from darts_tsformers.networks.patchtsmixer import PatchTSMixer as PatchTSMixer
 from darts_tsformers.networks.patchtst import PatchTST as PatchTST

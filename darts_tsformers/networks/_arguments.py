@@ -10,6 +10,10 @@ ARGUMENTS = {
     "d_ff": "Inner width of the feed-forward part.",
     "dropout": "In the layers and on the tokens that enter them.",
     "activation": 'Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.',
+    "channel_independent": (
+        "Whether each component is a series of its own, all with the same weights. Else a token holds the values of "
+        "all, which ties the network to their number."
+    ),
     "padding_mode": (
         'What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the '
         "authors' code, where each end leaks into the other."

@@ -3,16 +3,56 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from darts_tsformers.attention import AttentionLike
+from darts_tsformers.models.aaren import AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel
 from darts_tsformers.models.fedformer import FEDformerModel
 from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
+from darts_tsformers.models.lmuformer import LMUFormerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 from darts_tsformers.models.smamba import SMambaModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel
 from darts_tsformers.sktime._forecaster import TSFormerForecaster
+
+class AarenForecaster(TSFormerForecaster):
+    r"""Aaren: a causal transformer that takes in each further observation in constant time and memory.
+
+    One learned query attends to all patches up to each, so that attention goes on as a recurrent network does. The
+    components do not look at each other. Takes past, future and static covariates, any number of targets, and every
+    likelihood of Darts.
+
+    See :class:`darts_tsformers.AarenModel`.
+    """
+
+    model_class: ClassVar[type[AarenModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int | None = None,
+        channel_independent: bool = True,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 3,
+        d_ff: int = 128,
+        dropout: float = 0.2,
+        activation: str = "gelu",
+        norm: str = "layer",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
 
 class AutoformerForecaster(TSFormerForecaster):
     r"""Autoformer: finds the periods of a series by auto-correlation, and keeps trend and season apart.
@@ -161,6 +201,44 @@ class InformerForecaster(TSFormerForecaster):
         mix: bool = False,
         use_instance_norm: bool = False,
         instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class LMUFormerForecaster(TSFormerForecaster):
+    r"""LMUFormer: a memory of the look-back, held as polynomials, that takes in each further observation at once.
+
+    The memory stands in the place of attention, and what it still holds can be looked at. The components do not look at
+    each other. Takes past, future and static covariates, any number of targets, and every likelihood of Darts.
+
+    See :class:`darts_tsformers.LMUFormerModel`.
+    """
+
+    model_class: ClassVar[type[LMUFormerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int | None = None,
+        channel_independent: bool = True,
+        d_model: int = 64,
+        n_encoder_layers: int = 2,
+        d_ff: int = 128,
+        memory_length: int | None = None,
+        memory_order: int | None = None,
+        d_memory: int = 4,
+        dropout: float = 0.2,
+        norm: str = "layer",
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),

@@ -68,8 +68,7 @@ class Case:
 
 
 SHORT: dict[str, dict[str, Any]] = {
-    "PatchTSTModel": {"patch_length": None},
-    "PatchTSMixerModel": {"patch_length": None},
+    name: {"patch_length": None} for name in ("PatchTSTModel", "PatchTSMixerModel", "AarenModel", "LMUFormerModel")
 }
 """What has to change for a look-back of one step, by model."""
 TO_LEARN: dict[str, dict[str, Any]] = {"AutoformerModel": {"kernel_size": 13}}

@@ -142,7 +142,7 @@ def test_metrics_are_logged_while_training(case: Case):
     assert all(torch.isfinite(value) for value in logged.values())
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.takes("train_variates")], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in CASES if case.draws_variates], ids=lambda case: case.name)
 @pytest.mark.parametrize("train_variates", [2, 0.5])
 def test_training_on_a_draw_of_the_variates(case: Case, train_variates):
     data = make_data()
