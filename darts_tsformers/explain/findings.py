@@ -43,8 +43,9 @@ def time_profile(e: Recorded, path: str | None = None) -> pd.Series | None:
     """Return the share of attention that each step of the look-back gets; None if no token stands for time.
 
     The attention to a token is spread evenly over the steps it stands for, and what a step gets is set off against what
-    it would get if all tokens were attended to alike: some steps are in more tokens than others. Where layers attend
-    from the horizon to the look-back those rows alone count, as they make the forecast; else all rows of all layers.
+    it would get if all tokens were attended to alike: some steps are in more tokens than others, and in causal layers
+    early ones are seen by more rows. Where layers attend from the horizon to the look-back those rows alone count, as
+    they make the forecast; else all rows of all layers.
     Layers and heads count alike. The shares sum to 1.
     """
     maps = {p: m for p, m in e.maps.items() if is_over_time(m, "key") and path in (None, p)}
@@ -57,12 +58,14 @@ def time_profile(e: Recorded, path: str | None = None) -> pd.Series | None:
     total, alike = np.zeros(1 - first), np.zeros(1 - first)
     for p, rows in deciding.items():
         per_key = e.mean_maps[p][:, rows].mean(axis=(0, 1))
-        spans = zip(maps[p]["key"].to_numpy(), maps[p]["key_last"].to_numpy(), per_key, strict=True)
-        for start, end, share in spans:
+        seen = np.ones((len(rows), len(per_key)), dtype=bool) if p in e.groups else visible_keys(e, p)
+        even = (seen / seen.sum(-1, keepdims=True))[rows].mean(axis=0)
+        spans = zip(maps[p]["key"].to_numpy(), maps[p]["key_last"].to_numpy(), per_key, even, strict=True)
+        for start, end, share, even_share in spans:
             if end <= 0:
                 covered = slice(start - first, end - first + 1)
                 total[covered] += share / (end - start + 1)
-                alike[covered] += 1 / (end - start + 1) / len(per_key)
+                alike[covered] += even_share / (end - start + 1)
     density = np.divide(total, alike, out=np.zeros_like(total), where=alike > 0)
     whole = density.sum()
     return pd.Series(density / whole, index=pd.Index(range(first, 1), name="step"), name="share") if whole > 0 else None

@@ -177,6 +177,12 @@ def test_a_step_gets_the_attention_of_the_tokens_it_is_in():
     assert profile.index.tolist() == list(range(-11, 1))
 
 
+def test_a_causal_layer_that_looks_at_all_alike_prefers_no_step():
+    weights = torch.ones(12, 12).tril()
+    e = maps((weights / weights.sum(-1, keepdim=True)).expand(3, 2, 12, 12), (look_back(SIZES), look_back(SIZES)))
+    np.testing.assert_allclose(findings.time_profile(e), 1 / 12, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("axis", "expected"),
     [

@@ -96,8 +96,9 @@ def _correlation_line(e: Recorded, axes: Axes, path: str) -> Marks:
 
 
 def _attention_line(e: Recorded, axes: Axes, layer: str | None, head: int | None) -> tuple[str, Marks, str]:
-    """Draw attention by lag, with the period if one stands out."""
-    path, weights = chosen_map(e, layer)
+    """Draw attention by lag, with the period if one stands out; by default of the last layer over time."""
+    over_time = [path for path, *_ in findings.maps_over_time(e)]
+    path, weights = chosen_map(e, over_time[-1] if layer is None and over_time else layer)
     if not (findings.is_over_time(weights, "query") and findings.is_over_time(weights, "key")):
         raise ValueError(f"kind='lags' needs tokens that stand for time; those of layer={path!r} stand for variables")
     values, which = values_of(e, path, weights, head, None, None)
