@@ -21,6 +21,7 @@ _WITHOUT_TOKENS = {
     "modes": ("rank",),
     "mode_attention": ("head", "query", "key"),
     "levels": ("level",),
+    "skips": ("mixer", "depth"),
 }
 _TOKENS = {
     "attention": ("query", "key"),
@@ -30,6 +31,7 @@ _TOKENS = {
     "steps": ("token",),
     "memory": ("time", "memory"),
 }
+_NAMED = {"mixer": ("time", "variates")}
 _BY_HEAD = ("attention", "queries")
 
 
@@ -124,8 +126,10 @@ class Labels:
             axis = Durations(tuple(range(n)))
         if isinstance(axis, Durations):
             return {dim: (dim, list(axis.steps)), f"{dim}_duration": (dim, self._in_words(axis))}
-        names = list(self.names["target"]) if dim == "component" else list(range(1, n + 1))
-        return {dim: (dim, names)}
+        if dim == "component":
+            return {dim: (dim, list(self.names["target"]))}
+        counted = range(n) if dim == "depth" else range(1, n + 1)
+        return {dim: (dim, list(_NAMED.get(dim, counted)))}
 
     def _in_words(self, lengths: Durations) -> list[str]:
         """Say how long each length is, in the units of the series; an infinite period is that of a mean."""

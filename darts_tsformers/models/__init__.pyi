@@ -7,6 +7,7 @@ from darts_tsformers.models.informer import InformerModel as InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel as ITransformerModel
 from darts_tsformers.models.lmuformer import LMUFormerModel as LMUFormerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel as LogSparseTransformerModel
+from darts_tsformers.models.mambamixer import MambaMixerModel as MambaMixerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel as PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel as PatchTSTModel
 from darts_tsformers.models.smamba import SMambaModel as SMambaModel

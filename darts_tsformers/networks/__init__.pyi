@@ -14,6 +14,7 @@ from darts_tsformers.networks.informer import Informer as Informer
 from darts_tsformers.networks.itransformer import ITransformer as ITransformer
 from darts_tsformers.networks.lmuformer import LMUFormer as LMUFormer
 from darts_tsformers.networks.log_sparse import LogSparseTransformer as LogSparseTransformer
+from darts_tsformers.networks.mambamixer import MambaMixer as MambaMixer
 from darts_tsformers.networks.patchtsmixer import PatchTSMixer as PatchTSMixer
 from darts_tsformers.networks.patchtst import PatchTST as PatchTST
 from darts_tsformers.networks.smamba import SMamba as SMamba

@@ -8,6 +8,9 @@ ARGUMENTS = {
     "n_encoder_layers": "Layers of the encoder.",
     "n_decoder_layers": "Layers of the decoder.",
     "d_ff": "Inner width of the feed-forward part.",
+    "d_state": "Numbers of the state that a Mamba block has for each of its inner features.",
+    "d_conv": "Tokens that the convolution of a Mamba block sees, the own one included.",
+    "expand": "Inner features of a Mamba block for each of a token.",
     "dropout": "In the layers and on the tokens that enter them.",
     "activation": 'Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.',
     "channel_independent": (

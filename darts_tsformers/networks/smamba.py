@@ -1,23 +1,18 @@
 """S-Mamba: each variate's whole look-back is one token, Mamba runs over the variates from both ends."""
 
-import torch
-import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least, require_one_of, require_probability
 from darts_tsformers.layers.recurrent.bidirectional import BidirectionalMamba
 from darts_tsformers.layers.recurrent.mamba_encoder import MambaEncoder
+from darts_tsformers.layers.recurrent.variate_order import ORDERS, scan_order
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks._variates import LAYOUT, VariateTokens
 from darts_tsformers.recording.layout import Layout
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.covariates import ALL_KINDS
-
-ORDERS = ("given", "correlation")
-EQUAL = 1e-5
-"""Correlations no further apart are equal, so that rounding never decides on an order."""
 
 
 class SMamba(Network, VariateTokens, name="smamba"):
@@ -41,12 +36,6 @@ class SMamba(Network, VariateTokens, name="smamba"):
 
     Parameters
     ----------
-    d_state
-        Numbers of the state that a Mamba block has for each of its inner features.
-    d_conv
-        Tokens that the convolution of a Mamba block sees, the own one included.
-    expand
-        Inner features of a Mamba block for each of a token.
     variate_order
         In which order the blocks meet the targets: as they are ``"given"``, or by ``"correlation"`` with their mean in
         the window, each at its own level and spread, the highest first.
@@ -122,30 +111,7 @@ class SMamba(Network, VariateTokens, name="smamba"):
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
-        encoded = self.encoder(self.dropout(self._embed(window)), self._order(window.target))
+        order = scan_order(window.target, self.sizes.n_past, self.sizes.n_future, self.variate_order)
+        encoded = self.encoder(self.dropout(self._embed(window)), order)
         out = self.head(encoded[:, : window.target.shape[-1]])
         return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
-
-    def _order(self, target: Float[Tensor, "B L C"]) -> Int[Tensor, "B N"] | None:
-        """Return where the tokens stand that the blocks meet one after the other; None for as they are."""
-        n_past, n_future = self.sizes.n_past, self.sizes.n_future
-        if self.variate_order == "given" and not n_future:
-            return None
-        batch, n_targets = target.shape[0], target.shape[-1]
-        given = torch.arange(n_targets + n_past + n_future, device=target.device).expand(batch, -1)
-        targets, past, future = torch.split(given, [n_targets, n_past, n_future], dim=1)
-        return torch.cat([future, by_correlation(target) if self.variate_order == "correlation" else targets, past], 1)
-
-
-def by_correlation(target: Float[Tensor, "B L C"]) -> Int[Tensor, "B C"]:
-    """Order the components by their correlation with the mean of all, the highest first.
-
-    All are at their own level and spread in this mean. Equals keep their order: two components always do.
-    """
-    wide = target.detach().to(torch.promote_types(target.dtype, torch.float32))
-    shapes = F.normalize(wide - wide.mean(dim=1, keepdim=True), dim=1)
-    center = F.normalize(shapes.mean(dim=-1, keepdim=True), dim=1)
-    falling, order = (shapes * center).sum(1).sort(dim=1, descending=True)
-    ranks = F.pad(falling.diff(dim=1) < -EQUAL, (1, 0)).cumsum(dim=1)
-    given = torch.arange(order.shape[1], device=order.device)
-    return (ranks.gather(1, order.argsort(dim=1)) * len(given) + given).argsort(dim=1)

@@ -22,6 +22,7 @@ KINDS = (
     "experts",
     "steps",
     "memory",
+    "skips",
     "trend",
 )
 """What can be recorded, with the names of the tensors of one entry.
@@ -50,6 +51,10 @@ KINDS = (
 ``memory``
     ``written`` and ``held`` ``(B, L, r)``: what each token put into ``r`` memories, and what these still say it was
     after the last.
+``skips``
+    ``weights`` ``(B, 2, K)``: how much goes into a mixer of what each mixer over time, and each over variates, has put
+    out so far, from what went into the first on; zero for what is not there yet. They are learned, and alike for all
+    windows.
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 """

@@ -10,6 +10,7 @@ from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.lmuformer import LMUFormerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
+from darts_tsformers.models.mambamixer import MambaMixerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 from darts_tsformers.models.smamba import SMambaModel
@@ -277,6 +278,44 @@ class LogSparseTransformerForecaster(TSFormerForecaster):
         positions: str = "window",
         use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class MambaMixerForecaster(TSFormerForecaster):
+    r"""MambaMixer (TSM2): patches as tokens, Mamba over time and across variates in turn.
+
+    For related components with a long look-back, at a cost that grows with both and with the square of neither. The
+    order of the components matters, unless it is left to the window (``variate_order="correlation"``).
+
+    See :class:`darts_tsformers.MambaMixerModel`.
+    """
+
+    model_class: ClassVar[type[MambaMixerModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int | None = None,
+        stride: int = 8,
+        pad_end: bool = True,
+        d_model: int = 64,
+        n_encoder_layers: int = 2,
+        d_state: int = 16,
+        d_conv: int = 4,
+        expand: int = 2,
+        dropout: float = 0.1,
+        residual: bool = False,
+        variate_order: str = "given",
+        use_instance_norm: bool = True,
+        train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),

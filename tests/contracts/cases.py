@@ -68,7 +68,8 @@ class Case:
 
 
 SHORT: dict[str, dict[str, Any]] = {
-    name: {"patch_length": None} for name in ("PatchTSTModel", "PatchTSMixerModel", "AarenModel", "LMUFormerModel")
+    name: {"patch_length": None}
+    for name in ("AarenModel", "LMUFormerModel", "MambaMixerModel", "PatchTSMixerModel", "PatchTSTModel")
 }
 """What has to change for a look-back of one step, by model."""
 TO_LEARN: dict[str, dict[str, Any]] = {"AutoformerModel": {"kernel_size": 13}}

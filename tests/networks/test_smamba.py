@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from darts_tsformers.layers.recurrent.variate_order import by_correlation
 from darts_tsformers.networks import SMamba
-from darts_tsformers.networks.smamba import by_correlation
 from darts_tsformers.recording import recording
 from darts_tsformers.window import Sizes, Window
 from tests.helpers import count_dropouts, draw, exactly, make_window, rows, scatter_
@@ -52,34 +52,6 @@ def test_the_given_order_matters():
     window, order = make_window(SIZES), torch.tensor([2, 0, 1])
     model = scatter_(network()).eval()
     assert not torch.isclose(model(window)[:, :, order], model(moved_about(window, order))).any()
-
-
-def test_variates_are_ordered_by_their_correlation_with_the_mean_of_all():
-    target = draw(5, 23, 7, dtype=torch.float64) * torch.tensor([1.0, 9, 2, 5, 3, 1, 4]) + 50
-    order = by_correlation(target)
-    for window, places in zip(target, order.tolist(), strict=True):
-        shapes = (window - window.mean(0)) / window.std(0)
-        with_mean = torch.corrcoef(torch.cat([shapes, shapes.mean(1, keepdim=True)], dim=1).T)[-1, :-1].tolist()
-        assert places == sorted(range(7), key=lambda c: -with_mean[c])
-
-
-def test_level_and_spread_do_not_move_a_variate():
-    target = draw(5, 23, 7)
-    scaled = target * torch.tensor([1.0, 9, 2, 5, 3, 1, 4]) + torch.arange(7)
-    assert torch.equal(by_correlation(target), by_correlation(scaled))
-
-
-@pytest.mark.parametrize("length", [1, 2, 5])
-def test_equals_keep_their_order(length):
-    constant = torch.arange(7.0).expand(2, length, 7)
-    steps = torch.arange(length)[None, :, None]
-    rising = steps * torch.rand(211, 1, 7, generator=torch.Generator().manual_seed(0)) + 3.3
-    for target in (constant, rising, -rising):
-        assert torch.equal(by_correlation(target), torch.arange(7).expand(len(target), -1))
-
-
-def test_two_targets_are_equals():
-    assert torch.equal(by_correlation(draw(997, 7, 2)), torch.arange(2).expand(997, -1))
 
 
 @every_order

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import torch
+from einops import reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -47,22 +48,40 @@ class BidirectionalMamba(nn.Module):
         self.onward = MambaBlock(d_model, d_state, d_conv, expand)
         self.reverse = MambaBlock(d_model, d_state, d_conv, expand)
 
-    def forward(self, x: Float[Tensor, "B N D"], order: Int[Tensor, "B N"] | None = None) -> Float[Tensor, "B N D"]:
-        """Mix the tokens, in the order they come in or in one of each sample; they come out as they came in."""
-        back = None if order is None else order.argsort(dim=1)
-        x = in_order(x, order)
-        self._record(x, back)
-        return in_order(self.onward(x) + self.reverse(x.flip(1)).flip(1), back)
+    def forward(
+        self, x: Float[Tensor, "B N D"], order: Int[Tensor, "B N"] | None = None, n_parts: int = 1
+    ) -> Float[Tensor, "B N D"]:
+        """Mix the tokens, in the order they come in or in one of each sample; they come out as they came in.
 
-    def _record(self, x: Float[Tensor, "B N D"], back: Int[Tensor, "B N"] | None) -> None:
+        Where a sample is ``n_parts`` rows of the batch, one after the other, what is recorded of it is their mean.
+        """
+        if is_recording():
+            self._record(x, order, n_parts)
+        return self.mix(x, order)
+
+    def mix(self, x: Float[Tensor, "B N D"], order: Int[Tensor, "B N"] | None = None) -> Float[Tensor, "B N D"]:
+        """Mix the tokens as ``forward`` does, and record nothing."""
+        x = in_order(x, order)
+        return in_order(self.onward(x) + self.reverse(x.flip(1)).flip(1), _back(order))
+
+    def _record(self, x: Float[Tensor, "B N D"], order: Int[Tensor, "B N"] | None, n_parts: int) -> None:
+        x, back = in_order(x, order), _back(order)
         if is_recording("attention"):
             sizes = self.onward.attention_size(x) + self.reverse.attention_size(x.flip(1)).flip(1, 2)
-            sizes = in_order(in_order(sizes, back).mT, back).mT
-            total = sizes.sum(-1, keepdim=True).clamp_min(torch.finfo(sizes.dtype).tiny)
-            record("attention", self, weights=(sizes / total)[:, None])
+            weights = in_rows_of_one(in_order(in_order(sizes, back).mT, back).mT)
+            record("attention", self, weights=reduce(weights, "(B p) N M -> B 1 N M", "mean", p=n_parts))
         if is_recording("steps"):
             lengths = (self.onward.step_lengths(x) + self.reverse.step_lengths(x.flip(1)).flip(1)) / 2
-            record("steps", self, length=in_order(lengths, back))
+            record("steps", self, length=reduce(in_order(lengths, back), "(B p) N -> B N", "mean", p=n_parts))
+
+
+def _back(order: Int[Tensor, "B N"] | None) -> Int[Tensor, "B N"] | None:
+    return None if order is None else order.argsort(dim=1)
+
+
+def in_rows_of_one(sizes: Float[Tensor, "B N M"]) -> Float[Tensor, "B N M"]:
+    """Scale each row of a map to a sum of 1."""
+    return sizes / sizes.sum(-1, keepdim=True).clamp_min(torch.finfo(sizes.dtype).tiny)
 
 
 def in_order(x: Float[Tensor, "B N *D"], order: Int[Tensor, "B N"] | None) -> Float[Tensor, "B N *D"]:
