@@ -415,8 +415,8 @@ class PatchTSTForecaster(TSFormerForecaster):
 class SMambaForecaster(TSFormerForecaster):
     r"""S-Mamba: each variate is one token, Mamba runs across variates from both ends.
 
-    iTransformer at a cost that grows with the number of variates, not with its square: for hundreds of related
-    components. Their order matters, unless it is left to the window (``variate_order="correlation"``).
+    iTransformer at a cost that grows with the number of variates, not with its square: for a thousand related
+    components and more. Their order matters, unless it is left to the window (``variate_order="correlation"``).
 
     See :class:`darts_tsformers.SMambaModel`.
     """
