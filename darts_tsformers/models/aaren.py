@@ -14,6 +14,8 @@ class AarenModel(TSFormerModel):
     components do not look at each other. Takes past, future and static covariates, any number of targets, and every
     likelihood of Darts.
 
+    ``stream`` follows a series row by row; train with ``use_instance_norm="running"``, or False, to use it.
+
     Notes
     -----
     Feng et al., "Attention as an RNN", 2024 (arXiv 2405.13956). See :class:`darts_tsformers.networks.Aaren` for the
@@ -38,7 +40,9 @@ class AarenModel(TSFormerModel):
         "n_encoder_layers": 2,
         "d_ff": 11,
     }
-    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {"joint": {"patch_length": 1, "channel_independent": False}}
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
+        "joint": {"patch_length": 1, "channel_independent": False, "use_instance_norm": "running"}
+    }
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class AarenModel(TSFormerModel):
         dropout: float = 0.2,
         activation: str = "gelu",
         norm: str = "layer",
-        use_instance_norm: bool = True,
+        use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,

@@ -13,6 +13,8 @@ class LMUFormerModel(TSFormerModel):
     The memory stands in the place of attention, and what it still holds can be looked at. The components do not look at
     each other. Takes past, future and static covariates, any number of targets, and every likelihood of Darts.
 
+    ``stream`` follows a series row by row; train with ``use_instance_norm="running"``, or False, to use it.
+
     Notes
     -----
     Liu et al., "LMUFormer: Low Complexity Yet Powerful Spiking Model With Legendre Memory Units", ICLR 2024. See
@@ -64,7 +66,7 @@ class LMUFormerModel(TSFormerModel):
         d_memory: int = 4,
         dropout: float = 0.2,
         norm: str = "layer",
-        use_instance_norm: bool = True,
+        use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,

@@ -24,6 +24,8 @@ class AarenForecaster(TSFormerForecaster):
     components do not look at each other. Takes past, future and static covariates, any number of targets, and every
     likelihood of Darts.
 
+    ``stream`` follows a series row by row; train with ``use_instance_norm="running"``, or False, to use it.
+
     See :class:`darts_tsformers.AarenModel`.
     """
 
@@ -42,7 +44,7 @@ class AarenForecaster(TSFormerForecaster):
         dropout: float = 0.2,
         activation: str = "gelu",
         norm: str = "layer",
-        use_instance_norm: bool = True,
+        use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
@@ -218,6 +220,8 @@ class LMUFormerForecaster(TSFormerForecaster):
     The memory stands in the place of attention, and what it still holds can be looked at. The components do not look at
     each other. Takes past, future and static covariates, any number of targets, and every likelihood of Darts.
 
+    ``stream`` follows a series row by row; train with ``use_instance_norm="running"``, or False, to use it.
+
     See :class:`darts_tsformers.LMUFormerModel`.
     """
 
@@ -237,7 +241,7 @@ class LMUFormerForecaster(TSFormerForecaster):
         d_memory: int = 4,
         dropout: float = 0.2,
         norm: str = "layer",
-        use_instance_norm: bool = True,
+        use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
