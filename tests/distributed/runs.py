@@ -55,7 +55,7 @@ def all_runs() -> list[Run]:
         Run("lessons", Case(StudentModel, {}), {"likelihood": quantiles}, has_gaps=True),
         Run("sum of lessons", Case(StudentModel, {}), of_a_sum),
         Run("lessons alone", Case(SchooledModel, {"forecasts": False})),
-        Run("prepared", Case(SeasonalModel, {}), has_gaps=True),
+        Run("prepared", Case(SeasonalModel, {}), {"optimizer_kwargs": {"lr": 1e-5}}, has_gaps=True),
         Run("batch norm", patched, {"norm": "batch"}, is_like_one_process=False),
         Run("dropout", inverted, {"dropout": 0.5, "train_variates": 1}, is_like_one_process=False),
     ]

@@ -14,7 +14,7 @@ from tests.helpers import registries_as_before
 NETWORKS = [
     network
     for network in (getattr(darts_tsformers.networks, name) for name in darts_tsformers.networks.__all__)
-    if issubclass(network, Network) and network is not Network
+    if inspect.isclass(network) and issubclass(network, Network) and network is not Network
 ]
 SHARED = {"width": "How wide.", "depth": "How deep."}
 
