@@ -110,4 +110,4 @@ def median_path(sample: Sample, window: Window, n_paths: int, *, seed: int = 0) 
 
 def _tiled(window: Window, times: int) -> Window:
     """Return the windows, one copy of all after the other."""
-    return replace(window, **{name: x.repeat(times, 1, 1) for name, x in vars(window).items() if x is not None})
+    return replace(window, **{name: torch.cat([x] * times) for name, x in vars(window).items() if x is not None})

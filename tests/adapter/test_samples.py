@@ -103,19 +103,21 @@ def test_a_plain_forecast_is_the_median_of_the_same_paths_each_time(n_paths):
 
 
 def test_the_median_is_drawn_in_parts_and_is_the_same(monkeypatch):
-    network, window = scatter_(Walker(Sizes(L, H, n_targets=3))), Window(target=draw(4, L, 3), past=draw(4, L, 5))
+    network = scatter_(Walker(Sizes(L, H, n_targets=3)))
+    given = Window(target=draw(4, L, 3), past=draw(4, L, 5), start=torch.tensor([0, 3, 1, 2]))
     rows = []
 
     def sample(window: Window, noise: Noise) -> torch.Tensor:
         rows.append(len(window.target))
-        assert len(window.past) == len(window.target)
+        assert torch.equal(window.past[:4], given.past)
+        assert window.start.tolist() == given.start.tolist() * (len(window.target) // 4)
         return network.sample(window, noise)
 
-    whole = median_path(sample, window, 11)
+    whole = median_path(sample, given, 11)
     monkeypatch.setattr("darts_tsformers.networks._paths.ROWS_AT_ONCE", 19)
-    torch.testing.assert_close(median_path(sample, window, 11), whole)
+    torch.testing.assert_close(median_path(sample, given, 11), whole)
     monkeypatch.setattr("darts_tsformers.networks._paths.ROWS_AT_ONCE", 3)
-    torch.testing.assert_close(median_path(sample, window, 11), whole)
+    torch.testing.assert_close(median_path(sample, given, 11), whole)
     assert rows == [44, 16, 16, 12, *[4] * 11]
 
 
