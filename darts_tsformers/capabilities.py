@@ -8,7 +8,7 @@ import torch
 
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.catalogue import by_model_name
-from darts_tsformers.networks import Forecaster
+from darts_tsformers.networks import Forecaster, StreamingNetwork
 from darts_tsformers.window import Sizes, Window
 
 LENGTHS = (96, 24)
@@ -37,6 +37,7 @@ def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
         "short histories": "min_input_chunk_length" in arguments,
         "categories": "categorical_embedding_sizes" in arguments,
         "another number of targets at prediction": network.width_tie is None,
+        "streams": issubclass(model_class.network_class, StreamingNetwork),
         "`attention=`": "attention" in arguments,
         "`train_variates=`": "train_variates" in arguments and network.width_tie is None,
     }

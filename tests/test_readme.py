@@ -13,7 +13,12 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 def test_every_model_takes_every_kind_of_data():
-    depends_on_the_architecture = ["another number of targets at prediction", "`attention=`", "`train_variates=`"]
+    depends_on_the_architecture = [
+        "another number of targets at prediction",
+        "streams",
+        "`attention=`",
+        "`train_variates=`",
+    ]
     assert capability_table().drop(columns=depends_on_the_architecture).all(axis=None)
 
 

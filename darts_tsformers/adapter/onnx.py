@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 from darts.utils.likelihood_models.base import LikelihoodType
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
+from darts_tsformers.adapter.evaluation import in_evaluation
 from darts_tsformers.adapter.module import TSFormerModule
 
 PACKAGES = ("onnx", "onnxscript")
@@ -67,7 +68,7 @@ def _as_onnx(module: TSFormerModule, **kwargs: Any) -> bytes:
     from darts.utils.onnx.export import ONNX_SPEC_METADATA_KEY, _onnx_dummy_input
     from onnx import helper
 
-    with _in_evaluation(module), _exportable(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with in_evaluation(module), _exportable(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         bundle = module._onnx_wrapper(_onnx_dummy_input(module))
         batch = {0: torch.export.Dim("batch", min=1, max=2**30)}
         program = torch.export.export(
@@ -107,18 +108,6 @@ def _name_batch_axis(proto: Any) -> None:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param:  # a symbol, or an expression with some
                 dim.dim_param = re.sub(rf"\b{symbol}\b", "batch", dim.dim_param)
-
-
-@contextmanager
-def _in_evaluation(module: nn.Module) -> Iterator[None]:
-    """Put a module in evaluation mode, and then each part of it back in the mode it was in."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A fitted model that follows one series, row by row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 from darts.utils.timeseries_generation import _build_forecast_series_from_schema
 from torch import Tensor
 
+from darts_tsformers.adapter.evaluation import in_evaluation
 from darts_tsformers.adapter.likelihoods import expected_value
 from darts_tsformers.adapter.series import given_or_kept
 from darts_tsformers.adapter.stream_rows import CovariateRows, as_rows
@@ -261,11 +263,11 @@ class Stream:
         target, *others = (None if part is None else self._tensor(part) for part in parts)
         return Window(cast(Tensor, target), *others)
 
-    def _reading(self) -> torch.inference_mode:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         """Leave no trace of the forecast in the model."""
-        if self._module.training:
-            self._module.eval()
-        return torch.inference_mode()
+        with in_evaluation(self._module), torch.inference_mode():
+            yield
 
 
 def _require_streaming(model: Any) -> None:

@@ -34,6 +34,9 @@ class StreamingNetwork(ABC, Generic[State]):
       data classes. ``advance`` may write to the state that it is given, which is not used again. ``ahead`` leaves the
       state as it is: further rows follow.
 
+    - **Learning.** A forecast in training, lessons included, is in the units of the last row of the look-back, whatever
+      step it is of; inputs of earlier rows are in units of their own where they are normalised by what was seen so far.
+
     A model whose network streams names ``use_instance_norm: bool | str`` among its arguments, ``"running"`` by default
     unless there is a reason: normalisation by the whole window cannot be streamed.
 
@@ -107,7 +110,8 @@ def streams(network: Network) -> bool:
 def require_norm(use_instance_norm: bool | str, network: Network) -> None:
     """Raise ``ValueError`` unless the normalisation is known, and one that the network can have."""
     if not isinstance(use_instance_norm, bool) and use_instance_norm != "running":
-        raise ValueError(f"use_instance_norm={use_instance_norm!r} must be True, False or 'running'")
+        choices = "True, False or 'running'" if isinstance(network, StreamingNetwork) else "True or False"
+        raise ValueError(f"use_instance_norm={use_instance_norm!r} must be {choices}")
     if use_instance_norm == "running" and not streams(network):
         raise ValueError(f"use_instance_norm='running' needs a network that streams; {why_not(network)}")
 

@@ -101,7 +101,11 @@ def test_a_saved_model_streams_as_before(name, tmp_path):
 def test_training_goes_on_after_a_stream():
     data = make()
     model = fitted("log-sparse", data)
+    model.model.train()
+    frozen = model.model.forecaster.network.layers[0].eval()
     model.stream(data.series[:20], **data.covariates()).update(data.series[20:25]).forecast()
+    assert model.model.training
+    assert not frozen.training
     model.fit(data.series, **data.covariates(), epochs=1, verbose=False)
     assert np.isfinite(one(model.stream(data.series[:20], **data.covariates()))[0]).all()
 

@@ -241,6 +241,7 @@ def test_only_what_can_be_streamed_takes_the_path_that_streams():
     [
         ("whole", Fading, "use_instance_norm='whole' must be True, False or 'running'"),
         (1, Fading, "use_instance_norm=1 must be True, False or 'running'"),
+        ("whole", ITransformer, "use_instance_norm='whole' must be True or False"),
         ("running", ITransformer, "use_instance_norm='running' needs a network that streams; ITransformer cannot"),
         (
             "running",
