@@ -22,7 +22,7 @@ COMMON = [
     ({"dropout": float("nan")}, "dropout=nan must be in [0, 1)"),
     ({"activation": ["gelu"]}, "activation=['gelu'] must be one of"),
     ({"likelihood": "gaussian"}, "likelihood='gaussian' must be None or a likelihood of Darts"),
-    ({"use_instance_norm": "yes"}, "use_instance_norm='yes' must be True, False or 'running'"),
+    ({"use_instance_norm": "yes"}, "use_instance_norm='yes' must be True or False"),
     ({"attention": ("full", {"x": 1})}, "attention='full' cannot be built with {'x': 1}"),
     ({"categorical_embedding_sizes": "store"}, "categorical_embedding_sizes='store' must be a dict of name to"),
     (
