@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from darts_tsformers.layers import blocks
+from darts_tsformers.layers.recomputing import let_recompute
 from darts_tsformers.layers.selection.grouped import NumberEmbedding
 from darts_tsformers.layers.selection.variable_selection import VariableSelection
 from tests.helpers import assert_same_with_gradients, count_dropouts, draw, scatter_, watch_sizes
@@ -13,8 +14,9 @@ sizes = pytest.mark.parametrize(
 )
 
 
-def layers(m, k, d, c=0, **kwargs):
-    selection = VariableSelection(m, k, d, d_context=c, **kwargs)
+def layers(m, k, d, c=0, *, recompute=False):
+    selection = VariableSelection(m, k, d, d_context=c)
+    let_recompute(selection, recompute)
     return scatter_(selection).double(), scatter_(NumberEmbedding(m, k), 1).double()
 
 
@@ -55,7 +57,8 @@ def test_a_recomputed_block_drops_out_what_it_did(monkeypatch):
     monkeypatch.setattr(blocks, "ROWS", 4)
     grads = []
     for recompute in (False, True):
-        selection = VariableSelection(5, 3, 7, dropout=0.5, recompute=recompute)
+        selection = VariableSelection(5, 3, 7, dropout=0.5)
+        let_recompute(selection, recompute)
         scatter_(selection).train()
         embedding = scatter_(NumberEmbedding(5, 3), 1)
         torch.manual_seed(0)
