@@ -47,7 +47,7 @@ KINDS: dict[str, str] = {
         "broadcast_tensors _unsafe_view unbind resolve_conj is_nonzero item _local_scalar_dense promote_types "
         "result_type"
     ),
-    "sums and means": "sum nansum mean var_mean amax amin cumsum",
+    "sums and means": "sum nansum mean var_mean amax amin cumsum linalg_vector_norm",
     "arithmetic": (
         "add add_ sub sub_ rsub mul mul_ div div_ sqrt reciprocal neg abs clamp clamp_min remainder remainder_ where "
         "masked_fill masked_fill_ isnan nan_to_num addcmul_ ne lt le gt ge any lerp minimum maximum bitwise_not sin "

@@ -301,6 +301,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         stride: int = 0,
         bounds: np.ndarray | None = None,
     ) -> TorchInferenceDataset:
+        self._require_weights()
         series, past_covariates, future_covariates = self._aligned(series, past_covariates, future_covariates)
         return ObservedInferenceDataset(
             series=series,

@@ -103,11 +103,14 @@ class TSFormerModule(LearningModule, SamplingModule):
             n_levels=n_levels(self.likelihood),
         )
 
-    def forward(self, x_in: PLModuleInput) -> PLModuleOutput:
+    def forward(self, x_in: PLModuleInput, *, sample: bool = False, noise: Noise | None = None) -> PLModuleOutput:
         """Forecast one batch of windows: likelihood parameters. In training, those that the network learns from.
 
-        A network that feeds on itself feeds on what its likelihood expects.
+        A network that feeds on itself feeds on what its likelihood expects. With ``sample`` it is one path for each
+        window instead, see :meth:`sample`.
         """
+        if sample:
+            return self._path(x_in, noise)
         learnt_from = self.learn(x_in).forecast if x_in.stage is ModuleStage.TRAIN else None
         return self._forecast(x_in) if learnt_from is None else PLModuleOutput(prediction=learnt_from)
 
@@ -129,7 +132,8 @@ class TSFormerModule(LearningModule, SamplingModule):
 
     def sample(self, x_in: PLModuleInput, noise: Noise | None) -> torch.Tensor:
         """Draw one path for each window: by noise, or by samples of a likelihood that the network feeds on."""
-        return self._path(x_in, noise).prediction.squeeze(-1)
+        drawn: torch.Tensor = self(x_in, sample=True, noise=noise).prediction
+        return drawn.squeeze(-1)
 
     @io_processor
     def _forecast(self, x_in: PLModuleInput) -> PLModuleOutput:
