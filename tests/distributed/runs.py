@@ -17,22 +17,13 @@ from torch.utils.data import DistributedSampler
 from darts_tsformers.models import ITransformerModel, PatchTSTModel, TSFormerModel
 from tests.adapter.prepared import SeasonalModel
 from tests.adapter.students import SchooledModel, StudentModel
-from tests.contracts.cases import CASE, CASES, Case, H, L, make_data
+from tests.contracts.cases import CASES, Case, H, L, make_data
 
 N_WINDOWS = 14  # as many for each of two processes
 TWO_PROCESSES = {"devices": 2, "strategy": "ddp"}
-TRAINED_TWICE = (
-    "AutoformerModel",
-    "FEDformerModel",
-    "ITransformerModel",
-    "InformerModel",
-    "LogSparseTransformerModel",
-    "PatchTSTModel",
-    "SMambaModel",
-    "TemporalFusionTransformerModel",
-)
-"""Not all models. Left out because they fail here, not looked into: PatchTSMixer mixed over channels and LMUFormer as
-published diverge at this rate, and PatchTSMixer with reconciliation warns of the strides of its gradients."""
+FAILING = ("LMUFormerModel-published", "PatchTSMixerModel-mix", "PatchTSMixerModel-reconciled")
+"""Left out because they fail here, not looked into: the first two diverge at this rate, and the third warns of the
+strides of its gradients."""
 LAYER_NORM = {"norm": "layer", "distil_norm": "layer"}
 
 
@@ -60,7 +51,7 @@ def all_runs() -> list[Run]:
     quantiles, summed = QuantileRegression([0.1, 0.5, 0.9]), torch.nn.L1Loss(reduction="sum")
     of_a_sum = {"loss_fn": summed, "optimizer_kwargs": {"lr": 1e-4}}
     return [
-        *(Run(case.name, case, layer_norm(case), has_gaps=True) for case in map(CASE.get, TRAINED_TWICE)),
+        *(Run(case.name, case, layer_norm(case), has_gaps=True) for case in CASES if case.name not in FAILING),
         Run("no gaps", inverted),
         Run("quantiles", inverted, {"likelihood": quantiles}, has_gaps=True),
         Run("sum of errors", inverted, of_a_sum),
