@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.accuracy.published import TABLES
 from benchmarks.core.figures import FROM, by_model, environment_of, exponent, mean_of, of_case, ratio, value
 from benchmarks.core.goals import Figures, Goal
+from benchmarks.core.names import titles
 from benchmarks.core.tables import number, table
 
 README = Path(__file__).parents[1] / "README.md"
@@ -17,7 +18,7 @@ BLOCK = re.compile(r"(<!-- (headline|at 4,096 steps): [^>]*-->\n).*?(<!-- /\2 --
 Results = Mapping[str, Figures]
 """What the files of results hold, by the name of the benchmark."""
 
-MODELS = ["PatchTST", "iTransformer", "Informer", "LogSparse", "Autoformer", "FEDformer", "TFT"]
+MODELS = list(titles())
 AS_PEERS = {"PatchTST": ["patchtst", "patchtst_plain"], "Informer": ["informer", "informer_label_of_1"]}
 """Benchmarks beside peers, where a model is set up as one peer has it and as another has it."""
 OVER_LENGTHS = {"PatchTST": "PatchTST, ProbSparse over patches", "LogSparse": "LogSparse, direct"}
@@ -48,7 +49,7 @@ HEAD = [
 
 def headline(results: Results) -> str:
     """Lay out the table and say what its columns are."""
-    rows = [_row(name, results) for name in MODELS]
+    rows = [row for row in (_row(name, results) for name in MODELS) if any(cell != number(None) for cell in row[1:-1])]
     return "\n\n".join([table(HEAD, rows), _said(results)])
 
 

@@ -5,6 +5,7 @@ Those files are the list of forecasters: exports, command line, sktime's classes
 
 import ast
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +33,11 @@ class Entry:
     name: str
     model_name: str
     summary: str
+
+    @property
+    def title(self) -> str:
+        """What pages and tables call it: its summary up to the first colon or bracket."""
+        return re.split(r":| \(", self.summary, maxsplit=1)[0]
 
     @property
     def module(self) -> str:

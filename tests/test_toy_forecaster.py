@@ -12,6 +12,7 @@ import pytest
 
 import darts_tsformers
 import darts_tsformers.sktime
+from benchmarks.accuracy.models import every_model
 from darts_tsformers import models
 from darts_tsformers.capabilities import capability_table
 from darts_tsformers.catalogue import Entry, forecasters, load_all
@@ -112,6 +113,10 @@ def test_the_package_exports_it(room):
     assert "ToyModel" in room.__all__
     assert "ToyModel" in dir(room)
     assert room.ToyModel is forecasters()["toy"].load()
+
+
+def test_the_benchmarks_train_it():
+    assert every_model()["Toy"].args == (forecasters()["toy"].load(),)
 
 
 def test_the_command_line_offers_it():

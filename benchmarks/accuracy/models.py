@@ -1,4 +1,7 @@
-"""The models at sizes that two cores train in minutes, by name, for any look-back, horizon and seed."""
+"""The models at sizes that two cores train in minutes, by name, for any look-back, horizon and seed.
+
+Every forecaster of the package is among them: at sizes that were chosen by validation, or at those of its class.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +12,7 @@ from darts.models import DLinearModel, NLinearModel
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
 from benchmarks.accuracy.protocol import trainer
+from benchmarks.core.names import titles
 from darts_tsformers import (
     AutoformerModel,
     FEDformerModel,
@@ -50,7 +54,7 @@ def of(kind: type[TorchForecastingModel], **arguments: Any) -> Build:
 
 
 PATCHTST_42 = {"d_model": 16, "n_heads": 4, "d_ff": 128, "dropout": 0.3}
-MODELS: dict[str, Build] = {
+CHOSEN: dict[str, Build] = {
     "PatchTST": of(PatchTSTModel, **PATCHTST_42, **trained_by(1e-3, 0.8, batch=128, epochs=12)),
     "iTransformer": of(ITransformerModel, d_model=128, d_ff=128, **trained_by(3e-4, 0.7)),
     "Informer": of(InformerModel, d_ff=256, **trained_by(1e-3)),
@@ -59,9 +63,23 @@ MODELS: dict[str, Build] = {
     "Autoformer": of(AutoformerModel, attention=("auto_correlation", {"factor": 3}), **trained_by(3e-4)),
     "FEDformer": of(FEDformerModel, **trained_by(3e-4)),
     "TFT": of(TemporalFusionTransformerModel, d_model=32, d_variable=8, **trained_by(1e-3, 0.6)),
+}
+"""Those whose sizes were chosen, on every data set."""
+SIMPLE: dict[str, Build] = {
     "DLinear": of(DLinearModel, **trained_by(1e-3, batch=256)),
     "NLinear": of(NLinearModel, **trained_by(1e-3, batch=256)),
 }
+EVERYWHERE = CHOSEN | SIMPLE
+"""What every data set is forecast by."""
+
+
+def every_model() -> dict[str, Build]:
+    """Return all forecasters there are, those whose sizes were not chosen at the sizes of their class."""
+    as_they_are = {name: of(entry.load(), **trained_by(1e-3, 0.7)) for name, entry in titles().items()}
+    return as_they_are | EVERYWHERE
+
+
+MODELS = every_model()
 READS_CALENDAR = ("Informer", "Informer, instance norm", "LogSparse", "Autoformer", "FEDformer", "TFT")
 """Those whose papers show them the calendar; iTransformer's does too, ours does without."""
 BY_COMPONENT = ("DLinear", "NLinear")

@@ -1,13 +1,17 @@
-"""Sizes to start from on a series, before anything is known of how well they do."""
+"""What can be said of a model before it is made: sizes to start from on a series, and how quantiles are found."""
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
+
+from darts_tsformers.networks import Network
 
 MANY_WINDOWS = 2000
 
 
 class StartingModel:
-    """A model that suggests its own sizes."""
+    """A model that suggests its own sizes and says how it forecasts quantiles."""
+
+    network_class: ClassVar[type[Network]]
 
     @classmethod
     def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
@@ -27,3 +31,12 @@ class StartingModel:
         known = inspect.signature(cls).parameters
         taken = {name: size for name, size in sizes.items() if name in known}
         return taken | {"optimizer_kwargs": {"lr": 1e-3}}
+
+    @classmethod
+    def needs_paths(cls, **arguments: Any) -> bool:
+        """Return whether quantiles are to be counted over sampled paths, for some arguments of the class.
+
+        That is so where the network draws paths itself, or where each step is forecast from the steps before it: the
+        likelihood's parameters are those of a step given the steps before, and do not widen with the horizon.
+        """
+        return cls.network_class.draws_paths

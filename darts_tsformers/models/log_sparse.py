@@ -99,3 +99,8 @@ class LogSparseTransformerModel(TSFormerModel):
     def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
         """Return keyword arguments to start from on a series."""
         return super().starting_sizes(lookback, season, n_windows) | {"n_decoder_layers": 2}
+
+    @classmethod
+    def needs_paths(cls, **arguments: Any) -> bool:
+        """Return whether steps are forecast one by one."""
+        return arguments.get("mode") != "direct"

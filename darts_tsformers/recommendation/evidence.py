@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 WINDOWS, LENGTH, COMPONENTS = 8449, 96, 7
 """Of the epoch that was measured: windows, steps of the look-back, and components."""
@@ -72,9 +73,27 @@ def _around(n: int, measured_at: Sequence[tuple[int, float]]) -> tuple[tuple[int
     return next((pair for pair in pairs if n <= pair[1][0]), pairs[-1])
 
 
+class Candidate(NamedTuple):
+    """A model by the name of its class, as it was measured."""
+
+    model: str
+    arguments: Mapping[str, Any]
+
+
+def candidates() -> dict[str, Candidate]:
+    """Return the models that were measured on every data set, by their names in the evidence."""
+    return {name: Candidate(**one) for name, one in _shipped()["candidates"].items()}
+
+
 @cache
 def measured() -> Evidence:
     """Return what the package comes with."""
-    stored = json.loads((files(__package__) / "evidence.json").read_text(encoding="utf-8"))
+    stored = _shipped()
     steps = {name: {int(n): step for n, step in found.items()} for name, found in stored["steps"].items()}
     return Evidence(*map(MappingProxyType, (stored["errors"], stored["seconds"], steps)))
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((files(__package__) / "evidence.json").read_text(encoding="utf-8"))
+    return found

@@ -3,12 +3,12 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from darts import TimeSeries
 
-from darts_tsformers.recommendation.evidence import LENGTH, WINDOWS, Evidence, measured
+from darts_tsformers.recommendation.evidence import LENGTH, WINDOWS, Evidence, candidates, measured
 from darts_tsformers.recommendation.facts import Facts, measure
 from darts_tsformers.recommendation.given import check_budget, check_covariates, checked_horizon, checked_series
 from darts_tsformers.recommendation.rules import RULES, Rule
@@ -17,22 +17,7 @@ EPOCHS = 10
 """For which the time of training is estimated."""
 
 
-class Candidate(NamedTuple):
-    """A model by the name of its class, as it was measured."""
-
-    model: str
-    arguments: Mapping[str, Any]
-
-
-CANDIDATES = {
-    "PatchTST": Candidate("PatchTSTModel", {}),
-    "iTransformer": Candidate("ITransformerModel", {}),
-    "Informer, instance norm": Candidate("InformerModel", {"use_instance_norm": True}),
-    "LogSparse": Candidate("LogSparseTransformerModel", {"mode": "direct"}),
-    "Autoformer": Candidate("AutoformerModel", {}),
-    "FEDformer": Candidate("FEDformerModel", {}),
-    "TFT": Candidate("TemporalFusionTransformerModel", {}),
-}
+CANDIDATES = candidates()
 """What can be recommended, by its name in the evidence."""
 
 SIMPLER = {

@@ -90,9 +90,9 @@ class Settings:
         return forecasters()[self.model].model_name
 
     @property
-    def draws_paths(self) -> bool:
-        """Whether quantiles are counted over sampled paths: the model forecasts step by step."""
-        return self.model == "log_sparse" and self.model_arguments.get("mode") != "direct"
+    def needs_paths(self) -> bool:
+        """Whether quantiles are counted over sampled paths."""
+        return bool(forecasters()[self.model].load().needs_paths(**self.model_arguments))
 
 
 def choose_settings(

@@ -5,8 +5,8 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression, TorchLikelihood
 from tqdm.auto import tqdm
 
-from darts_tsformers import models
 from darts_tsformers.adapter.callbacks import BestWeights, DivergedError, validation_loss
+from darts_tsformers.catalogue import forecasters
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Table
@@ -39,7 +39,7 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
     DataError
         If the validation loss was never finite.
     """
-    model: TorchForecastingModel = getattr(models, settings.model_class)(
+    model: TorchForecastingModel = forecasters()[settings.model].load()(
         settings.lookback,
         settings.horizon,
         n_epochs=settings.epochs,
@@ -75,9 +75,9 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
 
 
 def _likelihood(settings: Settings) -> TorchLikelihood | None:
-    if not settings.quantiles:
+    if not settings.quantiles or forecasters()[settings.model].load().network_class.draws_paths:
         return None
-    return GaussianLikelihood() if settings.draws_paths else QuantileRegression(list(settings.quantiles))
+    return GaussianLikelihood() if settings.needs_paths else QuantileRegression(list(settings.quantiles))
 
 
 class EpochBar(pl.Callback):

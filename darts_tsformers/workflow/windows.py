@@ -72,7 +72,7 @@ def _how(settings: Settings) -> dict[str, Any]:
     """
     if not settings.quantiles:
         return {}
-    if settings.draws_paths:
+    if settings.needs_paths:
         return {"num_samples": N_PATHS, "random_state": settings.seed}
     return {"predict_likelihood_parameters": True}
 
@@ -86,7 +86,7 @@ def _in_units(forecast: TimeSeries, target: TimeSeries, settings: Settings, scal
     forecast = forecast.astype(np.float64)
     if not settings.quantiles:
         return Forecast(scaler.inverse_transform(forecast), {})
-    if settings.draws_paths:
+    if settings.needs_paths:
         values = np.moveaxis(np.quantile(forecast.all_values(copy=False), settings.quantiles, axis=-1), 0, -1)
     else:
         values = forecast.values(copy=False).reshape(len(forecast), target.n_components, len(settings.quantiles))

@@ -179,19 +179,19 @@ def test_the_model_is_the_one_recommended_for_what_is_trained_on(name, monkeypat
     assert settings.model_class == CANDIDATES[name].model
     assert settings.model_arguments.items() >= CANDIDATES[name].arguments.items()
     assert settings.recommendation.facts.has_future
-    assert not settings.draws_paths
+    assert not settings.needs_paths
     assert seen == [target[: settings.split.validation_start]]
 
 
 def test_a_model_that_is_asked_for_is_not_recommended():
     settings = choose_settings(series(100, "D"), 5, "log_sparse")
     assert settings.recommendation is None
-    assert settings.draws_paths
-    assert not choose_settings(series(100, "D"), 5, "log_sparse", model_arguments={"mode": "direct"}).draws_paths
+    assert settings.needs_paths
+    assert not choose_settings(series(100, "D"), 5, "log_sparse", model_arguments={"mode": "direct"}).needs_paths
 
 
 def test_an_argument_of_the_user_goes_before_the_recommended_one(monkeypatch):
     monkeypatch.setattr(ranking, "measured", lambda: evidence_for("LogSparse"))
     settings = choose_settings(series(100, "D"), 5, model_arguments={"mode": "autoregressive"})
     assert settings.model_arguments["mode"] == "autoregressive"
-    assert settings.draws_paths
+    assert settings.needs_paths
