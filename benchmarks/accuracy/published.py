@@ -32,6 +32,7 @@ TABLES: dict[str, dict[str, Published]] = {
     "ETTh1 96": {
         "PatchTST": Published(0.375, 0.399, 336, PTST),
         "iTransformer": Published(0.386, 0.405, 96, SMAMBA),
+        "S-Mamba": Published(0.386, 0.405, 96, SMAMBA),
         "Informer": Published(0.865, 0.713, 96, LTSF),
         "LogSparse": Published(0.878, 0.740, 96, LTSF),
         "Autoformer": Published(0.449, 0.459, 96, LTSF),

@@ -1,11 +1,12 @@
 """What every forecaster promises. Functions, so that a model broken on purpose can be shown to break them."""
 
 from dataclasses import fields, replace
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from darts import TimeSeries
-from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
+from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, TorchTrainingBatch
 
 from darts_tsformers.adapter.module import TSFormerModule
 from tests.contracts.cases import KINDS, Case, H, L, fitted, make_data
@@ -127,6 +128,26 @@ def inputs_are_never_written_to(case: Case) -> None:
             if isinstance(copy, torch.Tensor):
                 assert torch.equal(copy, getattr(given, name)), name
     module.eval()
+
+
+def a_step_of_no_weight_does_not_count(case: Case) -> None:
+    module = fitted(case).model.eval()
+    given = batch(4, stage=ModuleStage.TRAIN)
+    weight = torch.rand(4, H, 3, generator=torch.Generator().manual_seed(5)) + 0.5
+    weight[:, -1] = 0  # fed to no later step
+    inputs = {f.name: getattr(given, f.name) for f in fields(TorchTrainingBatch) if f.name != "sample_weight"}
+    other = inputs | {"future_target": given.future_target.clone()}
+    other["future_target"][:, -1] += 3
+
+    def loss(inputs: dict[str, torch.Tensor], weight: torch.Tensor) -> torch.Tensor:
+        each = patch.object(module.train_criterion, "reduction", "none")  # as fit does where there are weights
+        with torch.random.fork_rng(), patch.object(module, "log"), each:
+            torch.manual_seed(0)
+            return module.training_step(TorchTrainingBatch(**inputs, sample_weight=weight), 0)
+
+    hidden, changed = loss(inputs, weight), loss(other, weight)
+    assert torch.equal(hidden, changed), "a step counts whose weight is zero"
+    assert not torch.equal(loss(inputs, torch.ones_like(weight)), loss(other, torch.ones_like(weight)))
 
 
 def every_parameter_gets_a_gradient(case: Case, n_components: int) -> None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from darts_tsformers.adapter import module as _module
 from darts_tsformers.models import TSFormerModel
@@ -38,10 +39,13 @@ class ToyNetwork(Network, name="toy_with_a_flaw"):
         out = self.linear(window.target.mT).mT
         out = out + self.past(window.past).mean(1, keepdim=True)
         if self.flaw != "ignores_future":
-            out = out + self.future(window.future) + self.future(window.historic_future).mean(1, keepdim=True)
+            known = window.future.roll(1, dims=1) if self.flaw == "future_one_step_late" else window.future
+            out = out + self.future(known) + self.future(window.historic_future).mean(1, keepdim=True)
         out = out + self.static(window.static).mT
         if self.flaw == "batch_leak":
             out = out + out.mean(dim=0, keepdim=True)
+        if self.flaw == "batch_statistics":
+            out = F.batch_norm(out, None, None, training=True)
         if self.flaw == "random":
             out = out + torch.randn_like(out)
         if self.flaw == "dead_parameter":
@@ -75,6 +79,7 @@ PROMISES = [
     checks.the_known_future_reaches_the_step_it_belongs_to,
     checks.the_future_never_leaks,
     checks.inputs_are_never_written_to,
+    checks.a_step_of_no_weight_does_not_count,
     lambda case: checks.every_parameter_gets_a_gradient(case, 3),
 ]
 
@@ -88,6 +93,8 @@ def test_a_sound_toy_passes(check):
     ("flaw", "check", "message"),
     [
         ("batch_leak", checks.forecast_does_not_depend_on_batch_mates, "not close"),
+        ("batch_statistics", checks.forecast_does_not_depend_on_batch_mates, "not close"),
+        ("future_one_step_late", checks.the_known_future_reaches_the_step_it_belongs_to, "does not respond"),
         ("random", checks.forecast_is_the_same_twice, "not equal"),
         ("ignores_future", checks.each_covariate_changes_the_forecast, "future covariates are ignored"),
         ("ignores_future", checks.the_known_future_reaches_the_step_it_belongs_to, "does not respond"),
@@ -124,6 +131,18 @@ def test_writing_to_an_input_is_caught(monkeypatch):
     monkeypatch.setattr(_module.TSFormerModule, "forward", writing)
     with pytest.raises(AssertionError, match="past_covariates"):
         checks.inputs_are_never_written_to(Case(ToyModel, {"flaw": "none"}))
+
+
+def test_an_ignored_sample_weight_is_caught(monkeypatch):
+    honest = _module.TSFormerModule._compute_loss
+
+    def ignoring(self, output, target, criterion, sample_weight, *args, **kwargs):
+        ones = None if sample_weight is None else torch.ones_like(sample_weight)
+        return honest(self, output, target, criterion, ones, *args, **kwargs)
+
+    monkeypatch.setattr(_module.TSFormerModule, "_compute_loss", ignoring)
+    with pytest.raises(AssertionError, match="a step counts whose weight is zero"):
+        checks.a_step_of_no_weight_does_not_count(Case(ToyModel, {"flaw": "none"}))
 
 
 def test_a_look_at_later_values_is_caught(monkeypatch):

@@ -131,6 +131,7 @@ def test_the_same_seed_gives_the_same_model(case: Case):
         checks.the_future_never_leaks,
         checks.later_values_do_not_move_earlier_forecasts,
         checks.inputs_are_never_written_to,
+        checks.a_step_of_no_weight_does_not_count,
     ],
     ids=lambda check: check.__name__,
 )
