@@ -21,9 +21,8 @@ from tests.contracts.cases import CASES, Case, H, L, make_data
 
 N_WINDOWS = 14  # as many for each of two processes
 TWO_PROCESSES = {"devices": 2, "strategy": "ddp"}
-FAILING = ("LMUFormerModel-published", "PatchTSMixerModel-mix", "PatchTSMixerModel-reconciled")
-"""Left out because they fail here, not looked into: the first two diverge at this rate, and the third warns of the
-strides of its gradients."""
+GENTLE = {name: {"optimizer_kwargs": {"lr": 1e-3}} for name in ("LMUFormerModel-published", "PatchTSMixerModel-mix")}
+"""Their loss rises at the rate of the others, so that differences of rounding grow with it."""
 LAYER_NORM = {"norm": "layer", "distil_norm": "layer"}
 
 
@@ -51,7 +50,7 @@ def all_runs() -> list[Run]:
     quantiles, summed = QuantileRegression([0.1, 0.5, 0.9]), torch.nn.L1Loss(reduction="sum")
     of_a_sum = {"loss_fn": summed, "optimizer_kwargs": {"lr": 1e-4}}
     return [
-        *(Run(case.name, case, layer_norm(case), has_gaps=True) for case in CASES if case.name not in FAILING),
+        *(Run(case.name, case, layer_norm(case) | GENTLE.get(case.name, {}), has_gaps=True) for case in CASES),
         Run("no gaps", inverted),
         Run("quantiles", inverted, {"likelihood": quantiles}, has_gaps=True),
         Run("sum of errors", inverted, of_a_sum),

@@ -62,8 +62,8 @@ class CrossChannelHead(nn.Module):
         self.context = context
         n_seen = (n_channels + n_known) * (2 * context + 1)
         self.gate = build_gate(gated, n_seen)
-        self.weight = nn.Parameter(torch.zeros(n_parameters, n_channels, n_seen))
-        self.bias = nn.Parameter(torch.zeros(n_parameters, n_channels))
+        self.weight = nn.Parameter(torch.zeros(n_parameters, n_seen, n_channels))
+        self.bias = nn.Parameter(torch.zeros(n_parameters, 1, n_channels))
 
     def forward(
         self, forecast: Float[Tensor, "B H C Q"], known: Float[Tensor, "B H F"] | None = None
@@ -75,8 +75,8 @@ class CrossChannelHead(nn.Module):
             seen = torch.cat([seen, beside], dim=-1)
         padded = F.pad(seen, (0, 0, self.context, self.context))
         windows = padded.unfold(2, 2 * self.context + 1, 1).flatten(-2)
-        change = torch.einsum("bqhk,qck->bhcq", self.gate(windows), self.weight)
-        return forecast + change + self.bias.mT
+        change = self.gate(windows) @ self.weight + self.bias
+        return forecast + rearrange(change, "B Q H C -> B H C Q")
 
 
 class HierarchyHead(nn.Module):
@@ -126,8 +126,8 @@ class HierarchyHead(nn.Module):
         self.patch_length = patch_length
         self.n_patches = -(-output_length // patch_length)
         self.aggregate = nn.Linear(n_features, self.n_patches * n_parameters)
-        self.weight = nn.Parameter(torch.zeros(n_parameters, patch_length, patch_length + 1))
-        self.bias = nn.Parameter(torch.zeros(n_parameters, patch_length))
+        self.weight = nn.Parameter(torch.zeros(n_parameters, patch_length + 1, patch_length))
+        self.bias = nn.Parameter(torch.zeros(n_parameters, 1, patch_length))
 
     def forward(
         self, forecast: Float[Tensor, "B C H Q"], tokens: Float[Tensor, "B C N D"]
@@ -137,7 +137,7 @@ class HierarchyHead(nn.Module):
         means: Tensor = self.aggregate(tokens.flatten(-2))
         means = rearrange(means, "B C (J Q) -> B C J Q", Q=n_parameters)
         padded = F.pad(forecast, (0, 0, 0, self.n_patches * self.patch_length - length))
-        patches = rearrange(padded, "B C (J p) Q -> B C J p Q", p=self.patch_length)
-        seen = torch.cat([patches, means.unsqueeze(3)], dim=3)
-        corrected = patches + torch.einsum("bcjiq,qpi->bcjpq", seen, self.weight) + self.bias.mT
-        return corrected.flatten(2, 3)[:, :, :length], means
+        patches = rearrange(padded, "B C (J p) Q -> B C Q J p", p=self.patch_length)
+        seen = torch.cat([patches, rearrange(means, "B C J Q -> B C Q J 1")], dim=-1)
+        corrected = rearrange(patches + seen @ self.weight + self.bias, "B C Q J p -> B C (J p) Q")
+        return corrected[:, :, :length], means

@@ -60,7 +60,7 @@ def cross_channel(head: torch.nn.Module, y: Tensor, known: Tensor | None = None)
                     for channel in seen.T
                     for j in range(-head.context, head.context + 1)
                 ]
-                out[b, t, :, q] += head.weight[q] @ gate(head.gate, torch.stack(around)) + head.bias[q]
+                out[b, t, :, q] += head.weight[q].T @ gate(head.gate, torch.stack(around)) + head.bias[q, 0]
     return out
 
 
@@ -78,7 +78,7 @@ def hierarchy(head: torch.nn.Module, y: Tensor, tokens: Tensor) -> tuple[Tensor,
                     own = y[b, c, steps, q]
                     beyond = torch.zeros(p - len(own), dtype=y.dtype)
                     seen = torch.cat([own, beyond, mean[j : j + 1, q]])
-                    out[b, c, steps, q] = own + (head.weight[q] @ seen + head.bias[q])[: len(own)]
+                    out[b, c, steps, q] = own + (head.weight[q].T @ seen + head.bias[q, 0])[: len(own)]
     return out, torch.stack(means).view(batch, n_channels, -1, n_parameters)
 
 
