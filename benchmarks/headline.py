@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.published import TABLES
+from benchmarks.accuracy.tasks import LONGER
 from benchmarks.core.figures import FROM, by_model, environment_of, exponent, mean_of, of_case, ratio, value
 from benchmarks.core.goals import Figures, Goal
 from benchmarks.core.names import titles
@@ -218,10 +219,11 @@ def _of_growth(results: Results) -> str:
 
 def _of_errors(results: Results) -> str:
     figures = results["accuracy_ETTh1_96"]
+    longer = [name for name in LONGER if name in MODELS and mean_of(name)(figures) is not None]
     linear = " and ".join(f"{name} has {number(mean_of(name)(figures))}" for name in ("DLinear", "NLinear"))
     return (
-        f"MSE: all test windows, {_seeds(results)}, at widths of 16 (PatchTST, which looks back on 336 steps, as "
-        "published, the others on 96) to 128; FEDformer keeps all modes, in the columns of speed 32. LogSparse, "
+        f"MSE: all test windows, {_seeds(results)}, at widths of 16 to 256; {', '.join(longer)} look back on 336 steps, "
+        "the others on 96; FEDformer keeps all modes, in the columns of speed 32. LogSparse, "
         "Autoformer, FEDformer and TFT normalise each window, which their papers do not, and see hour and weekday, as "
         f"Informer does. Darts' {linear}."
     )

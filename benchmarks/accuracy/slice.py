@@ -17,6 +17,7 @@ import pandas as pd
 from benchmarks.accuracy.models import Build, encoders, of, trained_by
 from benchmarks.accuracy.protocol import actual, forecasts, repeated, scores, train, with_gaps
 from benchmarks.core.data import DataSet, shares, standardised
+from benchmarks.core.names import titles
 from benchmarks.core.stored import Held
 from benchmarks.core.trial import Trials
 from darts_tsformers import (
@@ -72,6 +73,9 @@ FURNACE = Task("gasrate_co2.csv", "9s", every=1, lookback=24, horizon=8, season=
 """Two targets, a fifth of their values hidden, and so short that the first epochs are the best."""
 
 
+ON_FURNACE = trained_by(1e-2, 1.0, batch=16, epochs=8)
+
+
 def models(factor: float = 1.0, **training: Any) -> dict[str, Build]:
     """Return the models at their size here, and variants that compute by other ways; the factor is of delays."""
     sizes: dict[str, Any] = {"d_model": 16, "n_heads": 2, **training}
@@ -88,6 +92,13 @@ def models(factor: float = 1.0, **training: Any) -> dict[str, Build]:
         "FEDformer, wavelet": of(FEDformerModel, **wavelet, **deep),
         "TFT": of(TemporalFusionTransformerModel, d_variable=4, **sizes),
     }
+
+
+def tiny(**training: Any) -> dict[str, Build]:
+    """Return all other models at the size that the tests of their classes take."""
+    chosen = {build.args[0] for build in models().values()}
+    classes = {name: entry.load() for name, entry in titles().items()}
+    return {name: of(kind, **kind.tiny, **training) for name, kind in classes.items() if kind not in chosen}
 
 
 def errors(forecast: np.ndarray, task: Task) -> dict[str, Any]:
@@ -121,7 +132,7 @@ SLICE = Trials(
     }
     | {
         f"furnace, {name}": partial(trial, build, FURNACE, gaps=True)
-        for name, build in models(ALL_DELAYS, **trained_by(1e-2, 1.0, batch=16, epochs=8)).items()
+        for name, build in (models(ALL_DELAYS, **ON_FURNACE) | tiny(**ON_FURNACE)).items()
     },
     note="Tiny models, trained for seconds: how good they are says nothing, that their figures stay does. Demand: "
     f"hourly, hour and weekday as covariates. Furnace: two series, {HIDDEN:.0%} of the values hidden.",
