@@ -222,7 +222,7 @@ def _of_errors(results: Results) -> str:
     longer = [name for name in LONGER if name in MODELS and mean_of(name)(figures) is not None]
     linear = " and ".join(f"{name} has {number(mean_of(name)(figures))}" for name in ("DLinear", "NLinear"))
     return (
-        f"MSE: all test windows, {_seeds(results)}, at widths of 16 to 256; {', '.join(longer)} look back on 336 steps, "
+        f"MSE: all test windows, {_seeds(results)}, widths of 16 to 256; {', '.join(longer)} look back on 336 steps, "
         "the others on 96; FEDformer keeps all modes, in the columns of speed 32. LogSparse, "
         "Autoformer, FEDformer and TFT normalise each window, which their papers do not, and see hour and weekday, as "
         f"Informer does. Darts' {linear}."
