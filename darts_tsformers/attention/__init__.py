@@ -3,7 +3,12 @@
 from darts_tsformers.attention._base import Attention, HeadSizes
 from darts_tsformers.attention.auto_correlation import AutoCorrelation
 from darts_tsformers.attention.full import FullAttention
+from darts_tsformers.attention.linear import LinearAttention
+from darts_tsformers.attention.linformer import LinformerAttention
+from darts_tsformers.attention.local import LocalAttention
 from darts_tsformers.attention.log_sparse import LogSparseAttention
+from darts_tsformers.attention.nprf import NPRFAttention
+from darts_tsformers.attention.performer import PerformerAttention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention
 from darts_tsformers.attention.registry import (
     AttentionLike,
@@ -13,6 +18,7 @@ from darts_tsformers.attention.registry import (
     build_attention,
     register_attention,
 )
+from darts_tsformers.attention.sparse import SparseAttention
 
 __all__ = [
     "Attention",
@@ -21,8 +27,14 @@ __all__ = [
     "AutoCorrelation",
     "FullAttention",
     "HeadSizes",
+    "LinearAttention",
+    "LinformerAttention",
+    "LocalAttention",
     "LogSparseAttention",
+    "NPRFAttention",
+    "PerformerAttention",
     "ProbSparseAttention",
+    "SparseAttention",
     "attention_names",
     "attention_spec",
     "build_attention",

@@ -1,12 +1,11 @@
 """Mechanisms by name, so that any encoder takes any of them and a saved model holds only plain data."""
 
+import importlib
+import pkgutil
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from darts_tsformers.attention._base import Attention, HeadSizes
-from darts_tsformers.attention.auto_correlation import AutoCorrelation
-from darts_tsformers.attention.full import FullAttention
-from darts_tsformers.attention.log_sparse import LogSparseAttention
-from darts_tsformers.attention.prob_sparse import ProbSparseAttention
 
 AttentionSpec: TypeAlias = tuple[str, dict[str, Any]]
 """A mechanism as plain data: its registered name and its constructor arguments."""
@@ -60,8 +59,8 @@ def attention_names() -> list[str]:
     Examples
     --------
     >>> from darts_tsformers.attention import attention_names
-    >>> attention_names()
-    ['auto_correlation', 'full', 'log_sparse', 'prob_sparse']
+    >>> attention_names()[:3]
+    ['auto_correlation', 'full', 'linear']
     """
     return sorted(_MECHANISMS)
 
@@ -147,7 +146,15 @@ def build_attention(attention: AttentionLike, sizes: HeadSizes | None = None) ->
     return mechanism
 
 
-register_attention("auto_correlation", AutoCorrelation)
-register_attention("full", FullAttention)
-register_attention("log_sparse", LogSparseAttention)
-register_attention("prob_sparse", ProbSparseAttention)
+def _register_own() -> None:
+    """Register the mechanism of each file here by the name of the file."""
+    for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if info.ispkg or info.name.startswith("_") or f"{__package__}.{info.name}" == __name__:
+            continue
+        module = importlib.import_module(f"{__package__}.{info.name}")
+        for one in vars(module).values():
+            if isinstance(one, type) and issubclass(one, Attention) and one.__module__ == module.__name__:
+                register_attention(info.name, one)
+
+
+_register_own()

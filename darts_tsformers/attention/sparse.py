@@ -1,0 +1,253 @@
+"""Sparse Transformer attention: near steps, and far ones at a stride or in summary columns."""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention._tiles import attend_tiles, common_length, pattern_weights, visible
+from darts_tsformers.attention.full import FullAttention
+from darts_tsformers.checks import require_at_least, require_one_of
+from darts_tsformers.execution.rebuilding import in_parts
+
+PATTERNS = ("fixed", "strided")
+PARTS = ("alternate", "far", "joint", "near")
+
+
+class SparseAttention(Attention):
+    r"""Softmax attention to about :math:`2 \sqrt L` keys: two hops lead from any step to any other.
+
+    - ``"strided"``: near are the steps less than a stride away, :math:`|i - j| < l`; far those a whole number of
+      strides away, :math:`l \mid i - j`. With the stride of a season these are the same phase of all other seasons.
+    - ``"fixed"``: near are the steps of the same block of ``l``; far are the last ``c`` of each block, which can sum
+      it up.
+
+    When causal, only steps up to i are seen. A step that would see nothing, as in the far part of ``"fixed"`` before the
+    first summary, sees itself.
+
+    Cost: O(L (l + L / l) e) time, which is :math:`O(L \sqrt L e)` by default, and O(L e) memory; ``"fixed"`` takes
+    O(L c e) memory.
+
+    Parameters
+    ----------
+    pattern
+        ``"strided"`` or ``"fixed"``.
+    stride
+        Steps ``l`` of a stride or a block, at least 1: a season, for example. By default the root of the length, rounded
+        up.
+    n_summaries
+        Last steps ``c`` of a block that ``"fixed"`` sees from afar, at most ``stride``.
+    parts
+        ``"joint"``: every head sees near and far steps, in one softmax. ``"alternate"``: the first head and every other
+        sees near ones, those between far ones. ``"near"`` or ``"far"``: all heads see that part alone.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of the above.
+
+    Notes
+    -----
+    Child et al., "Generating Long Sequences with Sparse Transformers", arXiv 1904.10509, 2019, sections 4.2 and 4.3;
+    ``stride`` is the paper's l, ``n_summaries`` its c. Deviation: the form that is not causal, which encoders need.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.attention import SparseAttention
+    >>> q = torch.zeros(1, 1, 9, 2)  # (B, h, L, e)
+    >>> _, weights = SparseAttention("strided", stride=3)(q, q, q, causal=True, need_weights=True)
+    >>> weights[0, 0, -1].nonzero().flatten()
+    tensor([2, 5, 6, 7, 8])
+    """
+
+    supports_cross = False  # queries and keys share their positions
+
+    def __init__(
+        self, pattern: str = "strided", stride: int | None = None, *, n_summaries: int = 1, parts: str = "joint"
+    ) -> None:
+        super().__init__()
+        require_one_of(PATTERNS, pattern=pattern)
+        require_one_of(PARTS, parts=parts)
+        require_at_least(1, n_summaries=n_summaries)
+        if stride is not None:
+            require_at_least(1, stride=stride)
+            if n_summaries > stride:
+                raise ValueError(f"n_summaries={n_summaries} must be at most stride={stride}")
+        self.pattern = pattern
+        self.stride = None if stride is None else int(stride)
+        self.n_summaries = int(n_summaries)
+        self.parts = parts
+
+    def forward(
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        v: Float[Tensor, "B h M f"],
+        *,
+        causal: bool = False,
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "B h L f"], Float[Tensor, "B h L M"] | None]:
+        """Attend within the pattern; the dense map is built only when ``need_weights``.
+
+        Raises
+        ------
+        ValueError
+            If queries and keys differ in number: their positions would not be the same.
+        """
+        common_length("sparse", q, k)
+        weights = self.weights(q, k, causal=causal) if need_weights else None
+        if self.parts != "alternate":
+            return self._attend(self.parts, q, k, v, causal=causal), weights
+        out = v.new_empty(*q.shape[:-1], v.shape[-1])
+        for first, part in enumerate(("near", "far")):
+            own = slice(first, None, 2)
+            if q[:, own].shape[1]:
+                out[:, own] = self._attend(part, q[:, own], k[:, own], v[:, own], causal=causal)
+        return out, weights
+
+    def weights(
+        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
+    ) -> Float[Tensor, "B h L M"]:
+        """Return the attention map, zero off the pattern. O(L^2) memory: for explanations, not for training."""
+        length = common_length("sparse", q, k)
+        if self.parts != "alternate":
+            return pattern_weights(q, k, self.visible(self.parts, length, causal=causal, device=q.device))
+        masks = [self.visible(part, length, causal=causal, device=q.device) for part in ("near", "far")]
+        return pattern_weights(q, k, torch.stack([masks[head % 2] for head in range(q.shape[1])]))
+
+    def distance_groups(self, length: int) -> dict[str, list[int]]:
+        """Name the distances of ``"strided"``; those of ``"fixed"`` depend on the row."""
+        if self.pattern == "fixed":
+            return {}
+        stride = min(self._stride(length), length)
+        groups = {
+            "self": [0],
+            "local": list(range(1, stride)) if self.parts != "far" else [],
+            "strides": list(range(stride, length, stride)) if self.parts != "near" else [],
+        }
+        return {name: group for name, group in groups.items() if group}
+
+    def visible(
+        self, part: str, length: int, *, causal: bool, device: torch.device | None = None
+    ) -> Bool[Tensor, "L L"]:
+        """Say which keys the rows see."""
+        few = self._few(part, length)
+        return visible(self._seen(part, length, causal=causal), length, few=few, device=device)
+
+    def _attend(
+        self,
+        part: str,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h L e"],
+        v: Float[Tensor, "B h L f"],
+        *,
+        causal: bool,
+    ) -> Float[Tensor, "B h L f"]:
+        length = q.shape[-2]
+        stride = self._stride(length)
+        if part != "far" and stride >= length:
+            return FullAttention()(q, k, v, causal=causal)[0]
+        seen = self._seen(part, length, causal=causal)
+        if self.pattern == "fixed":
+            return attend_tiles(q, k, v, seen, tile=min(stride, length), few=self._few(part, length))
+        if part == "near":
+            return attend_tiles(q, k, v, seen, tile=stride, before=1, after=0 if causal else 1)
+        if part == "far":
+            return attend_tiles(q, k, v, seen, tile=-(-length // stride), dilation=stride)
+        return _attend_strided(q, k, v, stride, causal=causal)
+
+    def _seen(self, part: str, length: int, *, causal: bool) -> Any:
+        """Return what :func:`attend_tiles` asks; the few are the summaries of ``"fixed"``."""
+        stride, c = self._stride(length), self.n_summaries
+
+        def strided(row: Tensor, key: Tensor, few: Tensor) -> Tensor:  # noqa: ARG001
+            near, far = (row - key).abs() < stride, (row - key) % stride == 0
+            return {"near": near, "far": far, "joint": near | far}[part]
+
+        def fixed(row: Tensor, key: Tensor, few: Tensor) -> Tensor:
+            own = row // stride == key // stride
+            if part != "far":
+                return few & ~own | ~few & own
+            first = 0 if not causal else stride - c  # where the first summary stands
+            none = (row < first) if causal else torch.full_like(row, length <= stride - c, dtype=torch.bool)
+            return few | (row == key) & none & ~few
+
+        def seen(row: Tensor, key: Tensor, few: Tensor) -> Tensor:
+            found = (strided if self.pattern == "strided" else fixed)(row, key, few)
+            return found & (key <= row) if causal else found
+
+        return seen
+
+    def _stride(self, length: int) -> int:
+        return math.isqrt(max(length, 1) - 1) + 1 if self.stride is None else self.stride
+
+    def _few(self, part: str, length: int) -> list[int]:
+        """Return the positions of the summaries, where they are seen."""
+        if self.pattern == "strided" or part == "near":
+            return []
+        stride = self._stride(length)
+        return [at for at in range(length) if at % stride >= stride - self.n_summaries]
+
+
+def _attend_strided(
+    q: Float[Tensor, "B h L e"],
+    k: Float[Tensor, "B h L e"],
+    v: Float[Tensor, "B h L f"],
+    stride: int,
+    *,
+    causal: bool,
+) -> Float[Tensor, "B h L f"]:
+    """Attend to near and far keys in one softmax, a few heads at a time; nothing of it is kept."""
+    length = q.shape[-2]
+    n = -(-length // stride)
+    sides = (1, 0) if causal else (1, 1)
+    wide = torch.promote_types(q.dtype, torch.float32)
+    scaled = q.to(wide) / math.sqrt(q.shape[-1])
+    columns_and_ones = F.pad(v.to(wide), (0, 1), value=1.0)  # the sum of the weights, in the same product
+    heads = [
+        F.pad(t, (0, 0, 0, n * stride - length)).flatten(0, 1).unflatten(1, (n, stride))
+        for t in (scaled, k.to(wide), columns_and_ones)
+    ]
+    off_near, off_far = (
+        torch.zeros(hidden.shape, dtype=wide, device=q.device).masked_fill(hidden, -math.inf)
+        for hidden in _hidden(length, n, stride, sides, causal=causal, device=q.device)
+    )
+
+    def around(x: Float[Tensor, "G n l w"]) -> Float[Tensor, "G n s w"]:
+        padded = F.pad(x, (0, 0, 0, 0, *sides))
+        return torch.cat([padded[:, i : i + n] for i in range(sum(sides) + 1)], dim=2)
+
+    def attend(
+        queries: Float[Tensor, "G n l e"], keys: Float[Tensor, "G n l e"], values: Float[Tensor, "G n l f"]
+    ) -> Float[Tensor, "G n l g"]:
+        columns, keys_of_columns, values_of_columns = (t.transpose(1, 2) for t in (queries, keys, values))
+        near = queries @ around(keys).mT + off_near
+        far = columns @ keys_of_columns.mT + off_far  # (G, l, n, n)
+        highest = torch.maximum(near.amax(-1), far.amax(-1).transpose(1, 2)).detach()[..., None]
+        near, far = (near - highest).exp(), (far - highest.transpose(1, 2)).exp()
+        sums = near @ around(values) + (far @ values_of_columns).transpose(1, 2)
+        return sums[..., :-1] / sums[..., -1:]
+
+    out = in_parts(attend, *heads, size=n * stride * (stride * (sum(sides) + 1) + n))
+    return out.flatten(1, 2)[:, :length].unflatten(0, q.shape[:2]).to(v.dtype)
+
+
+def _hidden(
+    length: int, n: int, stride: int, sides: tuple[int, int], *, causal: bool, device: torch.device
+) -> tuple[Bool[Tensor, "n l s"], Bool[Tensor, "l n n"]]:
+    """Return what is not seen of the near keys, and of the far ones, of which the row itself is not one."""
+    rows = torch.arange(n * stride, device=device).view(n, stride)
+    near = torch.cat([rows + i * stride for i in range(-sides[0], sides[1] + 1)], dim=-1)[:, None]
+    row = rows[..., None]
+    seen = ((near - row).abs() < stride) & (near >= 0) & (near < length) | (row >= length)
+    columns = rows.mT
+    row_of, key = columns[..., None], columns[:, None]
+    far = (key != row_of) & (key < length)
+    if causal:
+        seen, far = seen & ((near <= row) | (row >= length)), far & (key < row_of)
+    return ~seen, ~far
