@@ -41,7 +41,11 @@ class LinearAttention(FeatureAttention):
     epsilon = 1e-6
 
     def features(
-        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool
+        self,
+        q: Float[Tensor, "B h L e"],
+        k: Float[Tensor, "B h M e"],
+        *,
+        causal: bool,  # noqa: ARG002
     ) -> tuple[Float[Tensor, "B h L e"], Float[Tensor, "B h M e"]]:
         """Return what is multiplied: each number plus one if it is positive, its exponential if not."""
         return F.elu(q) + 1, F.elu(k) + 1

@@ -18,8 +18,8 @@ class LinformerAttention(Attention):
 
     .. math:: O = \mathrm{softmax}\!\left(Q (E^\top K)^\top / \sqrt{e}\right) F^\top V
 
-    :math:`E` and :math:`F`, of shape (M, r), mix the steps; all heads share them. Fewer keys than M take the first rows.
-    A mixture has the future in it: there is no causal form.
+    :math:`E` and :math:`F`, of shape (M, r), mix the steps; all heads share them. Fewer keys than M take the first
+    rows. A mixture has the future in it: there is no causal form.
 
     The map from steps to steps is :math:`A F^\top` with the map A to mixtures: it made the output, but its entries may
     be negative and its rows need not sum to 1.

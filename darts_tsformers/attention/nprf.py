@@ -136,10 +136,19 @@ def attend_by_distance(
     factors: Float[Tensor, "h D"],
 ) -> Float[Tensor, "B h L f"]:
     """Average values by products of features times the factor of the distance."""
-    length = v.shape[-2]
-    if length <= FEW_STEPS or is_traced():
+    if v.shape[-2] <= FEW_STEPS or is_traced():
         return distance_weights(of_queries, of_keys, factors) @ v
-    batch = v.shape[0]
+    return attend_by_transform(of_queries, of_keys, v, factors)
+
+
+def attend_by_transform(
+    of_queries: Float[Tensor, "B h L m"],
+    of_keys: Float[Tensor, "B h L m"],
+    v: Float[Tensor, "B h L f"],
+    factors: Float[Tensor, "h D"],
+) -> Float[Tensor, "B h L f"]:
+    """Do the same without the map, a few heads at a time; no transform is kept."""
+    batch, length = v.shape[0], v.shape[-2]
     values = F.pad(v, (0, 1), value=1.0)  # the sum of the weights is a column too
     heads = (t.flatten(0, 1) for t in (of_queries, of_keys, values, factors.expand(batch, *factors.shape)))
     n = transform_length(2 * length - 1)

@@ -24,7 +24,11 @@ class PerformerAttention(FeatureAttention):
 
         \phi(x) = \frac{1}{\sqrt m}
         \exp\!\left(\omega_r^\top x' - \tfrac{1}{2} \lVert x' \rVert^2 - s\right)_{r = 1 \dots m} + \delta,
-        \qquad x' = x / e^{1/4}, \qquad o_i = \frac{\sum_j \phi(q_i)^\top \phi(k_j) v_j}{\sum_j \phi(q_i)^\top \phi(k_j)}
+        \qquad x' = x / e^{1/4}
+
+    .. math::
+
+        o_i = \frac{\sum_j \phi(q_i)^\top \phi(k_j) v_j}{\sum_j \phi(q_i)^\top \phi(k_j)}
 
     The :math:`\omega_r` are Gaussian, and orthogonal in groups of e, which lowers the variance. With more features the
     output nears that of softmax attention; its error falls as :math:`1 / \sqrt m`, and grows fast with the norms.

@@ -24,10 +24,9 @@ class SparseAttention(Attention):
     - ``"strided"``: near are the steps less than a stride away, :math:`|i - j| < l`; far those a whole number of
       strides away, :math:`l \mid i - j`. With the stride of a season these are the same phase of all other seasons.
     - ``"fixed"``: near are the steps of the same block of ``l``; far are the last ``c`` of each block, which can sum
-      it up.
+      it up, and the step itself.
 
-    When causal, only steps up to i are seen. A step that would see nothing, as in the far part of ``"fixed"`` before the
-    first summary, sees itself.
+    When causal, only steps up to i are seen.
 
     Cost: O(L (l + L / l) e) time, which is :math:`O(L \sqrt L e)` by default, and O(L e) memory; ``"fixed"`` takes
     O(L c e) memory.
@@ -37,8 +36,8 @@ class SparseAttention(Attention):
     pattern
         ``"strided"`` or ``"fixed"``.
     stride
-        Steps ``l`` of a stride or a block, at least 1: a season, for example. By default the root of the length, rounded
-        up.
+        Steps ``l`` of a stride or a block, at least 1: a season, for example. By default the root of the length,
+        rounded up.
     n_summaries
         Last steps ``c`` of a block that ``"fixed"`` sees from afar, at most ``stride``.
     parts
@@ -173,9 +172,7 @@ class SparseAttention(Attention):
             own = row // stride == key // stride
             if part != "far":
                 return few & ~own | ~few & own
-            first = 0 if not causal else stride - c  # where the first summary stands
-            none = (row < first) if causal else torch.full_like(row, length <= stride - c, dtype=torch.bool)
-            return few | (row == key) & none & ~few
+            return few | ~few & (row == key) & (key % stride < stride - c)  # a summary is one of the few
 
         def seen(row: Tensor, key: Tensor, few: Tensor) -> Tensor:
             found = (strided if self.pattern == "strided" else fixed)(row, key, few)
