@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
@@ -98,7 +99,7 @@ def _causal_sums(
     size = min(BLOCK, length)
     missing = -length % size
     padded = (F.pad(t, (0, 0, 0, missing)) if missing else t for t in (of_queries, of_keys, v))
-    queries, keys, values = (t.unflatten(-2, (-1, size)) for t in padded)
+    queries, keys, values = (rearrange(t, "B h (n s) m -> B h n s m", s=size) for t in padded)
     own = (queries @ keys.mT).tril() @ values
     before = F.pad((keys.mT @ values)[..., :-1, :, :], (0, 0, 0, 0, 1, 0)).cumsum(-3)
     return (own + queries @ before).flatten(-3, -2)[..., :length, :]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -51,8 +52,8 @@ def attend_tiles(
     missing = n * tile * dilation - length
 
     def tiles(x: Float[Tensor, "B h L w"]) -> Float[Tensor, "d n G t w"]:
-        whole = F.pad(x, (0, 0, 0, missing)).flatten(0, 1)
-        return whole.unflatten(1, (n, tile, dilation)).permute(3, 1, 0, 2, 4)
+        whole = F.pad(x, (0, 0, 0, missing))
+        return rearrange(whole, "B h (n t d) w -> d n (B h) t w", n=n, d=dilation)
 
     def around(x: Float[Tensor, "d n G t w"]) -> Float[Tensor, "d n G s w"]:
         padded = F.pad(x, (0, 0, 0, 0, 0, 0, before, after))
@@ -68,8 +69,8 @@ def attend_tiles(
     queries = tiles(q).flatten(0, 1)
     mask = _mask(seen, length, n, tile, before, after, dilation, few, q.device)
     out = F.scaled_dot_product_attention(queries, met(k), _widened(met(v), q.shape[-1]), attn_mask=mask)
-    rows = out[..., : v.shape[-1]].unflatten(0, (dilation, n)).permute(2, 1, 3, 0, 4).flatten(1, 3)
-    return rows[:, :length].unflatten(0, q.shape[:2])
+    rows = rearrange(out[..., : v.shape[-1]], "(d n) (B h) t w -> B h (n t d) w", n=n, h=q.shape[1])
+    return rows[..., :length, :]
 
 
 def visible(

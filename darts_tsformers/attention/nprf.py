@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -154,7 +155,7 @@ def attend_by_transform(
     n = transform_length(2 * length - 1)
     sums = in_parts(_sums_by_fft, *heads, size=n * of_keys.shape[-1] * values.shape[-1])
     total = sums[..., -1:].clamp_min(torch.finfo(sums.dtype).tiny)  # rounding may take it below zero
-    return (sums[..., :-1] / total).unflatten(0, v.shape[:2])
+    return rearrange(sums[..., :-1] / total, "(B h) L f -> B h L f", h=v.shape[1])
 
 
 def distance_weights(

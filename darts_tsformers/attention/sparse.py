@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -28,8 +29,8 @@ class SparseAttention(Attention):
 
     When causal, only steps up to i are seen.
 
-    Cost: O(L (l + L / l) e) time, which is :math:`O(L \sqrt L e)` by default, and O(L e) memory; ``"fixed"`` takes
-    O(L c e) memory.
+    Cost: O(L (l + c L / l) e) time, c being 1 for ``"strided"``, which is :math:`O(L \sqrt L e)` by default; O(L e)
+    memory, and that of one head's scores at work.
 
     Parameters
     ----------
@@ -153,7 +154,9 @@ class SparseAttention(Attention):
             return FullAttention()(q, k, v, causal=causal)[0]
         seen = self._seen(part, length, causal=causal)
         if self.pattern == "fixed":
-            return attend_tiles(q, k, v, seen, tile=min(stride, length), few=self._few(part, length))
+            few = self._few(part, length)
+            tile = stride * max(1, -(-len(few) // stride))  # as many rows as summaries: each tile copies those
+            return attend_tiles(q, k, v, seen, tile=min(tile, length), few=few)
         if part == "near":
             return attend_tiles(q, k, v, seen, tile=stride, before=1, after=0 if causal else 1)
         if part == "far":
@@ -207,7 +210,7 @@ def _attend_strided(
     scaled = q.to(wide) / math.sqrt(q.shape[-1])
     columns_and_ones = F.pad(v.to(wide), (0, 1), value=1.0)  # the sum of the weights, in the same product
     heads = [
-        F.pad(t, (0, 0, 0, n * stride - length)).flatten(0, 1).unflatten(1, (n, stride))
+        rearrange(F.pad(t, (0, 0, 0, n * stride - length)), "B h (n l) w -> (B h) n l w", n=n)
         for t in (scaled, k.to(wide), columns_and_ones)
     ]
     off_near, off_far = (
@@ -231,7 +234,8 @@ def _attend_strided(
         return sums[..., :-1] / sums[..., -1:]
 
     out = in_parts(attend, *heads, size=n * stride * (stride * (sum(sides) + 1) + n))
-    return out.flatten(1, 2)[:, :length].unflatten(0, q.shape[:2]).to(v.dtype)
+    rows = rearrange(out, "(B h) n l w -> B h (n l) w", h=q.shape[1])
+    return rows[..., :length, :].to(v.dtype)
 
 
 def _hidden(

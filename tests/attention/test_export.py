@@ -1,0 +1,49 @@
+"""Mechanisms as an ONNX file, in one file to be quick."""
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from tests.attention.cases import MECHANISMS, qkv
+
+HEADS, WIDTH, LENGTH = 2, 4, 23
+WAYS = {
+    "linear": True,
+    "performer": True,
+    "nprf": True,
+    "linformer": False,
+    "local-dilated-global": False,
+    "sparse-strided-joint": True,
+    "sparse-fixed-joint": False,
+}
+"""Whether causal: each in the one of its forms that takes more operations."""
+
+
+class Together(nn.Module):
+    """All of them, one output each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mechanisms = nn.ModuleDict(
+            {name: MECHANISMS[name].build(HEADS, WIDTH, LENGTH, torch.float32) for name in WAYS}
+        )
+
+    def forward(self, q, k, v):
+        return [self.mechanisms[name](q, k, v, causal=causal)[0] for name, causal in WAYS.items()]
+
+
+def test_all_of_them_as_one_onnx_file_give_what_they_gave_for_any_batch():
+    model = Together().eval()
+    two, three = ([t.detach() for t in qkv(b, HEADS, LENGTH, WIDTH, WIDTH, torch.float32)] for b in (2, 3))
+    batch = {0: torch.export.Dim("batch", min=1, max=64)}
+    program = torch.export.export(model, tuple(two), dynamic_shapes=(batch,) * 3, strict=False)
+    written = torch.onnx.export(
+        program, (), dynamo=True, input_names=["q", "k", "v"], external_data=False, optimize=False, verbose=False
+    )
+    session = onnxruntime.InferenceSession(written.model_proto.SerializeToString())
+    got = session.run(None, {name: t.numpy() for name, t in zip("qkv", three, strict=True)})
+    expected = model(*three)
+    assert len(got) == len(expected) == len(WAYS)
+    for (name, causal), ours, theirs in zip(WAYS.items(), got, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=f"{name}, {causal=}")
