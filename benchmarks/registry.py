@@ -8,6 +8,7 @@ from benchmarks.speed import (
     auto_correlation,
     compiled,
     decomposition_models,
+    efficient_attention,
     fourier,
     informer,
     peers,
@@ -22,6 +23,7 @@ from benchmarks.speed import (
 MODULES = [
     attention,
     auto_correlation,
+    efficient_attention,
     fourier,
     informer,
     decomposition_models,
