@@ -97,8 +97,7 @@ def check(attention: AttentionLike, meaning: Meaning, causal: bool) -> None:
 
 
 CHECKS: dict[str, Gate] = {
-    name: partial(check, attention, meaning, causal)
-    for name, (attention, meaning, causal, _) in MECHANISMS.items()
+    name: partial(check, attention, meaning, causal) for name, (attention, meaning, causal, _) in MECHANISMS.items()
 }
 TRANSFORMS = (
     "There are 272 columns a head, and each takes two transforms of 8,192 in either direction: at this length about as "
