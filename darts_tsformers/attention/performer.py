@@ -58,7 +58,9 @@ class PerformerAttention(FeatureAttention):
     largest of all keys of the head, as in performer-pytorch. Deviation: when causal that largest would let later keys
     into earlier rows, by :math:`\delta`; there :math:`s` of the keys is a constant, zero unless the :math:`\omega_r`
     are so long that exponentials could overflow. Nor is there the :math:`10^{-6}` that the package adds to each sum of
-    features. All heads share their features.
+    features. All heads share their features. As in the package, a key whose features are all below :math:`\delta`,
+    with :math:`\lVert x' \rVert^2` above about 20, is seen like every other of its kind: with long queries and keys the
+    weights come near to uniform, where those of a softmax would be sharp.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where sparsity is total, or features are many, the new mechanisms are exact attention; and what is special of each."""
+"""Where sparsity is total, or features are many, they are exact attention; and what is special of each mechanism."""
 
 import pytest
 import torch

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
+import darts_tsformers.attention
 from darts_tsformers.attention import (
     Attention,
     FullAttention,
@@ -48,6 +51,15 @@ def test_full_attention_is_registered():
     assert "full" in attention_names()
     assert attention_spec("full") == ("full", {})
     assert isinstance(build_attention("full"), FullAttention)
+
+
+def test_every_file_of_a_mechanism_is_registered_by_its_name():
+    files = {file.stem for file in Path(registry.__file__).parent.glob("[a-z]*.py")} - {"registry"}
+    assert files | {"cooled"} == set(attention_names())
+    for name in files:
+        mechanism = registry._MECHANISMS[name]
+        assert mechanism.__module__ == f"darts_tsformers.attention.{name}"
+        assert mechanism.__name__ in darts_tsformers.attention.__all__
 
 
 def test_names_are_sorted():

@@ -7,7 +7,6 @@ import pytest
 from darts.utils.data.torch_datasets.utils import ModuleStage
 from darts.utils.likelihood_models.torch import GaussianLikelihood
 
-from darts_tsformers.attention import attention_names
 from tests.contracts.cases import CASES, KINDS, Case, make_data
 from tests.contracts.checks import batch, learnt
 
@@ -24,8 +23,9 @@ OPTIONS = [
     ("use_static_covariates", False),
     ("output_chunk_shift", 2),
     ("likelihood", GaussianLikelihood()),
-    *(("attention", name) for name in attention_names()),
+    *(("attention", name) for name in ("auto_correlation", "full", "log_sparse", "prob_sparse")),
 ]
+"""Further mechanisms are tried in every encoder by tests/attention/test_in_encoders.py."""
 CHOICES = [
     (case, {name: value})
     for case in CASES
