@@ -8,6 +8,7 @@ from darts_tsformers.recurrence.companion_forms import (
     companion_step,
 )
 from darts_tsformers.recurrence.companion_spectrum import CompanionMode, companion_modes
+from darts_tsformers.recurrence.headwise import HeadwiseState, headwise_recurrence
 from darts_tsformers.recurrence.hidden_attention import hidden_attention
 from darts_tsformers.recurrence.legendre import LegendreMemory
 from darts_tsformers.recurrence.legendre_forms import (
@@ -37,6 +38,7 @@ __all__ = [
     "CompanionMode",
     "CompanionSSM",
     "GridState",
+    "HeadwiseState",
     "LegendreMemory",
     "PrefixState",
     "advance_prefix_attention",
@@ -47,6 +49,7 @@ __all__ = [
     "companion_rollout",
     "companion_state",
     "companion_step",
+    "headwise_recurrence",
     "hidden_attention",
     "last_prefix_weights",
     "legendre_matrices",
