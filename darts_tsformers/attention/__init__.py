@@ -19,6 +19,7 @@ from darts_tsformers.attention.registry import (
     register_attention,
 )
 from darts_tsformers.attention.sparse import SparseAttention
+from darts_tsformers.attention.synthesizer import SynthesizerAttention
 
 __all__ = [
     "Attention",
@@ -35,6 +36,7 @@ __all__ = [
     "PerformerAttention",
     "ProbSparseAttention",
     "SparseAttention",
+    "SynthesizerAttention",
     "attention_names",
     "attention_spec",
     "build_attention",
