@@ -12,7 +12,7 @@ ARGUMENTS = {
     "d_conv": "Tokens that the convolution of a Mamba block sees, the own one included.",
     "expand": "Inner features of a Mamba block for each of a token.",
     "dropout": "In the layers and on the tokens that enter them.",
-    "activation": 'Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.',
+    "activation": 'Of the feed-forward part: ``"gelu"``, ``"relu"``, ``"elu"``, ``"silu"`` or ``"squared_relu"``.',
     "channel_independent": (
         "Whether each component is a series of its own, all with the same weights. Else a token holds the values of "
         "all, which ties the network to their number."

@@ -37,7 +37,7 @@ COMMON = [
         {"train_variates": 2, "likelihood": DirichletLikelihood()},
         "train_variates=2 needs a model that is not tied to its components; it is by likelihood=",
     ),
-    ({"activation": "tanhh"}, "activation='tanhh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+    ({"activation": "tanhh"}, "activation='tanhh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
     (
         {"attention": "none"},
         "attention='none' must be one of ['auto_correlation', 'full', 'log_sparse', 'prob_sparse']",

@@ -69,7 +69,7 @@ def test_every_dropout_acts_once():
     ("changes", "message"),
     [
         ({"n_heads": 4}, "n_heads=4 must divide d_model=6"),
-        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -157,7 +157,7 @@ def test_evaluation_is_deterministic_and_dropout_acts_in_training():
         ({"n_heads": 4}, "n_heads=4 must divide d_model=6"),
         ({"d_ff": 0}, "d_ff=0 must be an integer of at least 1"),
         ({"dropout": 1.0}, "dropout=1.0 must be in [0, 1)"),
-        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

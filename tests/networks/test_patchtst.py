@@ -272,7 +272,7 @@ def test_a_batch_of_one_is_enough_in_evaluation():
         ({"head_dropout": -0.1}, "head_dropout=-0.1 must be in [0, 1)"),
         ({"decomposition_kernel": 0}, "decomposition_kernel=0 must be an integer of at least 1"),
         ({"norm": "rms"}, "norm='rms' must be one of ['batch', 'layer']"),
-        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -161,7 +161,7 @@ def test_every_dropout_acts_once():
         ({"d_conv": 0}, "d_conv=0 must be an integer of at least 1"),
         ({"expand": 0}, "expand=0 must be an integer of at least 1"),
         ({"dropout": 1.0}, "dropout=1.0 must be in [0, 1)"),
-        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
         ({"variate_order": "random"}, "variate_order='random' must be one of ['correlation', 'given']"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

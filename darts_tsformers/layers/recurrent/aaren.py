@@ -110,7 +110,7 @@ class AarenLayer(nn.Module):
     dropout
         After attention and in the feed-forward part.
     activation
-        ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
+        ``"gelu"``, ``"relu"``, ``"elu"``, ``"silu"`` or ``"squared_relu"``.
     norm
         ``"layer"`` or ``"batch"``.
 

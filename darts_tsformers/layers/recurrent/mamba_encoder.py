@@ -42,7 +42,7 @@ class MambaEncoder(nn.Module, Recomputing):
     dropout
         In the feed-forward part; nothing is dropped of what the blocks mix.
     activation
-        ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
+        ``"gelu"``, ``"relu"``, ``"elu"``, ``"silu"`` or ``"squared_relu"``.
 
     Raises
     ------

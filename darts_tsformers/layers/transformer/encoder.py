@@ -16,8 +16,8 @@ class EncoderLayer(nn.Module):
     """``x = norm(x + attention(x)); x = norm(x + feed_forward(x))``.
 
     With ``row_by_row`` it is causal and can be advanced one row at a time; see
-    :class:`~darts_tsformers.layers.transformer.multi_head.MultiHeadAttention`, also for ``kernel_size`` and
-    ``n_earlier``. ``n_tokens`` are the most tokens it will see.
+    :class:`~darts_tsformers.layers.transformer.multi_head.MultiHeadAttention`, also for ``kernel_size``,
+    ``depthwise_size`` and ``n_earlier``. ``n_tokens`` are the most tokens it will see.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class EncoderLayer(nn.Module):
         attention: AttentionLike,
         row_by_row: bool = False,
         kernel_size: int = 1,
+        depthwise_size: int = 1,
         n_tokens: int | None = None,
         n_earlier: int = 0,
     ) -> None:
@@ -44,6 +45,7 @@ class EncoderLayer(nn.Module):
             causal=row_by_row,
             row_by_row=row_by_row,
             kernel_size=kernel_size,
+            depthwise_size=depthwise_size,
             n_queries=n_tokens,
             n_earlier=n_earlier,
         )
@@ -87,7 +89,7 @@ class Encoder(nn.Module, Recomputing):
     dropout
         After attention and in the feed-forward part.
     activation
-        ``"gelu"``, ``"relu"``, ``"elu"`` or ``"silu"``.
+        ``"gelu"``, ``"relu"``, ``"elu"``, ``"silu"`` or ``"squared_relu"``.
     norm
         ``"layer"`` or ``"batch"``.
     attention
@@ -96,6 +98,9 @@ class Encoder(nn.Module, Recomputing):
         Whether a layer's scores add to those of the layers before (RealFormer).
     final_norm
         Whether a layer norm follows the last layer.
+    depthwise_size
+        Tokens that queries, keys and values are averaged over, by learnt weights for each channel: the own one and
+        those before it. 3 in Primer, 1 for none.
     n_tokens
         The most tokens it will see; for a mechanism that has parameters of its own.
 
@@ -119,6 +124,7 @@ class Encoder(nn.Module, Recomputing):
         attention: AttentionLike = "full",
         residual_attention: bool = False,
         final_norm: bool = False,
+        depthwise_size: int = 1,
         n_tokens: int | None = None,
     ) -> None:
         super().__init__()
@@ -135,6 +141,7 @@ class Encoder(nn.Module, Recomputing):
                 activation=activation,
                 norm=norm,
                 attention=attention,
+                depthwise_size=depthwise_size,
                 n_tokens=n_tokens,
                 n_earlier=i if residual_attention else 0,
             )

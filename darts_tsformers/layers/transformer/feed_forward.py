@@ -11,8 +11,15 @@ from torch.autograd.function import once_differentiable
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.execution.tracing import is_traced
 from darts_tsformers.layers.dropout import Dropout, draw_dropped
+from darts_tsformers.layers.transformer.primer import SquaredReLU
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "silu": nn.SiLU,
+    "squared_relu": SquaredReLU,
+}
 CHUNK = 2**19  # inner features of a chunk: a processor's cache holds some times as many
 
 

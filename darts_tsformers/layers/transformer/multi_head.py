@@ -14,6 +14,7 @@ from darts_tsformers.attention import AttentionLike, HeadSizes, attention_spec, 
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.execution.rows import take_rows
 from darts_tsformers.layers.dropout import Dropout
+from darts_tsformers.layers.transformer.primer import DepthwiseConvolution
 from darts_tsformers.recording import is_recording, record, recorded_kinds
 
 
@@ -75,6 +76,9 @@ class MultiHeadAttention(nn.Module):
         refused then: with later rows still open it would choose differently.
     kernel_size
         Steps that the query and the key of a position are made of: its own and those before it.
+    depthwise_size
+        Steps that each channel of the projections is averaged over, by learnt weights: the present one and those
+        before it (:class:`~darts_tsformers.layers.transformer.primer.DepthwiseConvolution`). 1 for none.
     n_queries, n_keys
         The most steps of ``x``, and of the memory if there is one, that the layer will see; for a mechanism that has
         parameters of its own.
@@ -121,13 +125,14 @@ class MultiHeadAttention(nn.Module):
         cross: bool = False,
         row_by_row: bool = False,
         kernel_size: int = 1,
+        depthwise_size: int = 1,
         n_queries: int | None = None,
         n_keys: int | None = None,
         n_earlier: int = 0,
         mix: bool = False,
     ) -> None:
         super().__init__()
-        require_at_least(1, d_model=d_model, n_heads=n_heads, kernel_size=kernel_size)
+        require_at_least(1, d_model=d_model, n_heads=n_heads, kernel_size=kernel_size, depthwise_size=depthwise_size)
         if d_model % n_heads:
             raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}")
         self.n_heads = n_heads
@@ -150,11 +155,12 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(
                 f"attention={name!r} needs queries and keys of one length and cannot serve as cross-attention"
             )
-        self.kernel_size = kernel_size
+        self.kernel_size = max(kernel_size, depthwise_size)
         self.project_in = nn.Linear(d_model, 3 * d_model)
         self.project_before = (
             nn.Linear((kernel_size - 1) * d_model, 2 * d_model, bias=False) if kernel_size > 1 else None
         )
+        self.convolve = DepthwiseConvolution(3 * d_model, depthwise_size) if depthwise_size > 1 else None
         self.project_out = nn.Linear(d_model, d_model)
         self.dropout = Dropout(dropout)
         for part in self.project_in.weight.chunk(3):
@@ -243,16 +249,25 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         d = x.shape[-1]
         if memory is not None:
-            weight, bias = self.project_in.weight, self.project_in.bias
-            q = F.linear(x, weight[:d], bias[:d])
-            k, v = F.linear(memory, weight[d:], bias[d:]).chunk(2, dim=-1)
+            q = self._mapped(x, slice(0, d))
+            k, v = self._mapped(memory, slice(d, None)).chunk(2, dim=-1)
             return q, k, v
+        projected = self.project_in(x) if self.convolve is None else self._mapped(x, slice(None))
         if self.project_before is None:
-            q, k, v = self.project_in(x).chunk(3, dim=-1)
+            q, k, v = projected.chunk(3, dim=-1)
             return q, k, v
-        qk, v = self.project_in(x).split([2 * d, d], dim=-1)
-        q, k = (qk + self.project_before(_tokens_before(x, self.kernel_size - 1))).chunk(2, dim=-1)
+        qk, v = projected.split([2 * d, d], dim=-1)
+        n_before = self.project_before.in_features // d
+        q, k = (qk + self.project_before(_tokens_before(x, n_before))).chunk(2, dim=-1)
         return q, k, v
+
+    def _mapped(self, x: Float[Tensor, "B L D"], features: slice) -> Float[Tensor, "B L K"]:
+        """Return some of the projections; convolved before the bias: there is none before the first step."""
+        weight, bias = self.project_in.weight[features], self.project_in.bias[features]
+        if self.convolve is None:
+            return F.linear(x, weight, bias)
+        convolved: Tensor = self.convolve(F.linear(x, weight), features) + bias
+        return convolved
 
 
 def to_front(x: Shaped[Tensor, "B *N"], start: Int[Tensor, " B"], dim: int) -> Shaped[Tensor, "B *N"]:

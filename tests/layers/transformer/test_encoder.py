@@ -128,7 +128,9 @@ def test_permuting_the_tokens_permutes_the_output():
 
 
 def test_an_unknown_activation_is_refused():
-    with pytest.raises(ValueError, match=exactly("activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']")):
+    with pytest.raises(
+        ValueError, match=exactly("activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']")
+    ):
         Encoder(6, 2, 5, n_layers=1, activation="tanh")
 
 
