@@ -2,6 +2,8 @@
 
 from darts_tsformers.attention._base import Attention, HeadSizes
 from darts_tsformers.attention.auto_correlation import AutoCorrelation
+from darts_tsformers.attention.combiner import CombinerAttention
+from darts_tsformers.attention.ecoformer import EcoFormerAttention
 from darts_tsformers.attention.full import FullAttention
 from darts_tsformers.attention.linear import LinearAttention
 from darts_tsformers.attention.linformer import LinformerAttention
@@ -26,6 +28,8 @@ __all__ = [
     "AttentionLike",
     "AttentionSpec",
     "AutoCorrelation",
+    "CombinerAttention",
+    "EcoFormerAttention",
     "FullAttention",
     "HeadSizes",
     "LinearAttention",
