@@ -12,6 +12,7 @@ from darts_tsformers.attention.log_sparse import LogSparseAttention
 from darts_tsformers.attention.nprf import NPRFAttention
 from darts_tsformers.attention.performer import PerformerAttention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention
+from darts_tsformers.attention.reformer import ReformerAttention
 from darts_tsformers.attention.registry import (
     AttentionLike,
     AttentionSpec,
@@ -39,6 +40,7 @@ __all__ = [
     "NPRFAttention",
     "PerformerAttention",
     "ProbSparseAttention",
+    "ReformerAttention",
     "SparseAttention",
     "SynthesizerAttention",
     "attention_names",
