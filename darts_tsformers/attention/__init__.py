@@ -21,6 +21,7 @@ from darts_tsformers.attention.registry import (
     build_attention,
     register_attention,
 )
+from darts_tsformers.attention.sinkhorn import SinkhornAttention
 from darts_tsformers.attention.sparse import SparseAttention
 from darts_tsformers.attention.synthesizer import SynthesizerAttention
 
@@ -41,6 +42,7 @@ __all__ = [
     "PerformerAttention",
     "ProbSparseAttention",
     "ReformerAttention",
+    "SinkhornAttention",
     "SparseAttention",
     "SynthesizerAttention",
     "attention_names",
