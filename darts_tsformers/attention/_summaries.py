@@ -116,7 +116,7 @@ def mirrored(past: Callable[..., list[Entries]], q: Tensor, k: Tensor, v: Tensor
 
 def _tier(q: Tensor, k: Tensor, v: Tensor, pooled: tuple[Tensor, ...], parts: int, unit: int, length: int) -> Entries:
     """Summarise blocks of 1, 2, 4 ... units within groups of ``parts`` units."""
-    size = parts * unit
+    size, missing = parts * unit, q.shape[1] - length
     covers, used = _blocks(parts)
     covers, used = (t.to(q.device) for t in (covers.repeat_interleave(unit, 1), used.repeat_interleave(unit, 0)))
     queries, keys = (_evens(t.unflatten(1, (-1, parts))) for t in pooled)
@@ -125,7 +125,7 @@ def _tier(q: Tensor, k: Tensor, v: Tensor, pooled: tuple[Tensor, ...], parts: in
     logits = _only(q @ keys.mT, used)
 
     def weigh(w: Float[Tensor, "N L k"]) -> Float[Tensor, "N L f"]:
-        return _steps(_grid(w, size) @ values, length)
+        return _steps(F.pad(w, (0, 0, 0, missing)).unflatten(1, (-1, size)) @ values, length)
 
     return Entries(_steps(logits, length), weigh)
 

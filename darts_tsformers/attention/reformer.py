@@ -113,7 +113,7 @@ class ReformerAttention(Attention):
             raise ValueError(f"reformer needs as many queries as keys, got {q.shape[-2]} and {k.shape[-2]}")
         wide = torch.promote_types(q.dtype, torch.float32)
         with without_autocast(q):
-            tokens, values = ((q + k).to(wide).flatten(0, 1) / 2, v.to(wide).flatten(0, 1))
+            tokens, values = (t.flatten(0, 1) for t in ((q.to(wide) + k.to(wide)) / 2, v.to(wide)))
             buckets = hashed(tokens, self._rotations(*tokens.shape[1:], tokens))
 
             def attended(values: Float[Tensor, "N L f"]) -> Float[Tensor, "B h L f"]:
@@ -141,7 +141,7 @@ class ReformerAttention(Attention):
         assert found is not None
         return found
 
-    def _rotations(self, length: int, width: int, like: Tensor) -> list[Float[Tensor, "e R half"]]:
+    def _rotations(self, length: int, width: int, like: Tensor) -> list[Tensor]:
         """Draw what hashes the tokens; in evaluation always the same, as plain numbers, which an export can hold."""
         fixed = np.random.RandomState(EVALUATION_SEED)
         drawn = []
@@ -165,8 +165,8 @@ def bucket_factors(n_chunks: int) -> list[int]:
 
 
 @torch.no_grad()
-def hashed(x: Float[Tensor, "N L e"], rotations: Sequence[Float[Tensor, "e R half"]]) -> Int[Tensor, "N R L"]:
-    """Return the bucket of each token in each round."""
+def hashed(x: Float[Tensor, "N L e"], rotations: Sequence[Tensor]) -> Int[Tensor, "N R L"]:
+    """Return the bucket of each token in each round, by rotations ``(e, R, half)`` for twice as many buckets each."""
     buckets = torch.zeros((), dtype=torch.int64, device=x.device)
     for rotation in rotations:
         half = rotation.shape[-1]

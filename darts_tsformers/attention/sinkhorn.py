@@ -147,9 +147,12 @@ class SinkhornAttention(Attention):
     ) -> Float[Tensor, "B h L f"]:
         if causal:
             half = q.shape[1] // 2
-            plain = attend_the_past(*(t[:, :half].flatten(0, 1) for t in (q, k, v)), size, self.n_top)
-            late = attend_later_blocks(*(t[:, half:].flatten(0, 1) for t in (q, k, v)), size, self.n_top)
-            return torch.cat([t.unflatten(0, (q.shape[0], -1)) for t in (plain, late) if len(t)], dim=1)
+            ways = [(attend_the_past, slice(0, half))] if half else []
+            out = []
+            for attend, heads in (*ways, (attend_later_blocks, slice(half, None))):
+                some = (t[:, heads].flatten(0, 1) for t in (q, k, v))
+                out.append(attend(*some, size, self.n_top).unflatten(0, (q.shape[0], -1)))
+            return torch.cat(out, dim=1)
         heads = [t.flatten(0, 1) for t in (q, k, v)]
         out = []
         for some in parts(q, len(heads[0]), 2 * size * q.shape[2]):
@@ -271,7 +274,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, order: Tensor, size: int, seen: Boo
 
     def beside_sorted(blocks: Float[Tensor, "N v b w"]) -> Float[Tensor, "N u k w"]:
         n, u, t, _ = order.shape
-        moved = (order.flatten(1, 2) @ blocks.flatten(2)).view(n, u, t * size, -1)
+        moved = (order.flatten(1, 2) @ blocks.flatten(2)).view(n, u, t * size, blocks.shape[-1])
         return torch.cat([moved, blocks[:, own]], dim=2)
 
     scores = queries @ beside_sorted(keys).mT / math.sqrt(q.shape[-1])
