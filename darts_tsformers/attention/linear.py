@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from darts_tsformers.attention._features import FeatureAttention
+from darts_tsformers.attention._features import FeatureAttention, FeatureMaps
 
 
 class LinearAttention(FeatureAttention):
@@ -40,12 +40,10 @@ class LinearAttention(FeatureAttention):
     width_power: ClassVar[float] = 0.0
     epsilon = 1e-6
 
-    def features(
-        self,
-        q: Float[Tensor, "B h L e"],
-        k: Float[Tensor, "B h M e"],
-        *,
-        causal: bool,  # noqa: ARG002
-    ) -> tuple[Float[Tensor, "B h L e"], Float[Tensor, "B h M e"]]:
-        """Return what is multiplied: each number plus one if it is positive, its exponential if not."""
-        return F.elu(q) + 1, F.elu(k) + 1
+    def feature_maps(self, q: Float[Tensor, "*h L e"], *, causal: bool) -> FeatureMaps:  # noqa: ARG002
+        """Map each number to itself plus one if it is positive, to its exponential if not."""
+        return FeatureMaps(_above_zero, _above_zero, q.shape[-1])
+
+
+def _above_zero(x: Float[Tensor, "*h L e"]) -> Float[Tensor, "*h L e"]:
+    return F.elu(x) + 1

@@ -1,14 +1,14 @@
 """Performer: softmax attention estimated by positive random features."""
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darts_tsformers.attention._features import FeatureAttention
+from darts_tsformers.attention._features import FeatureAttention, FeatureMaps, widened
 from darts_tsformers.checks import require_at_least, require_one_of
 
 KERNELS = ("relu", "softmax")
@@ -79,28 +79,28 @@ class PerformerAttention(FeatureAttention):
         self.n_features = None if n_features is None else int(n_features)
         self.kernel = kernel
 
-    def features(
-        self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool
-    ) -> tuple[Float[Tensor, "B h L m"], Float[Tensor, "B h M m"]]:
-        """Return the features of queries and keys, all from one draw."""
+    def feature_maps(self, q: Float[Tensor, "*h L e"], *, causal: bool) -> FeatureMaps:
+        """Return the maps of queries and keys to features of one draw."""
         rows = drawn(self._count(q.shape[-1]), q.shape[-1], training=self.training)
-        projection = torch.tensor(rows.tolist(), dtype=q.dtype, device=q.device)
+        projection = torch.tensor(rows.tolist(), dtype=widened(q).dtype, device=q.device)
         if self.kernel == "relu":
-            return relu_features(q, projection), relu_features(k, projection)
+            of_both = partial(relu_features, projection=projection)
+            return FeatureMaps(of_both, of_both, len(rows))
         constant = exponent_to_take_off(rows) if causal else None
-        return softmax_features(q, projection), softmax_features(k, projection, of_keys=True, constant=constant)
+        of_keys = partial(softmax_features, projection=projection, of_keys=True, constant=constant)
+        return FeatureMaps(partial(softmax_features, projection=projection), of_keys, len(rows))
 
     def _count(self, width: int) -> int:
         return max(1, int(width * math.log(width))) if self.n_features is None else self.n_features
 
 
 def softmax_features(
-    x: Float[Tensor, "B h L e"],
+    x: Float[Tensor, "*h L e"],
     projection: Float[Tensor, "m e"],
     *,
     of_keys: bool = False,
     constant: float | None = None,
-) -> Float[Tensor, "B h L m"]:
+) -> Float[Tensor, "*h L m"]:
     """Return positive features; each query takes its own largest product off, all keys of a head theirs.
 
     With a ``constant`` that is taken off instead.
@@ -112,7 +112,7 @@ def softmax_features(
     return (products - taken_off).exp() + LEAST["softmax"] / math.sqrt(projection.shape[0])
 
 
-def relu_features(x: Float[Tensor, "B h L e"], projection: Float[Tensor, "m e"]) -> Float[Tensor, "B h L m"]:
+def relu_features(x: Float[Tensor, "*h L e"], projection: Float[Tensor, "m e"]) -> Float[Tensor, "*h L m"]:
     """Return the positive parts of random projections."""
     return torch.relu(x / x.shape[-1] ** 0.25 @ projection.mT) + LEAST["relu"]
 

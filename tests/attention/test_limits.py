@@ -11,6 +11,7 @@ from darts_tsformers.attention import (
     NPRFAttention,
     PerformerAttention,
     SparseAttention,
+    _features,
     build_attention,
     nprf,
 )
@@ -174,3 +175,13 @@ def test_it_must_be_made_for_a_layer_and_serves_shorter_inputs_alone(mechanism):
     assert fitted(*qkv(1, 2, 5, 3, 3, torch.float32))[0].shape == (1, 2, 5, 3)
     with pytest.raises(ValueError, match=exactly(f"{name} was made for at most n_queries=7, not 8")):
         fitted(*qkv(1, 2, 8, 3, 3, torch.float32))
+
+
+@either_way
+@pytest.mark.parametrize("attention", ["linear", "performer"])
+@pytest.mark.parametrize("elements", [1, 1000])
+def test_heads_by_parts_are_the_whole(elements, attention, causal, monkeypatch):
+    mechanism, heads = build_attention(attention).eval(), qkv(2, 3, 29, 5, 7)
+    whole, _ = mechanism(*heads, causal=causal)
+    monkeypatch.setattr(_features, "ELEMENTS", elements)
+    assert_same_with_gradients(mechanism(*heads, causal=causal)[0], whole, heads)
