@@ -4,16 +4,14 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from darts_tsformers.attention._base import Attention
+from darts_tsformers.attention._strides import attend_strided
 from darts_tsformers.attention._tiles import attend_tiles, common_length, pattern_weights, visible
 from darts_tsformers.attention.full import FullAttention
 from darts_tsformers.checks import require_at_least, require_one_of
-from darts_tsformers.execution.rebuilding import in_parts
 
 PATTERNS = ("fixed", "strided")
 PARTS = ("alternate", "far", "joint", "near")
@@ -161,7 +159,7 @@ class SparseAttention(Attention):
             return attend_tiles(q, k, v, seen, tile=stride, before=1, after=0 if causal else 1)
         if part == "far":
             return attend_tiles(q, k, v, seen, tile=-(-length // stride), dilation=stride)
-        return _attend_strided(q, k, v, stride, causal=causal)
+        return attend_strided(q, k, v, stride, causal=causal)
 
     def _seen(self, part: str, length: int, *, causal: bool) -> Any:
         """Return what :func:`attend_tiles` asks; the few are the summaries of ``"fixed"``."""
@@ -192,63 +190,3 @@ class SparseAttention(Attention):
             return []
         stride = self._stride(length)
         return [at for at in range(length) if at % stride >= stride - self.n_summaries]
-
-
-def _attend_strided(
-    q: Float[Tensor, "B h L e"],
-    k: Float[Tensor, "B h L e"],
-    v: Float[Tensor, "B h L f"],
-    stride: int,
-    *,
-    causal: bool,
-) -> Float[Tensor, "B h L f"]:
-    """Attend to near and far keys in one softmax, a few heads at a time; nothing of it is kept."""
-    length = q.shape[-2]
-    n = -(-length // stride)
-    sides = (1, 0) if causal else (1, 1)
-    wide = torch.promote_types(q.dtype, torch.float32)
-    scaled = q.to(wide) / math.sqrt(q.shape[-1])
-    columns_and_ones = F.pad(v.to(wide), (0, 1), value=1.0)  # the sum of the weights, in the same product
-    heads = [
-        rearrange(F.pad(t, (0, 0, 0, n * stride - length)), "B h (n l) w -> (B h) n l w", n=n)
-        for t in (scaled, k.to(wide), columns_and_ones)
-    ]
-    off_near, off_far = (
-        torch.zeros(hidden.shape, dtype=wide, device=q.device).masked_fill(hidden, -math.inf)
-        for hidden in _hidden(length, n, stride, sides, causal=causal, device=q.device)
-    )
-
-    def around(x: Float[Tensor, "G n l w"]) -> Float[Tensor, "G n s w"]:
-        padded = F.pad(x, (0, 0, 0, 0, *sides))
-        return torch.cat([padded[:, i : i + n] for i in range(sum(sides) + 1)], dim=2)
-
-    def attend(
-        queries: Float[Tensor, "G n l e"], keys: Float[Tensor, "G n l e"], values: Float[Tensor, "G n l f"]
-    ) -> Float[Tensor, "G n l g"]:
-        columns, keys_of_columns, values_of_columns = (t.transpose(1, 2) for t in (queries, keys, values))
-        near = queries @ around(keys).mT + off_near
-        far = columns @ keys_of_columns.mT + off_far  # (G, l, n, n)
-        highest = torch.maximum(near.amax(-1), far.amax(-1).transpose(1, 2)).detach()[..., None]
-        near, far = (near - highest).exp(), (far - highest.transpose(1, 2)).exp()
-        sums = near @ around(values) + (far @ values_of_columns).transpose(1, 2)
-        return sums[..., :-1] / sums[..., -1:]
-
-    out = in_parts(attend, *heads, size=n * stride * (stride * (sum(sides) + 1) + n))
-    rows = rearrange(out, "(B h) n l w -> B h (n l) w", h=q.shape[1])
-    return rows[..., :length, :].to(v.dtype)
-
-
-def _hidden(
-    length: int, n: int, stride: int, sides: tuple[int, int], *, causal: bool, device: torch.device
-) -> tuple[Bool[Tensor, "n l s"], Bool[Tensor, "l n n"]]:
-    """Return what is not seen of the near keys, and of the far ones, of which the row itself is not one."""
-    rows = torch.arange(n * stride, device=device).view(n, stride)
-    near = torch.cat([rows + i * stride for i in range(-sides[0], sides[1] + 1)], dim=-1)[:, None]
-    row = rows[..., None]
-    seen = ((near - row).abs() < stride) & (near >= 0) & (near < length) | (row >= length)
-    columns = rows.mT
-    row_of, key = columns[..., None], columns[:, None]
-    far = (key != row_of) & (key < length)
-    if causal:
-        seen, far = seen & ((near <= row) | (row >= length)), far & (key < row_of)
-    return ~seen, ~far
