@@ -45,7 +45,7 @@ from darts_tsformers.adapter.streaming import StreamingModel
 from darts_tsformers.adapter.variates import number_drawn
 from darts_tsformers.checks import require_at_least, require_flag
 from darts_tsformers.networks._network import Network
-from darts_tsformers.networks._streaming import require_norm, streams
+from darts_tsformers.networks._streaming import leaves_out_start, require_norm
 from darts_tsformers.window import Sizes
 
 logger = get_logger(__name__)
@@ -314,7 +314,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
             output_chunk_length=self.output_chunk_length,
             output_chunk_shift=self.output_chunk_shift,
             use_static_covariates=self.uses_static_covariates,
-            begins_with_series=streams(self.model.forecaster.network),
+            begins_with_series=leaves_out_start(self.model.forecaster.network),
         )
 
     def _setup_for_train(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -153,7 +153,8 @@ class TSFormerModule(LearningModule, SamplingModule):
             return path[-1]
 
         self.forecaster(_window(x_in), feed_and_keep)
-        return PLModuleOutput(prediction=torch.cat(path, dim=1).unsqueeze(-1))
+        horizon = torch.cat(path, dim=1)[:, -self._output_chunk_length :]  # what came between may have been fed too
+        return PLModuleOutput(prediction=horizon.unsqueeze(-1))
 
     def _feed(self, choose: Callable[[torch.Tensor], torch.Tensor]) -> Feed:
         """Let values be chosen in the units of the data, where the likelihood speaks."""

@@ -9,6 +9,7 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import TorchTrainingSample
 
 from darts_tsformers.adapter.base import TSFormerModel
+from darts_tsformers.checks import require_one_of
 from darts_tsformers.pretrained import Checkpoint, KeyMap, load_mapped
 
 
@@ -26,9 +27,15 @@ class PretrainedModel(TSFormerModel):
     ----------
     key_map
         From the names of weights in the checkpoint to those in the network.
+    pretrained_part
+        The path of what the checkpoint holds, in the network; empty for all of it.
+    scratch_sizes
+        Sizes to train from the start, by name, as keyword arguments.
     """
 
     key_map: ClassVar[KeyMap]
+    pretrained_part: ClassVar[str] = ""
+    scratch_sizes: ClassVar[dict[str, dict[str, Any]]] = {}
 
     @classmethod
     @abstractmethod
@@ -60,7 +67,8 @@ class PretrainedModel(TSFormerModel):
         checkpoint = self._checkpoint
         if checkpoint is not None:
             source = f"checkpoint {str(checkpoint.local_dir or checkpoint.hub_model_name)!r}"
-            load_mapped(module.forecaster.network, checkpoint.weights(), self.key_map, source)
+            part = module.forecaster.network.get_submodule(self.pretrained_part)
+            load_mapped(part, checkpoint.weights(), self.key_map, source)
         return module
 
     @classmethod
@@ -76,3 +84,17 @@ class PretrainedModel(TSFormerModel):
         """
         where = {"local_dir": os.fspath(source)} if Path(source).is_dir() else {"hub_model_name": os.fspath(source)}
         return cls(*args, **where, **kwargs)
+
+    @classmethod
+    def scratch(cls, size: str, *args: Any, **kwargs: Any) -> Self:
+        """Make a model to train from the start.
+
+        Parameters
+        ----------
+        size
+            A key of ``scratch_sizes``.
+        *args, **kwargs
+            The other arguments of the class.
+        """
+        require_one_of(cls.scratch_sizes, size=size)
+        return cls(*args, **cls.scratch_sizes[size] | kwargs)

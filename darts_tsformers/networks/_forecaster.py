@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import Feed, Network, first_parameter
 from darts_tsformers.networks._paths import Noise
-from darts_tsformers.networks._streaming import streams
+from darts_tsformers.networks._streaming import leaves_out_start
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Window
 from darts_tsformers.window.covariates import ALL_KINDS, CovariateHead
@@ -93,7 +93,9 @@ class Forecaster(nn.Module):
         self.network = network
         self.restore_rules = tuple(restore_rules)
         self.instance_norm = (
-            InstanceNorm(network.sizes.n_targets, affine=instance_norm_affine) if use_instance_norm else None
+            InstanceNorm(network.sizes.n_targets, affine=instance_norm_affine, spread=network.spread)
+            if use_instance_norm
+            else None
         )
         self.missing_offset = nn.Parameter(torch.zeros(()))
         sizes = network.sizes
@@ -134,7 +136,7 @@ class Forecaster(nn.Module):
 
     def _seen(self, window: Window) -> tuple[Window, Statistics | None]:
         """Return what the network sees of a window, and what brings its output back to data units."""
-        start = start_of(window.target) if streams(self.network) else None
+        start = start_of(window.target) if leaves_out_start(self.network) else None
         window = replace(self.missing_covariates(window), start=start)
         if window.static is not None:
             window = replace(window, static=self.statics(window.static))
@@ -166,7 +168,7 @@ class Forecaster(nn.Module):
     def _fed(self, feed: Feed, statistics: Statistics | None) -> Feed:
         """Let a network in normalised units feed on values that are chosen in data units."""
 
-        def feed_normalised(raw: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
+        def feed_normalised(raw: Float[Tensor, "B T C Q"]) -> Float[Tensor, "B T C"]:
             value = feed(self._restored(raw, statistics))
             return value if statistics is None else statistics.normalised(value)
 

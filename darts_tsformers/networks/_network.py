@@ -16,14 +16,15 @@ from darts_tsformers.networks._paths import Noise
 from darts_tsformers.networks._series import TrainingSeries
 from darts_tsformers.recording.layout import Layout
 from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.instance_norm import POPULATION, Spread
 
 NETWORKS: dict[str, type["Network"]] = {}
 
-Feed: TypeAlias = Callable[[Float[Tensor, "B 1 C Q"]], Float[Tensor, "B 1 C"]]
-"""From the parameters forecast for a step to the value that the next step builds on."""
+Feed: TypeAlias = Callable[[Float[Tensor, "B T C Q"]], Float[Tensor, "B T C"]]
+"""From the parameters forecast for a step, or several, to the values that the next step builds on."""
 
 
-def first_parameter(parameters: Float[Tensor, "B 1 C Q"]) -> Float[Tensor, "B 1 C"]:
+def first_parameter(parameters: Float[Tensor, "B T C Q"]) -> Float[Tensor, "B T C"]:
     """Feed on the first parameter: a point forecast."""
     return parameters[..., 0]
 
@@ -46,6 +47,11 @@ class Network(nn.Module, ABC):
         Whether it is validated by what it learns from, as it has no other measure, and not by its forecast.
     draws_paths
         Whether it has no likelihood, but can :meth:`sample`.
+    knows_start
+        Whether ``window.start`` tells it where the history of each sample begins, and it leaves out what is before;
+        a network that streams is always told.
+    spread
+        What instance normalisation takes for the spread of a window.
 
     Examples
     --------
@@ -65,6 +71,8 @@ class Network(nn.Module, ABC):
     reads: ClassVar[frozenset[str]] = frozenset()
     validates_by_lessons: ClassVar[bool] = False
     draws_paths: ClassVar[bool] = False
+    knows_start: ClassVar[bool] = False
+    spread: ClassVar[Spread] = POPULATION
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()
@@ -89,10 +97,10 @@ class Network(nn.Module, ABC):
 
     @property
     def feeds_on_itself(self) -> bool:
-        """Whether each step is forecast from the one before.
+        """Whether each step, or block of steps, is forecast from the one before.
 
-        ``forward`` then takes a :data:`Feed`, which it calls once for each step; and the network reads all kinds of
-        covariates.
+        ``forward`` then takes a :data:`Feed`, which it calls once for each of them, the last included; and the network
+        reads all kinds of covariates.
         """
         return False
 

@@ -107,6 +107,11 @@ def streams(network: Network) -> bool:
     return isinstance(network, StreamingNetwork) and network.streams
 
 
+def leaves_out_start(network: Network) -> bool:
+    """Return whether a network is told where a history begins."""
+    return network.knows_start or streams(network)
+
+
 def require_norm(use_instance_norm: bool | str, network: Network) -> None:
     """Raise ``ValueError`` unless the normalisation is known, and one that the network can have."""
     if not isinstance(use_instance_norm, bool) and use_instance_norm != "running":

@@ -31,13 +31,33 @@ class Statistics:
         return ((x - self.level) / self.spread).to(x.dtype)
 
 
+@dataclass(frozen=True)
+class Spread:
+    """What an architecture takes for the spread of a window.
+
+    Attributes
+    ----------
+    correction
+        What the squared deviations are divided by is so much less than the steps observed: 0 for the variance of a
+        population, 1 for the unbiased estimate.
+    epsilon
+        Added to the variance, so that constant windows stay finite.
+    """
+
+    correction: int = 0
+    epsilon: float = 1e-5
+
+
+POPULATION = Spread()
+
+
 class InstanceNorm(nn.Module):
     r"""Normalise each window of each component by its own mean and standard deviation.
 
     .. math:: z = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}\, w + b
 
-    with the population variance over the window's steps and, where ``affine``, a learned ``w`` and ``b`` per component.
-    The statistics are detached, as in the paper. There is no hidden state: the statistics come back with the output.
+    with the variance over the window's steps and, where ``affine``, a learned ``w`` and ``b`` per component. The
+    statistics are detached, as in the paper. There is no hidden state: the statistics come back with the output.
 
     Parameters
     ----------
@@ -45,8 +65,8 @@ class InstanceNorm(nn.Module):
         Components of the target; used by ``affine`` only.
     affine
         Whether to learn ``w`` and ``b``. It ties the network to its number of components.
-    epsilon
-        Keeps constant windows finite.
+    spread
+        Which variance; that of the population by default.
 
     Notes
     -----
@@ -65,9 +85,9 @@ class InstanceNorm(nn.Module):
     12.0
     """
 
-    def __init__(self, n_components: int = 1, *, affine: bool = False, epsilon: float = 1e-5) -> None:
+    def __init__(self, n_components: int = 1, *, affine: bool = False, spread: Spread = POPULATION) -> None:
         super().__init__()
-        self.epsilon = epsilon
+        self.correction, self.epsilon = spread.correction, spread.epsilon
         self.weight = nn.Parameter(torch.ones(n_components)) if affine else None
         self.bias = nn.Parameter(torch.zeros(n_components)) if affine else None
 
@@ -88,12 +108,13 @@ class InstanceNorm(nn.Module):
             mean = observed_mean(wide, missing)
         deviation = x - mean
         n_observed = count_observed(wide, missing)
-        variance = observed_sum(deviation.detach().square(), missing) / n_observed
+        n_free = (n_observed - self.correction).clamp_min(1)
+        variance = observed_sum(deviation.detach().square(), missing) / n_free
         magnitude = observed_sum(wide.abs(), missing) / n_observed
         spread, level = (variance + self.epsilon).sqrt(), mean
         normalised = deviation / spread
         if self.weight is not None and self.bias is not None:
             normalised = normalised * self.weight + self.bias
-            spread = spread / (self.weight + self.epsilon**2)
+            spread = spread / (self.weight + POPULATION.epsilon**2)
             level = level - self.bias * spread
         return normalised.to(x.dtype), Statistics(level, spread, mean, magnitude)

@@ -79,7 +79,7 @@ class Window:
         What followed; there while training alone, for a network that says that it needs it.
     start
         Row at which the history of each sample begins: nothing of its target was observed before. None if all begin at
-        row 0; always None for networks that do not stream.
+        row 0; always None for networks that neither stream nor ask for it.
 
     Examples
     --------
