@@ -264,15 +264,15 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         check_observed(series)
         warn_of_late(series, past_covariates=past_covariates, future_covariates=future_covariates)
         series, past_covariates, future_covariates = self._aligned(series, past_covariates, future_covariates)
-        needed = self.min_input_chunk_length + self.output_chunk_shift + self.output_chunk_length
+        horizon, shift = (self.output_chunk_length, self.output_chunk_shift) if self._requires_training else (0, 0)
+        needed = self.min_input_chunk_length + shift + horizon
         long_enough = [i for i, one in enumerate(series) if len(one) >= needed] or list(range(len(series)))
         if len(long_enough) < len(series):
             logger.warning(
                 f"{len(series) - len(long_enough)} of {len(series)} series have fewer than the {needed} steps that a "
                 "window needs to train or validate on; they are left out there and can still be forecast."
             )
-        horizon = self.output_chunk_length
-        looked_back_on, forecast = slice(-self.output_chunk_shift - horizon), slice(needed - horizon, None)
+        looked_back_on, forecast = slice(-shift - horizon or None), slice(needed - horizon, None)
         check_reach(series, long_enough, looked_back_on, past_covariates=past_covariates)
         check_reach(series, long_enough, slice(None), future_covariates=future_covariates)
         if not isinstance(sample_weight, str | None):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.typing import TimeSeriesLike
 from darts.utils.data.torch_datasets.utils import TorchTrainingSample
 
 from darts_tsformers.adapter.base import TSFormerModel
@@ -17,9 +18,10 @@ class PretrainedModel(TSFormerModel):
     """A model that takes its weights from a folder or from the Hugging Face hub.
 
     With ``hub_model_name`` or ``local_dir`` its sizes are those of the checkpoint, ``fit`` only looks at the series
-    (``enable_finetuning=None`` means False), and ``predict`` forecasts by the published weights;
-    ``enable_finetuning=True``, or patterns of names as in Darts, trains them further. Without either it is an ordinary
-    model, trained from the start at the sizes given. A saved model needs its checkpoint no more.
+    (``enable_finetuning=None`` means False), and ``predict`` forecasts by the published weights, in blocks of
+    ``output_chunk_length`` as any model does; before ``fit``, it forecasts all steps as one block.
+    ``enable_finetuning=True``, or patterns of names as in Darts, trains the weights further. Without a checkpoint it is
+    an ordinary model, trained from the start at the sizes given. A saved model needs its checkpoint no more.
 
     A subclass names its arguments ``hub_model_name``, ``hub_model_revision`` and ``local_dir``, and sets what follows.
 
@@ -71,19 +73,55 @@ class PretrainedModel(TSFormerModel):
             load_mapped(part, checkpoint.weights(), self.key_map, source)
         return module
 
+    def predict(self, n: int, series: TimeSeriesLike | None = None, *args: Any, **kwargs: Any) -> TimeSeriesLike:
+        """Forecast; see Darts' documentation.
+
+        Before ``fit``, a model with a checkpoint forecasts any ``n`` as one block, of series of any lengths: each is
+        forecast from what there is of it, up to the last ``input_chunk_length`` steps. The weights are read for each
+        such call; after ``fit`` they are kept.
+
+        Raises
+        ------
+        ValueError
+            If ``series`` is missing before ``fit``, or covariates are given, which published weights know nothing of.
+        """
+        if self.model is None and not self._fit_called and self._checkpoint is not None and not self._requires_training:
+            return self._at_once(n, series).predict(n, series, *args, **kwargs)
+        return super().predict(n, series, *args, **kwargs)
+
+    def _at_once(self, n: int, series: TimeSeriesLike | None) -> Self:
+        """Return the same model with a horizon of ``n`` steps, which has looked at the series."""
+        if series is None:
+            raise ValueError("series=None must be one or several series: the model was not fitted")
+        shortest = self.model_params.get("min_input_chunk_length") or 1
+        changed = {"output_chunk_length": n, "min_input_chunk_length": shortest}
+        model_class: Any = type(self)
+        model: Self = model_class(**self.model_params | changed).fit(series)
+        return model
+
     @classmethod
-    def from_pretrained(cls, source: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Self:
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str],
+        input_chunk_length: int = 512,
+        output_chunk_length: int = 96,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Self:
         """Make a model with the weights of a folder, or of a repository on the hub if there is no such folder.
 
         Parameters
         ----------
         source
             The folder, or the name of the repository.
+        input_chunk_length, output_chunk_length
+            Steps looked back on at most, and steps forecast at once after ``fit``.
         *args, **kwargs
             The other arguments of the class.
         """
         where = {"local_dir": os.fspath(source)} if Path(source).is_dir() else {"hub_model_name": os.fspath(source)}
-        return cls(*args, **where, **kwargs)
+        lengths: tuple[Any, ...] = input_chunk_length, output_chunk_length, *args
+        return cls(*lengths, **where, **kwargs)
 
     @classmethod
     def scratch(cls, size: str, *args: Any, **kwargs: Any) -> Self:

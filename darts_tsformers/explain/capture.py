@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from darts.utils.data.torch_datasets.utils import PLModuleInput, PLModuleOutput
 from torch import Tensor, nn
 
@@ -87,7 +88,7 @@ class Capture:
             path = self._paths.get(entry.module, FORECAST) or FORECAST
             self.modules[path] = entry.module
             by_path.setdefault(path, []).append(entry)
-        if kind != "attention":
+        if kind not in ("attention", "routing"):
             return [(path, dict(parts[-1].tensors)) for path, parts in by_path.items()]
         return [(path, {"weights": _rows(parts)}) for path, parts in by_path.items()]
 
@@ -100,7 +101,10 @@ class Capture:
 
 
 def _rows(parts: list[Entry]) -> Tensor:
-    return torch.cat([part.tensors["weights"] for part in parts], dim=-2)
+    """Join rows; keys that came after a part was read have no weight in it."""
+    weights = [part.tensors["weights"] for part in parts]
+    width = max(one.shape[-1] for one in weights)
+    return torch.cat([F.pad(one, (0, width - one.shape[-1])) for one in weights], dim=-2)
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

@@ -28,6 +28,7 @@ _TOKENS = {
     "queries": ("query",),
     "gates": ("time",),
     "experts": ("time",),
+    "routing": ("time", "expert"),
     "steps": ("token",),
     "memory": ("time", "memory"),
 }

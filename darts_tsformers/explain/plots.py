@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_one_of
-from darts_tsformers.explain.pictures.bars import experts, importance, levels
+from darts_tsformers.explain.pictures.bars import experts, importance, levels, routing
 from darts_tsformers.explain.pictures.decomposition import decomposition
 from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
@@ -21,6 +21,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "mode_attention": mode_attention,
     "levels": levels,
     "experts": experts,
+    "routing": routing,
     "gates": gates,
     "memory": memory,
     "decomposition": decomposition,
@@ -42,5 +43,5 @@ def plot(e: Recorded, kind: str | None, **options: Any) -> Figure:
 def _first_kind(e: Recorded) -> str:
     shown = {"attention": "attention", "variables": "importance"}
     shown |= dict.fromkeys(("delays", "correlation", "modes"), "lags")
-    shown |= {kind: kind for kind in ("mode_attention", "levels", "experts", "gates", "memory")}
+    shown |= {kind: kind for kind in ("mode_attention", "levels", "experts", "routing", "gates", "memory")}
     return next((picture for kind, picture in shown.items() if kind in e.parts), "decomposition")

@@ -11,6 +11,7 @@ from darts_tsformers.explain.changes import Changes
 from darts_tsformers.explain.exchange import PARTS
 from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.explain.recorded import Recorded
+from darts_tsformers.explain.routes import expert_shares
 from darts_tsformers.explain.windows import duration, stamp
 
 _N_NAMED = 5
@@ -28,6 +29,7 @@ def summary(e: Recorded) -> str:
         *_memories(e),
         *_variables(e),
         *_gates(e),
+        *_routes(e),
         *_rows(e),
         *_health(e),
     ]
@@ -141,6 +143,14 @@ def _gates(e: Recorded) -> Iterator[str]:
         first, last = (int(part[name].to_numpy()[most]) for name in ("time", "time_last"))
         alike = f"alike, each of {len(shares)} would have {_percent(1 / len(shares))}"
         yield f"{path} lets in most at steps {first} to {last}: {_percent(float(shares[most]))}; {alike}."
+
+
+def _routes(e: Recorded) -> Iterator[str]:
+    for path, rows in expert_shares(e).groupby("layer", sort=False):
+        top = rows.sort_values("share", ascending=False, kind="stable").head(3)
+        named = ", ".join(f"{i} ({_percent(share)})" for i, share in zip(top["expert"], top["share"], strict=True))
+        alike = f"alike, each of {len(rows)} would have {_percent(1 / len(rows))}"
+        yield f"{path} sends most tokens to the experts {named}; {alike}."
 
 
 def _rows(e: Recorded) -> Iterator[str]:

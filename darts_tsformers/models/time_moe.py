@@ -158,7 +158,7 @@ class TimeMoEModel(PretrainedModel):
         recompute: bool = False,
         **kwargs: Unpack[DartsArguments],
     ) -> None:
-        if self.model_params["loss_fn"] is None and self.model_params["likelihood"] is None:
+        if self.model_params.get("loss_fn") is None and self.model_params.get("likelihood") is None:
             self.model_params["loss_fn"] = nn.HuberLoss(delta=HUBER_DELTA)
         super().__init__()
 

@@ -93,7 +93,7 @@ class Forecaster(nn.Module):
         self.network = network
         self.restore_rules = tuple(restore_rules)
         self.instance_norm = (
-            InstanceNorm(network.sizes.n_targets, affine=instance_norm_affine, spread=network.spread)
+            InstanceNorm(network.sizes.n_targets, affine=instance_norm_affine, **vars(network.spread))
             if use_instance_norm
             else None
         )

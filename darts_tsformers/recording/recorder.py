@@ -20,6 +20,7 @@ KINDS = (
     "variables",
     "gates",
     "experts",
+    "routing",
     "steps",
     "memory",
     "skips",
@@ -45,6 +46,9 @@ KINDS = (
     ``weights`` ``(B, N)``: the share of each token in what a layer lets in, a mean over features.
 ``experts``
     ``weights`` ``(B, L, K)``: what part of the trend each moving average makes, a mean over channels.
+``routing``
+    ``weights`` ``(B, L, E)``: what the output of each expert is multiplied by for each token, zero for those that the
+    token does not go to; layers that go row by row make one entry for each part, to be joined over ``L``.
 ``steps``
     ``length`` ``(B, L)``: how long each token is as a step of a selective scan, a mean over features. A long one enters
     the state and makes it forget; a state passes by a short one.

@@ -65,8 +65,8 @@ class InstanceNorm(nn.Module):
         Components of the target; used by ``affine`` only.
     affine
         Whether to learn ``w`` and ``b``. It ties the network to its number of components.
-    spread
-        Which variance; that of the population by default.
+    correction, epsilon
+        As in :class:`Spread`.
 
     Notes
     -----
@@ -85,9 +85,16 @@ class InstanceNorm(nn.Module):
     12.0
     """
 
-    def __init__(self, n_components: int = 1, *, affine: bool = False, spread: Spread = POPULATION) -> None:
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        affine: bool = False,
+        correction: int = POPULATION.correction,
+        epsilon: float = POPULATION.epsilon,
+    ) -> None:
         super().__init__()
-        self.correction, self.epsilon = spread.correction, spread.epsilon
+        self.correction, self.epsilon = correction, epsilon
         self.weight = nn.Parameter(torch.ones(n_components)) if affine else None
         self.bias = nn.Parameter(torch.zeros(n_components)) if affine else None
 

@@ -294,7 +294,7 @@ def test_pictures_can_be_drawn(case: Case, tmp_path):
         kinds.append("lags")
     if "trend" in e.parts:
         kinds.append("decomposition")
-    kinds += [kind for kind in ("mode_attention", "levels", "experts", "gates", "memory") if kind in e.parts]
+    kinds += [kind for kind in ("mode_attention", "levels", "experts", "routing", "gates", "memory") if kind in e.parts]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for kind in [None, *kinds]:

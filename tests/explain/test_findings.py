@@ -11,6 +11,7 @@ from darts_tsformers.attention import FullAttention, LogSparseAttention
 from darts_tsformers.explain import Explanation, findings
 from darts_tsformers.explain.capture import Capture, windows_of_passes
 from darts_tsformers.explain.labelled import Labels, common_names
+from darts_tsformers.explain.routes import expert_shares
 from darts_tsformers.explain.windows import Origin
 from darts_tsformers.networks import Forecaster, Network
 from darts_tsformers.recording import record
@@ -162,6 +163,24 @@ def test_a_memory_that_nothing_varies_in_holds_no_share():
     assert "still holds" not in e.summary()
 
 
+def routes() -> Explanation:
+    """Twelve tokens that came in two parts, five and seven; all go to the first of three experts, the later to one more."""
+    first, later = torch.tensor([0.6, 0.0, 0.0]), torch.tensor([0.4, 0.0, 0.3])
+    said = [("routing", "layer", {"weights": one.expand(6, n, 3)}) for one, n in ((first, 5), (later, 7))]
+    return explanation(said, {"layer": Layout((look_back(SIZES),), per_component=True)})
+
+
+def test_tokens_go_to_experts():
+    e = routes()
+    assert e.parts["routing"]["layer"]["weights"].dims == ("window", "component", "time", "expert")
+    found = expert_shares(e)
+    assert found["expert"].tolist() == [1, 2, 3]
+    np.testing.assert_allclose(found["share"], [12 / 19, 0, 7 / 19])
+    words = "layer sends most tokens to the experts 1 (63%), 3 (37%), 2 (0%); alike, each of 3 would have 33%."
+    assert words in e.summary()
+    assert len(e.to_frame("routing", window=0)) == 2 * 12 * 3
+
+
 def maps(weights, axes, **options) -> Explanation:
     return explanation([("attention", "layer", {"weights": weights})], {"layer": Layout(axes)}, **options)
 
@@ -264,7 +283,7 @@ def test_a_network_that_does_not_say_what_its_tokens_are_is_told_so():
             lambda e: e.plot("map"),
             "kind='map' must be one of "
             "['attention', 'decomposition', 'experts', 'gates', 'importance', 'lags', 'levels', 'memory', "
-            "'mode_attention']",
+            "'mode_attention', 'routing']",
         ),
         (lambda e: e.plot("levels"), "this picture needs a wavelet tree; recorded were ['delays']"),
         (lambda e: e.plot("experts"), "this picture needs a mixture of moving averages; recorded were ['delays']"),

@@ -17,7 +17,7 @@ from darts_tsformers.layers.frequency.fourier import FourierAttention
 from darts_tsformers.layers.frequency.wavelet import MultiwaveletBlock
 from darts_tsformers.recording.layout import Layout, VariableAxis, look_back, patches
 from darts_tsformers.window import Sizes
-from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation, memories
+from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation, memories, routes
 from tests.helpers import exactly
 
 
@@ -172,6 +172,12 @@ def test_a_decomposition_has_its_parts():
     assert "2021-03-01 01:00" in texts[0]
     with pytest.raises(ValueError, match="component='cost' must be one of"):
         e.plot("decomposition", component="cost")
+
+
+def test_routes_are_bars_with_the_share_of_each_expert():
+    figure = routes().plot()
+    assert {"expert 1", "expert 2", "expert 3", "layer", "share of the routes of all tokens"} <= set(drawn(figure))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["63%", "", "37%"]
 
 
 def test_a_memory_is_drawn_beside_what_was_written():

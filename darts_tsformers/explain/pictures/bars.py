@@ -22,6 +22,7 @@ from darts_tsformers.explain.pictures.canvas import (
 )
 from darts_tsformers.explain.pictures.heat_maps import chosen_map
 from darts_tsformers.explain.recorded import Recorded
+from darts_tsformers.explain.routes import expert_shares
 from darts_tsformers.explain.spectra import shares_by_duration
 from darts_tsformers.explain.ticks import date_ticks
 from darts_tsformers.explain.windows import duration
@@ -75,22 +76,39 @@ def experts(e: Recorded, *, layer: str | None = None) -> Figure:
     return _stacked_bars(e, "experts", "a mixture of moving averages", layer, *words)
 
 
+def routing(e: Recorded, *, layer: str | None = None) -> Figure:
+    """Draw what share of the tokens' routes leads to each expert."""
+    chosen_layer(e, "routing", "a mixture of experts", layer)
+    shares = expert_shares(e)
+    names = [f"expert {i}" for i in sorted(set(shares["expert"]))]
+    shares["expert"] = [f"expert {i}" for i in shares["expert"]]
+    return _bars(e, shares, "expert", names, layer, "which experts tokens go to", "share of the routes of all tokens")
+
+
 def _stacked_bars(e: Recorded, kind: str, needed: str, layer: str | None, title: str, what: str) -> Figure:
     """Draw a bar for each layer, cut into the shares of each length of time."""
     chosen_layer(e, kind, needed, layer)
     shares = shares_by_duration(e, kind)
     shares = shares if layer is None else shares[shares["layer"] == layer]
-    paths = list(dict.fromkeys(shares["layer"]))
     lengths = shares[["steps", "duration"]].drop_duplicates().sort_values("steps", kind="stable")["duration"]
-    table = shares.pivot_table("share", "layer", "duration", aggfunc="sum", sort=False).loc[paths, lengths].fillna(0)
-    figure = figure_of(9, 1.9 + 0.4 * len(paths) + 0.25 * -(-len(lengths) // 5))
+    return _bars(e, shares, "duration", list(lengths), layer, title, what)
+
+
+def _bars(
+    e: Recorded, shares: pd.DataFrame, of: str, names: list[str], layer: str | None, title: str, what: str
+) -> Figure:
+    """Draw a bar for each layer, or for one, cut into the shares of what the column ``of`` names."""
+    shares = shares if layer is None else shares[shares["layer"] == layer]
+    paths = list(dict.fromkeys(shares["layer"]))
+    table = shares.pivot_table("share", "layer", of, aggfunc="sum", sort=False).loc[paths, names].fillna(0)
+    figure = figure_of(9, 1.9 + 0.4 * len(paths) + 0.25 * -(-len(names) // 5))
     axes = figure.subplots()
     left = np.zeros(len(paths))
-    for i, (name, colour) in enumerate(zip(lengths, shades(len(lengths)), strict=True)):
+    for i, (name, colour) in enumerate(zip(names, shades(len(names)), strict=True)):
         share = table[name].to_numpy()
         bars = axes.barh(np.arange(len(paths)), share, left=left, color=colour, edgecolor="white", label=name)
         texts = [f"{one:.0%}" if one >= _READABLE else "" for one in share]
-        ink = "white" if i < len(lengths) / 2 else BLACK
+        ink = "white" if i < len(names) / 2 else BLACK
         axes.bar_label(bars, texts, label_type="center", color=ink, fontsize=9)
         left += share
     axes.set_yticks(np.arange(len(paths)), paths, fontsize=9, parse_math=False)
@@ -99,7 +117,7 @@ def _stacked_bars(e: Recorded, kind: str, needed: str, layer: str | None, title:
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.set_xlabel(what)
-    figure.legend(loc="outside lower center", ncols=min(5, len(lengths)), frameon=False)
+    figure.legend(loc="outside lower center", ncols=min(5, len(names)), frameon=False)
     figure.suptitle(f"{e.model}: {title}\n{windows_in_words(e)}", fontsize=12)
     return figure
 
