@@ -108,7 +108,9 @@ class LearningModule(PLForecastingModule):
         self, output: PLModuleOutput, target: torch.Tensor, criterion: Any, sample_weight: torch.Tensor | None
     ) -> torch.Tensor:
         if self.likelihood is None:
-            filled, growth = fill_with_forecast(output.prediction, target)
+            wide = torch.promote_types(output.prediction.dtype, target.dtype)  # not every loss promotes
+            output = output.replace(prediction=output.prediction.to(wide))
+            filled, growth = fill_with_forecast(output.prediction, target.to(wide))
             loss = super()._compute_loss(output, filled, criterion, sample_weight)
             return loss if growth == 1 or getattr(criterion, "reduction", "mean") == "sum" else loss * growth
         prediction, target, sample_weight = observed_only(

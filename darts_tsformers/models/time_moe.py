@@ -158,9 +158,9 @@ class TimeMoEModel(PretrainedModel):
         recompute: bool = False,
         **kwargs: Unpack[DartsArguments],
     ) -> None:
-        if self.model_params.get("loss_fn") is None and self.model_params.get("likelihood") is None:
-            self.model_params["loss_fn"] = nn.HuberLoss(delta=HUBER_DELTA)
         super().__init__()
+        if self.model_params.get("loss_fn") is None and self.model_params.get("likelihood") is None:
+            self.pl_module_params["loss_fn"] = nn.HuberLoss(delta=HUBER_DELTA)
 
     @classmethod
     def architecture(cls, config: dict[str, Any]) -> dict[str, Any]:
@@ -172,6 +172,7 @@ class TimeMoEModel(PretrainedModel):
             If it asks for something that the network does not have; the message names it.
         """
         ours = cls.config_map.ours(config)
+        ours |= {name: float(ours[name]) for name in ("balance", "norm_epsilon", "rope_theta")}
         if config.get("apply_aux_loss", not ours["dense"]) == ours["dense"]:
             raise ValueError(
                 f"config.json has apply_aux_loss={ours['dense']}, which must be {not ours['dense']} as "

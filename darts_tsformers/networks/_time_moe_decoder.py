@@ -63,8 +63,6 @@ class TimeMoEDecoder(nn.Module, Recomputing):
         As for :class:`~darts_tsformers.layers.experts.decoder_layer.DecoderLayer`.
     rope_theta
         Base of the rotary positions.
-    init_std
-        Weights are drawn from a normal distribution with this deviation.
     """
 
     def __init__(
@@ -83,7 +81,6 @@ class TimeMoEDecoder(nn.Module, Recomputing):
         norm_epsilon: float,
         rope_theta: float,
         dropout: float,
-        init_std: float = 0.02,
     ) -> None:
         super().__init__()
         require_at_least(1, d_model=d_model, n_decoder_layers=n_layers)
@@ -110,7 +107,7 @@ class TimeMoEDecoder(nn.Module, Recomputing):
         self.heads = nn.ModuleList(nn.Linear(d_model, length * n_parameters, bias=False) for length in horizon_lengths)
         for part in self.modules():
             if isinstance(part, nn.Linear):
-                nn.init.normal_(part.weight, std=init_std)
+                nn.init.normal_(part.weight, std=part.in_features**-0.5)
                 if part.bias is not None:
                     nn.init.zeros_(part.bias)
 

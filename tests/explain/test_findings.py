@@ -164,7 +164,7 @@ def test_a_memory_that_nothing_varies_in_holds_no_share():
 
 
 def routes() -> Explanation:
-    """Twelve tokens that came in two parts, five and seven; all go to the first of three experts, the later to one more."""
+    """Twelve tokens that came as five and seven; all go to the first of three experts, the later to one more."""
     first, later = torch.tensor([0.6, 0.0, 0.0]), torch.tensor([0.4, 0.0, 0.3])
     said = [("routing", "layer", {"weights": one.expand(6, n, 3)}) for one, n in ((first, 5), (later, 7))]
     return explanation(said, {"layer": Layout((look_back(SIZES),), per_component=True)})
