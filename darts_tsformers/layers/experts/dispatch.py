@@ -17,8 +17,8 @@ def dispatch(
 ) -> Float[Tensor, "T D"]:
     """Return for each token the weighted sum of what its experts make of it.
 
-    Tokens are sorted by expert, so that each expert maps all of its tokens at once, and only those. An expert that no
-    token chose maps none: its parameters still get a gradient, of zeros. Where operations are written down, as for
+    Tokens are sorted by expert, so that each expert maps all of its tokens at once, and only those. The parameters of an
+    expert that no token chose still get a gradient, of zeros. Where operations are written down, as for
     ONNX, and how many tokens an expert gets is not known, each expert maps all tokens.
 
     Parameters
@@ -49,7 +49,8 @@ def dispatch(
     order = chosen.flatten().argsort(stable=True)
     counts = chosen.flatten().bincount(minlength=len(experts)).tolist()
     parts = torch.split(x[order.div(n_each, rounding_mode="floor")], counts)
-    mapped = torch.cat([expert(part) for expert, part in zip(experts, parts, strict=True)])
+    learns = torch.is_grad_enabled()
+    mapped = torch.cat([expert(part) for expert, part in zip(experts, parts, strict=True) if learns or len(part)])
     back = mapped[order.argsort()].view(*chosen.shape, -1)
     return (back * weights[..., None]).sum(dim=1)
 
