@@ -17,8 +17,8 @@ def dispatch(
 ) -> Float[Tensor, "T D"]:
     """Return for each token the weighted sum of what its experts make of it.
 
-    Tokens are sorted by expert, so that each expert maps all of its tokens at once, and only those. The parameters of an
-    expert that no token chose still get a gradient, of zeros. Where operations are written down, as for
+    Tokens are sorted by expert, so that each expert maps all of its tokens at once, and only those. The parameters of
+    an expert that no token chose still get a gradient, of zeros. Where operations are written down, as for
     ONNX, and how many tokens an expert gets is not known, each expert maps all tokens.
 
     Parameters
