@@ -215,7 +215,7 @@ class TimeMoE(Network, name="time_moe"):
             out: Tensor = self.covariates(window)
             return out
         target = window.target
-        return target.new_zeros(len(target), self.sizes.output_length, target.shape[-1], self.sizes.n_parameters)
+        return target.new_zeros(target.shape[0], self.sizes.output_length, target.shape[-1], self.sizes.n_parameters)
 
     def _there(self, window: Window, n: int) -> Bool[Tensor, "R n"] | None:
         """Say which of the first ``n`` steps are no padding; None if none is."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.models.components.huggingface_connector import HuggingFaceConnector
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -67,8 +68,18 @@ class Checkpoint:
         return config
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights by the names that they have there."""
-        return load_file(self._connector()._get_file_path(WEIGHTS))
+        """Return the weights by the names that they have there.
+
+        Raises
+        ------
+        ValueError
+            If the file is no safetensors file, such as a pickle.
+        """
+        path = self._connector()._get_file_path(WEIGHTS)
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{str(path)!r} must be a safetensors file: {error}") from error
 
     def _connector(self) -> HuggingFaceConnector:
         return HuggingFaceConnector(

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from darts import TimeSeries
@@ -194,3 +195,15 @@ def test_base_has_the_size_that_is_published():
 def test_an_unknown_size_is_named():
     with pytest.raises(ValueError, match=exactly("size='huge' must be one of ['base', 'small', 'tiny']")):
         TimeMoEModel.scratch("huge", 12, 5)
+
+
+def test_a_horizon_of_several_parts_as_a_file(tmp_path):
+    model = TimeMoEModel(7, 6, pl_trainer_kwargs=TRAINER, n_epochs=0, **TimeMoEModel.tiny | {"n_decoder_layers": 1})
+    model.fit(SERIES).to_onnx(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession((tmp_path / "model.onnx").read_bytes())
+    windows = np.random.default_rng(0).normal(size=(5, 7, 1)).astype("float32")
+    windows[1, :4] = np.nan
+    (got,) = session.run(None, {"past_target": windows})
+    series = [TimeSeries.from_values(one) for one in windows]
+    expected = np.stack([model.predict(6, one, verbose=False).values() for one in series])
+    np.testing.assert_allclose(got[..., 0], expected, rtol=1e-5, atol=1e-5)

@@ -117,3 +117,13 @@ def test_a_constant_window_is_zero_at_any_level(length):
     normalised, statistics = InstanceNorm()(levels.expand(3, length, 4).contiguous())
     assert torch.equal(normalised, torch.zeros(3, length, 4))
     assert torch.equal(statistics.level, levels.expand(3, 1, 4))
+
+
+@pytest.mark.parametrize("length", [2, 7])
+def test_with_a_correction_it_is_the_unbiased_spread(length):
+    x = draw(3, length, 2, dtype=torch.float64)
+    normalised, statistics = InstanceNorm(correction=1, epsilon=0.0)(x)
+    torch.testing.assert_close(statistics.spread, x.std(dim=1, keepdim=True))
+    torch.testing.assert_close(normalised.std(dim=1), torch.ones(3, 2, dtype=torch.float64))
+    single, _ = InstanceNorm(correction=1)(x[:, :1])
+    assert (single == 0).all()

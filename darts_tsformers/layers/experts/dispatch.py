@@ -40,7 +40,7 @@ def dispatch(
     >>> experts = [nn.Identity(), nn.ReLU()]
     >>> x = torch.tensor([[-1.0], [-2.0]])
     >>> dispatch(x, experts, chosen=torch.tensor([[0], [1]]), weights=torch.ones(2, 1)).flatten()
-    tensor([-1., 0.])
+    tensor([-1.,  0.])
     """
     if is_traced():
         shares = shares_of(chosen, weights, len(experts)).unbind(-1)
