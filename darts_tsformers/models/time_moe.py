@@ -121,7 +121,8 @@ class TimeMoEModel(PretrainedModel):
         "n_heads": 2,
         "n_decoder_layers": 2,
         "d_ff": 12,
-        "n_experts": 3,
+        "n_experts": 4,
+        "n_experts_per_token": 3,
     }
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {"dense": {"dense": True, "n_kv_heads": 1}}
 

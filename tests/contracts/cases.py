@@ -72,7 +72,10 @@ SHORT: dict[str, dict[str, Any]] = {
     for name in ("AarenModel", "LMUFormerModel", "MambaMixerModel", "PatchTSMixerModel", "PatchTSTModel")
 }
 """What has to change for a look-back of one step, by model."""
-TO_LEARN: dict[str, dict[str, Any]] = {"AutoformerModel": {"kernel_size": 13}}
+TO_LEARN: dict[str, dict[str, Any]] = {
+    "AutoformerModel": {"kernel_size": 13},
+    "TimeMoEModel": {"horizon_lengths": (1, 12)},
+}
 """What has to change to learn a season of twelve steps, by model."""
 ROW_BY_ROW = {
     "prob_sparse": "it cannot serve a layer that forecasts row by row",

@@ -12,6 +12,7 @@ from darts_tsformers.sktime import (
     LogSparseTransformerForecaster,
     PatchTSTForecaster,
     TemporalFusionTransformerForecaster,
+    TimeMoEForecaster,
 )
 from tests.sktime.cases import (
     LENGTH,
@@ -50,7 +51,7 @@ def test_quantiles(forecaster_class):
     ours = forecaster.fit(y, fh=[1, 3]).predict_quantiles(alpha=[0.9, 0.3])
     assert list(ours.columns) == [("y0", 0.9), ("y0", 0.3)]
     model = darts_model(forecaster, likelihood=QuantileRegression(list(QUANTILES))).fit(as_darts(y))
-    if forecaster_class is LogSparseTransformerForecaster:
+    if forecaster_class in (LogSparseTransformerForecaster, TimeMoEForecaster):  # each step builds on a sample
         paths = model.predict(3, num_samples=11, random_state=0).all_values()[[0, 2], 0]
         theirs, median = np.quantile(paths, [0.9, 0.3], axis=-1).T, np.median(paths, axis=-1)
     else:
