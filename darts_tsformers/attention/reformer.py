@@ -117,7 +117,7 @@ class ReformerAttention(Attention):
             buckets = hashed(tokens, self._rotations(*tokens.shape[1:], tokens))
 
             def attended(values: Float[Tensor, "N L f"]) -> Float[Tensor, "B h L f"]:
-                heads = parts(q, len(tokens), 2 * self.bucket_size * self.n_rounds * q.shape[-2])
+                heads = parts(q, tokens.shape[0], 2 * self.bucket_size * self.n_rounds * q.shape[-2])
                 how = {"causal": causal, "across": self.across, "count": count_meetings if self.once else None}
                 out = [
                     attend_chunks(tokens[some], values[some], buckets[some], self.bucket_size, **how) for some in heads
@@ -128,7 +128,7 @@ class ReformerAttention(Attention):
             if not need_weights:
                 return out, None
             each = torch.eye(values.shape[1], dtype=wide, device=q.device)
-            return out, attended(each.expand(len(values), -1, -1))
+            return out, attended(each.expand(values.shape[0], -1, -1))
 
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
@@ -228,14 +228,14 @@ class _Order(NamedTuple):
 def _sorted(buckets: Int[Tensor, "N R L"], padded: int) -> _Order:
     length = buckets.shape[-1]
     steps = torch.arange(padded, device=buckets.device)
-    bucket = torch.where(steps < length, F.pad(buckets, (0, padded - length)), buckets.amax() + 1)
+    bucket = torch.where(steps < length, F.pad(buckets, (0, padded - length)), buckets.amax((0, 1, 2)) + 1)
     order = (bucket * padded + steps).argsort(-1)
     return _Order(order, torch.empty_like(order).scatter_(-1, order, steps.expand_as(order)), bucket)
 
 
 def _of_rounds(bucket: Int[Tensor, "N R T"]) -> Int[Tensor, "N R T"]:
     """Give the buckets of each round numbers of their own."""
-    return bucket + (bucket.amax() + 1) * torch.arange(bucket.shape[1], device=bucket.device)[:, None]
+    return bucket + (bucket.amax((0, 1, 2)) + 1) * torch.arange(bucket.shape[1], device=bucket.device)[:, None]
 
 
 @torch.no_grad()
@@ -243,7 +243,7 @@ def _sight(
     found: _Order, size: int, length: int, *, causal: bool, across: bool, dtype: torch.dtype
 ) -> tuple[Bool[Tensor, "N c m k"], Float[Tensor, "N c m k"]]:
     """Say which keys of its two chunks a token compares itself with, and what stands in place of other scores."""
-    n = len(found.order)
+    n = found.order.shape[0]
     queries = found.order.view(n, -1, size)[..., None]
     keys = with_the_one_before(queries).mT
     own = keys == queries

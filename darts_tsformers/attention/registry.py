@@ -60,7 +60,7 @@ def attention_names() -> list[str]:
     --------
     >>> from darts_tsformers.attention import attention_names
     >>> attention_names()[:3]
-    ['auto_correlation', 'full', 'linear']
+    ['auto_correlation', 'combiner', 'ecoformer']
     """
     return sorted(_MECHANISMS)
 

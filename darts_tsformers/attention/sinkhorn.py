@@ -155,7 +155,7 @@ class SinkhornAttention(Attention):
             return torch.cat(out, dim=1)
         heads = [t.flatten(0, 1) for t in (q, k, v)]
         out = []
-        for some in parts(q, len(heads[0]), 2 * size * q.shape[2]):
+        for some in parts(q, heads[0].shape[0], 2 * size * q.shape[2]):
             queries, keys, values = (t[some] for t in heads)
             likeness, bound = compare_blocks(queries, keys, size)
             if self.sorting == "top":
@@ -218,7 +218,7 @@ def attend_blocks(
     """Attend from each block to those that are sorted to it, and to itself."""
     there = _there(q.shape[1], size, q)
     seen = (order != 0).to(q.dtype) @ there.to(q.dtype) > 0  # (N, u, t, b): slots that some sorted block has
-    seen = torch.cat([seen.flatten(2), there.expand(len(q), -1, -1)], dim=-1)[:, :, None]
+    seen = torch.cat([seen.flatten(2), there.expand(q.shape[0], -1, -1)], dim=-1)[:, :, None]
     return _attend(q, k, v, order, size, seen)
 
 

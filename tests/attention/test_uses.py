@@ -169,18 +169,9 @@ class Attends(torch.nn.Module):
         return self.mechanism(q, k, v, causal=self.causal)[0]
 
 
-@every_form
-@either_way
-def test_an_exported_graph_takes_any_batch(form, causal):
-    attends, batch = Attends(built(form), causal), {0: torch.export.Dim("batch", min=1, max=64)}
-    exported = torch.export.export(attends, tuple(qkv(2, 3, 29)), dynamic_shapes=(batch,) * 3).module()
-    large = [draw(3, 3, 29, width, seed=seed + 9) for seed, width in enumerate((5, 5, 7))]
-    torch.testing.assert_close(exported(*large), attends(*large))
-
-
 @pytest.mark.parametrize("form", [FORMS[i] for i in (0, 2, 4, 5, 7, 8, 9)], ids=str)
 def test_an_onnx_file_gives_the_same(form, tmp_path):
-    attends, batch = Attends(built(form), False), {0: torch.export.Dim("batch", min=1, max=64)}
+    attends, batch = Attends(built(form), False).eval(), {0: torch.export.Dim("batch", min=1, max=64)}
     torch.onnx.export(
         attends,
         tuple(qkv(2, 3, 29)),
