@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -80,7 +81,7 @@ def mixture(q: Tensor, k: Tensor, v: Tensor, segment: int, *, own: bool) -> list
         entries.append(
             Entries(
                 _masked(q_ @ keys.mT, seen, length, down=True),
-                lambda w, values=values: _down(w, values, segment, length),
+                partial(_down, values=values, segment=segment, length=length),
             )
         )
     return entries
@@ -91,27 +92,32 @@ def logarithmic(q: Tensor, k: Tensor, v: Tensor, *, own: bool) -> list[Entries]:
     length = q.shape[1]
     entries = []
     if own:
-        entries.append(Entries((q * k).sum(-1, keepdim=True), lambda w, v=v: w * v))
+        entries.append(Entries((q * k).sum(-1, keepdim=True), partial(torch.mul, v)))
     units = 1
     while length > units * RADIX**2:
         units *= RADIX
     missing = -length % units
     q, k, v = (F.pad(t, (0, 0, 0, missing)) for t in (q, k, v))
-    unit, pooled = 1, (q, k)
+    unit = 1
+    pooled: tuple[Tensor, ...] = (q, k)
     while unit < q.shape[1]:
         parts = RADIX if unit < units else q.shape[1] // unit
         entries.append(_tier(q, k, v, pooled, parts, unit, length))
         unit *= parts
-        pooled = tuple(t.unflatten(1, (-1, parts)).amax(2) for t in pooled)
+        pooled = tuple(torch.unflatten(t, 1, (-1, parts)).amax(2) for t in pooled)
     return entries
 
 
 def mirrored(past: Callable[..., list[Entries]], q: Tensor, k: Tensor, v: Tensor, **how: int) -> list[Entries]:
     """Return what a step sees of its future, as it sees its past: the pattern on the reversed series."""
     return [
-        Entries(logits.flip(1), lambda w, weigh=weigh: weigh(w.flip(1)).flip(1))
+        Entries(logits.flip(1), partial(_reversed, weigh))
         for logits, weigh in past(*(t.flip(1) for t in (q, k, v)), own=False, **how)
     ]
+
+
+def _reversed(weigh: Callable[[Tensor], Tensor], w: Float[Tensor, "N L k"]) -> Float[Tensor, "N L f"]:
+    return weigh(w.flip(1)).flip(1)
 
 
 def _tier(q: Tensor, k: Tensor, v: Tensor, pooled: tuple[Tensor, ...], parts: int, unit: int, length: int) -> Entries:
@@ -119,13 +125,13 @@ def _tier(q: Tensor, k: Tensor, v: Tensor, pooled: tuple[Tensor, ...], parts: in
     size, missing = parts * unit, q.shape[1] - length
     covers, used = _blocks(parts)
     covers, used = (t.to(q.device) for t in (covers.repeat_interleave(unit, 1), used.repeat_interleave(unit, 0)))
-    queries, keys = (_evens(t.unflatten(1, (-1, parts))) for t in pooled)
-    q, k, v = (t.unflatten(1, (-1, size)) for t in (q, k, v))
+    queries, keys = (_evens(torch.unflatten(t, 1, (-1, parts))) for t in pooled)
+    q, k, v = (torch.unflatten(t, 1, (-1, size)) for t in (q, k, v))
     values = _average(queries @ k.mT, covers, v)
     logits = _only(q @ keys.mT, used)
 
     def weigh(w: Float[Tensor, "N L k"]) -> Float[Tensor, "N L f"]:
-        return _steps(F.pad(w, (0, 0, 0, missing)).unflatten(1, (-1, size)) @ values, length)
+        return _steps(torch.unflatten(F.pad(w, (0, 0, 0, missing)), 1, (-1, size)) @ values, length)
 
     return Entries(_steps(logits, length), weigh)
 
@@ -147,7 +153,7 @@ def _evens(units: Float[Tensor, "N g parts e"]) -> Float[Tensor, "N g k e"]:
     for bit in range((parts - 1).bit_length()):
         kept.append(units[:, :, : -(-(parts - (1 << bit)) >> bit) : 2])
         whole = units if units.shape[2] % 2 == 0 else F.pad(units, (0, 0, 0, 1), value=-math.inf)
-        units = whole.unflatten(2, (-1, 2)).amax(3)
+        units = torch.unflatten(whole, 2, (-1, 2)).amax(3)
     return torch.cat(kept, dim=2)
 
 
@@ -183,7 +189,7 @@ def _only(scores: Tensor, seen: Tensor) -> Tensor:
 
 
 def _grid(t: Float[Tensor, "N L w"], segment: int) -> Float[Tensor, "N S l w"]:
-    return F.pad(t, (0, 0, 0, -t.shape[1] % segment)).unflatten(1, (-1, segment))
+    return torch.unflatten(F.pad(t, (0, 0, 0, -t.shape[1] % segment)), 1, (-1, segment))
 
 
 def _steps(t: Float[Tensor, "N S l w"], length: int) -> Float[Tensor, "N L w"]:

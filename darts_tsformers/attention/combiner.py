@@ -1,6 +1,7 @@
 """Combiner: full attention, exact for some keys and by summaries of regions for all others."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -115,12 +116,14 @@ class CombinerAttention(Attention):
             width = _summaries.RADIX if self.pattern == "log" else self._segment(q.shape[-2])
             heads = parts(q, tensors[0].shape[0], q.shape[-2] * width)
             out = torch.cat([self._attend(*(t[some] for t in tensors), causal=causal) for some in heads])
-        return out.unflatten(0, q.shape[:2]).to(v.dtype), self.weights(q, k, causal=causal) if need_weights else None
+        return torch.unflatten(out, 0, q.shape[:2]).to(v.dtype), self.weights(
+            q, k, causal=causal
+        ) if need_weights else None
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> Tensor:
         entries = self._entries(q, k, v, causal=causal)
         weights = torch.cat([logits for logits, _ in entries], dim=-1).softmax(-1)
-        shares = weights.split([logits.shape[-1] for logits, _ in entries], dim=-1)
+        shares = torch.split(weights, [logits.shape[-1] for logits, _ in entries], dim=-1)
         out = entries[0].weigh(shares[0])
         for share, (_, weigh) in zip(shares[1:], entries[1:], strict=True):
             out = out + weigh(share)
@@ -142,9 +145,9 @@ class CombinerAttention(Attention):
             return _summaries.fixed(q, k, v, segment, causal=causal)
         if self.pattern == "axial":
             return _summaries.axial(q, k, v, segment, causal=causal, row_keys=self.row_keys == "weighted")
+        past: Callable[..., list[Entries]] = _summaries.logarithmic
+        how = {}
         if self.pattern == "mixture":
             past, how = _summaries.mixture, {"segment": segment}
-        else:
-            past, how = _summaries.logarithmic, {}
         entries = past(q, k, v, own=True, **how)
         return entries if causal else [*entries, *_summaries.mirrored(past, q, k, v, **how)]

@@ -68,6 +68,9 @@ class EcoFormerAttention(Attention):
     torch.Size([1, 2, 12, 16])
     """
 
+    anchors: Tensor
+    width: Tensor
+
     def __init__(self, n_bits: int = 16, n_anchors: int = 25) -> None:
         super().__init__()
         require_at_least(1, n_bits=n_bits, n_anchors=n_anchors)
@@ -116,8 +119,8 @@ class EcoFormerAttention(Attention):
         self.require_fit(self.sizes and replace(self.sizes, n_queries=x.shape[-2], n_keys=x.shape[-2]), x, x)
         wide = torch.promote_types(x.dtype, torch.float32)
         with without_autocast(x):
-            tensors = (t.to(wide) for t in (x, self.anchors, self.mean, self.hashes, self.width))
-            return binary_codes(*tensors)
+            anchors, mean, hashes, width = (t.to(wide) for t in (self.anchors, self.mean, self.hashes, self.width))
+            return binary_codes(x.to(wide), anchors, mean, hashes, width)
 
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False
@@ -172,7 +175,7 @@ def _sums_of_the_past(
     """Sum ``(q_i . k_j) v_j`` over ``j <= i``: pair by pair within blocks, by a state over all blocks before."""
     length = q.shape[-2]
     missing = -length % CHUNK
-    q, k, v = (F.pad(t, (0, 0, 0, missing)).unflatten(-2, (-1, CHUNK)) for t in (q, k, v))
+    q, k, v = (torch.unflatten(F.pad(t, (0, 0, 0, missing)), -2, (-1, CHUNK)) for t in (q, k, v))
     states = (k.mT @ v)[..., :-1, :, :].cumsum(-3)
     before = F.pad(states, (0, 0, 0, 0, 1, 0))
     within = (q @ k.mT).tril() @ v

@@ -114,15 +114,19 @@ class ReformerAttention(Attention):
         wide = torch.promote_types(q.dtype, torch.float32)
         with without_autocast(q):
             tokens, values = (t.flatten(0, 1) for t in ((q.to(wide) + k.to(wide)) / 2, v.to(wide)))
-            buckets = hashed(tokens, self._rotations(*tokens.shape[1:], tokens))
+            buckets = hashed(tokens, self._rotations(tokens.shape[1], tokens.shape[2], tokens))
 
             def attended(values: Float[Tensor, "N L f"]) -> Float[Tensor, "B h L f"]:
                 heads = parts(q, tokens.shape[0], 2 * self.bucket_size * self.n_rounds * q.shape[-2])
-                how = {"causal": causal, "across": self.across, "count": count_meetings if self.once else None}
+                how: dict[str, Any] = {
+                    "causal": causal,
+                    "across": self.across,
+                    "count": count_meetings if self.once else None,
+                }
                 out = [
                     attend_chunks(tokens[some], values[some], buckets[some], self.bucket_size, **how) for some in heads
                 ]
-                return torch.cat(out).unflatten(0, q.shape[:2]).to(v.dtype)
+                return torch.unflatten(torch.cat(out), 0, q.shape[:2]).to(v.dtype)
 
             out = attended(values)
             if not need_weights:
@@ -170,7 +174,7 @@ def hashed(x: Float[Tensor, "N L e"], rotations: Sequence[Tensor]) -> Int[Tensor
     buckets = torch.zeros((), dtype=torch.int64, device=x.device)
     for rotation in rotations:
         half = rotation.shape[-1]
-        rotated = (x @ rotation.flatten(1)).unflatten(-1, rotation.shape[1:])
+        rotated = torch.unflatten(x @ rotation.flatten(1), -1, rotation.shape[1:])
         axis = rotated.abs().argmax(-1, keepdim=True)
         opposite = rotated.gather(-1, axis) < 0
         buckets = buckets * 2 * half + (axis + half * opposite)[..., 0]
@@ -274,8 +278,8 @@ def _chunks_of_each_round(
 def count_meetings(own: Int[Tensor, "N c m R"], after: Int[Tensor, "N c m R"]) -> Int[Tensor, "N c m k"]:
     """Count how often each query of a chunk meets each key there and in the chunk before, over all rounds."""
     queries = own[..., :, None, :, None]
-    keys = (with_the_one_before(t)[..., None, :, None, :] for t in (own, after))
-    return sum((queries == some).sum((-2, -1)) for some in keys).clamp(min=1)
+    same, next_ = (with_the_one_before(t)[..., None, :, None, :] for t in (own, after))
+    return ((queries == same).sum((-2, -1)) + (queries == next_).sum((-2, -1))).clamp(min=1)
 
 
 def with_the_one_before(chunks: Tensor) -> Tensor:

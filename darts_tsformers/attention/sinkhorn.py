@@ -1,6 +1,7 @@
 """Sinkhorn attention: each block of steps attends to itself and to the blocks that are sorted to it."""
 
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -145,17 +146,15 @@ class SinkhornAttention(Attention):
     def _attend(
         self, q: Tensor, k: Tensor, v: Tensor, noise: Tensor | None, size: int, *, causal: bool
     ) -> Float[Tensor, "B h L f"]:
+        n, h, length, _ = q.shape
         if causal:
-            half = q.shape[1] // 2
-            ways = [(attend_the_past, slice(0, half))] if half else []
-            out = []
-            for attend, heads in (*ways, (attend_later_blocks, slice(half, None))):
-                some = (t[:, heads].flatten(0, 1) for t in (q, k, v))
-                out.append(attend(*some, size, self.n_top).unflatten(0, (q.shape[0], -1)))
-            return torch.cat(out, dim=1)
+            half = h // 2
+            past = [] if half == 0 else [self._past(attend_the_past, q[:, :half], k[:, :half], v[:, :half], size)]
+            past.append(self._past(attend_later_blocks, q[:, half:], k[:, half:], v[:, half:], size))
+            return torch.cat(past, dim=1)
         heads = [t.flatten(0, 1) for t in (q, k, v)]
         out = []
-        for some in parts(q, heads[0].shape[0], 2 * size * q.shape[2]):
+        for some in parts(q, n * h, 2 * size * length):
             queries, keys, values = (t[some] for t in heads)
             likeness, bound = compare_blocks(queries, keys, size)
             if self.sorting == "top":
@@ -164,7 +163,10 @@ class SinkhornAttention(Attention):
                 drawn = None if noise is None else noise[some]
                 order = sort_blocks(likeness, drawn, self.n_iterations, self.temperature)
             out.append(attend_blocks(queries, keys, values, order, size))
-        return torch.cat(out).unflatten(0, q.shape[:2])
+        return torch.unflatten(torch.cat(out), 0, (n, h))
+
+    def _past(self, attend: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, size: int) -> Tensor:
+        return torch.unflatten(attend(*(t.flatten(0, 1) for t in (q, k, v)), size, self.n_top), 0, q.shape[:2])
 
     def _noise(self, q: Float[Tensor, "B h L e"], n: int) -> Float[Tensor, "N n n"] | None:
         """Draw Gumbel noise in training."""
@@ -259,10 +261,11 @@ def attend_later_blocks(
 ) -> Float[Tensor, "N L f"]:
     """Do as :func:`attend_the_past`, with blocks from the last step of the first on; those before see each other."""
     start = min(size - 1, q.shape[1])
-    first = F.scaled_dot_product_attention(*(t[:, None, :start] for t in (q, k, v)), is_causal=True)[:, 0]
+    early = [t[:, None, :start] for t in (q, k, v)]
+    first = F.scaled_dot_product_attention(early[0], early[1], early[2], is_causal=True)[:, 0]
     if start == q.shape[1]:
         return first
-    later = attend_the_past(*(t[:, start:] for t in (q, k, v)), size, n_top, null)
+    later = attend_the_past(q[:, start:], k[:, start:], v[:, start:], size, n_top, null)
     return torch.cat([first, later], dim=1)
 
 
@@ -290,7 +293,7 @@ def _likeness(q: Float[Tensor, "N u e"], k: Float[Tensor, "N v e"]) -> tuple[Ten
 
 
 def _blocks(t: Float[Tensor, "N L w"], size: int) -> Float[Tensor, "N u b w"]:
-    return F.pad(t, (0, 0, 0, -t.shape[1] % size)).unflatten(1, (-1, size))
+    return torch.unflatten(F.pad(t, (0, 0, 0, -t.shape[1] % size)), 1, (-1, size))
 
 
 def _there(length: int, size: int, like: Tensor) -> Bool[Tensor, "u b"]:

@@ -104,8 +104,10 @@ class SynthesizerAttention(Attention):
             return weights @ v, weights if need_weights else None
         left, right = self._factors(q, k)
         width = max(left.shape[-1], v.shape[-1])  # the fused kernel serves equal widths only
-        padded = (F.pad(t, (0, width - t.shape[-1])) for t in (left, right, v))
-        return F.scaled_dot_product_attention(*padded, is_causal=causal, scale=1.0)[..., : v.shape[-1]], None
+        left, right, values = (F.pad(t, (0, width - t.shape[-1])) for t in (left, right, v))
+        return F.scaled_dot_product_attention(left, right, values, is_causal=causal, scale=1.0)[
+            ..., : v.shape[-1]
+        ], None
 
     def weights(
         self, q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h M e"], *, causal: bool = False

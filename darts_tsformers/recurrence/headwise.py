@@ -102,7 +102,7 @@ def headwise_recurrence(
         state = HeadwiseState(zero, zero, zero, torch.full_like(zero, -math.inf))
     outputs = []
     for x in steps.unbind(0):  # indexing would fill a whole tensor at each step backwards
-        back = (state.y @ weight.flatten(2)).unflatten(-1, weight.shape[2:]).movedim(-2, 0)
+        back = torch.unflatten(state.y @ weight.flatten(2), -1, weight.shape[2:]).movedim(-2, 0)
         state = advance(x, back, biases, state)
         outputs.append(state.y)
     return torch.stack(outputs).permute(2, 0, 1, 3), state

@@ -169,9 +169,9 @@ class Attends(torch.nn.Module):
         return self.mechanism(q, k, v, causal=self.causal)[0]
 
 
-@pytest.mark.parametrize("form", [FORMS[i] for i in (0, 2, 4, 5, 7, 8, 9)], ids=str)
+@pytest.mark.parametrize("form", [FORMS[i] for i in (5, 7)], ids=str)
 def test_an_onnx_file_gives_the_same(form, tmp_path):
-    attends, batch = Attends(built(form), False).eval(), {0: torch.export.Dim("batch", min=1, max=64)}
+    attends, batch = Attends(built(form), False).eval(), {0: torch.export.Dim.DYNAMIC}
     torch.onnx.export(
         attends,
         tuple(qkv(2, 3, 29)),

@@ -27,7 +27,7 @@ def attend(
     length, width = qk.shape
     chunks = []
     for number, round_ in enumerate(buckets.tolist()):
-        order = sorted(range(length), key=lambda i, round_=round_: (round_[i], i))
+        order = [i for _, i in sorted((bucket, i) for i, bucket in enumerate(round_))]
         chunks += [[(i, number, round_[i]) for i in order[j : j + size]] for j in range(0, length, size)]
     met = torch.zeros(length, length)
     for at, chunk in enumerate(chunks):

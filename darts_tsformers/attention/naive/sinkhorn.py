@@ -87,7 +87,7 @@ def attend_the_past(
 
 
 def _likeness(q: Float[Tensor, "L e"], k: Float[Tensor, "L e"], size: int) -> Float[Tensor, "u v"]:
-    of_queries, of_keys = (torch.stack([block.mean(0) for block in t.split(size)]) for t in (q, k))
+    of_queries, of_keys = (torch.stack([block.mean(0) for block in torch.split(t, size)]) for t in (q, k))
     return of_queries @ of_keys.T / math.sqrt(q.shape[-1])
 
 

@@ -1,6 +1,7 @@
 """FIT: attention within groups of tokens, and among a few latents of each group, in turns."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -159,7 +160,7 @@ class InterleavedBlock(nn.Module):
         if n > self.n_tokens:
             raise ValueError(f"the encoder was made for at most n_tokens={self.n_tokens}, not {n}")
         for layer in self.local:
-            x = self._in_groups(lambda part, _, layer=layer: layer(part, causal=self.causal), x, None)
+            x = self._in_groups(partial(_within, layer, causal=self.causal), x, None)
         n_groups = -(-n // self.group_size)
         latents = self.latents[:n_groups].to(x.dtype).expand(b, -1, -1, -1)
         latents = self._in_groups(lambda part, own: self.read(own, part), x, latents).view(b, n_groups, -1, d)
@@ -198,6 +199,11 @@ class InterleavedBlock(nn.Module):
     def _earlier_groups(n_groups: int, n_latents: int, device: torch.device) -> Bool[Tensor, "K K"]:
         group = torch.arange(n_groups * n_latents, device=device) // n_latents
         return group <= group[:, None]
+
+
+def _within(layer: nn.Module, part: Tensor, _: Tensor | None, *, causal: bool) -> Tensor:
+    attended: Tensor = layer(part, causal=causal)
+    return attended
 
 
 class _Layer(nn.Module):
