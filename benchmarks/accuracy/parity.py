@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from benchmarks.core.stored import Held
 from benchmarks.core.trial import Trials
 from darts_tsformers.attention import AutoCorrelation, FullAttention, LogSparseAttention, ProbSparseAttention
-from darts_tsformers.attention import _naive as attention
-from darts_tsformers.attention._naive_auto_correlation import auto_correlation
+from darts_tsformers.attention.naive.auto_correlation import auto_correlation
+from darts_tsformers.attention.naive.full import full_attention
+from darts_tsformers.attention.naive.log_sparse import log_sparse_attention, log_sparse_pattern
+from darts_tsformers.attention.naive.prob_sparse import prob_sparse_attention
 from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
 from darts_tsformers.layers.frequency.legendre import legendre_filters
 from darts_tsformers.layers.frequency.wavelet import MultiwaveletAttention, MultiwaveletBlock
@@ -79,14 +81,14 @@ def qkv(size: float = 1.0) -> list[Tensor]:
 
 def full(*, causal: bool) -> Compared:
     q, k, v = qkv()
-    return FullAttention()(q, k, v, causal=causal)[0], attention.full_attention(q, k, v, causal=causal)[0], (q, k, v)
+    return FullAttention()(q, k, v, causal=causal)[0], full_attention(q, k, v, causal=causal)[0], (q, k, v)
 
 
 def prob_sparse(sampling: str, *, causal: bool) -> Compared:
     q, k, v = qkv()
     ours = ProbSparseAttention(1, sampling=sampling).eval()
     sampled = ours._sample(LENGTH, LENGTH, q.device).expand(LENGTH, -1)
-    theirs, _ = attention.prob_sparse_attention(
+    theirs, _ = prob_sparse_attention(
         q, k, v, sampled=sampled, u=math.ceil(math.log(LENGTH)), causal=causal, lazy_context="cummean"
     )
     return ours(q, k, v, causal=causal)[0], theirs, (q, k, v)
@@ -94,8 +96,8 @@ def prob_sparse(sampling: str, *, causal: bool) -> Compared:
 
 def log_sparse(pattern: str, *, causal: bool) -> Compared:
     q, k, v = qkv()
-    visible = attention.log_sparse_pattern(LENGTH, pattern=pattern, sub_length=WIDTH, causal=causal)
-    theirs, _ = attention.log_sparse_attention(q, k, v, visible=visible)
+    visible = log_sparse_pattern(LENGTH, pattern=pattern, sub_length=WIDTH, causal=causal)
+    theirs, _ = log_sparse_attention(q, k, v, visible=visible)
     return LogSparseAttention(pattern, WIDTH)(q, k, v, causal=causal)[0], theirs, (q, k, v)
 
 

@@ -19,8 +19,9 @@ from benchmarks.core.tables import number
 from benchmarks.speed._gates import Gate, agree, same
 from benchmarks.speed._steps import KEYS_DRAWN, LARGE_TENSORS, WRITTEN_HERE
 from darts_tsformers.attention import Attention, HeadSizes, build_attention
-from darts_tsformers.attention._naive import full_attention, log_sparse_pattern
 from darts_tsformers.attention.log_sparse import LogSparseAttention
+from darts_tsformers.attention.naive.full import full_attention
+from darts_tsformers.attention.naive.log_sparse import log_sparse_pattern
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention, measure
 
 BATCH, HEADS, WIDTH, FACTOR = 4, 4, 16, 5

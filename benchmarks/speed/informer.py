@@ -36,7 +36,7 @@ from benchmarks.speed._steps import (
     training_step,
 )
 from benchmarks.speed.attention import case_prob_sparse_gather, check_gather, inputs
-from darts_tsformers.attention._naive import full_attention
+from darts_tsformers.attention.naive.full import full_attention
 from darts_tsformers.networks import Informer
 from darts_tsformers.window import Sizes, Window
 

@@ -18,10 +18,10 @@ from darts_tsformers.attention import (
     SparseAttention,
     build_attention,
 )
-from darts_tsformers.attention._naive import log_sparse_attention
 from darts_tsformers.attention.naive.linear import linear_attention
 from darts_tsformers.attention.naive.linformer import linformer_attention
 from darts_tsformers.attention.naive.local import local_pattern
+from darts_tsformers.attention.naive.log_sparse import log_sparse_attention
 from darts_tsformers.attention.naive.nprf import nprf_attention
 from darts_tsformers.attention.naive.performer import performer_attention
 from darts_tsformers.attention.naive.sparse import sparse_pattern

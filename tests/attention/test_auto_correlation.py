@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darts_tsformers.attention import AutoCorrelation, _delays, build_attention
-from darts_tsformers.attention._naive_auto_correlation import auto_correlation, correlation, fit
+from darts_tsformers.attention.naive.auto_correlation import auto_correlation, correlation, fit
 from darts_tsformers.execution import cache
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from darts_tsformers.attention import CombinerAttention
-from darts_tsformers.attention._naive import full_attention
 from darts_tsformers.attention.combiner import PATTERNS
 from darts_tsformers.attention.naive import combiner as naive
+from darts_tsformers.attention.naive.full import full_attention
 from tests.helpers import assert_same_with_gradients, draw, exactly
 
 any_pattern = pytest.mark.parametrize("pattern", PATTERNS)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from darts_tsformers.attention import FullAttention, full
-from darts_tsformers.attention._naive import full_attention
+from darts_tsformers.attention.naive.full import full_attention
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
 
 CASES = [(2, 3, 29, 17, 5, 7), (1, 1, 11, 13, 7, 3), (3, 2, 7, 1, 5, 5), (2, 1, 1, 11, 3, 2), (1, 5, 13, 13, 1, 1)]

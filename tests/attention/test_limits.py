@@ -15,7 +15,7 @@ from darts_tsformers.attention import (
     build_attention,
     nprf,
 )
-from darts_tsformers.attention._naive import full_attention
+from darts_tsformers.attention.naive.full import full_attention
 from darts_tsformers.attention.performer import drawn, exponent_to_take_off, softmax_features
 from tests.attention.cases import qkv
 from tests.helpers import assert_same_with_gradients, draw, exactly

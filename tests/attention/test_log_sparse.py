@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darts_tsformers.attention import log_sparse
-from darts_tsformers.attention._naive import full_attention, log_sparse_attention, log_sparse_pattern
 from darts_tsformers.attention.log_sparse import PATTERNS, LogSparseAttention
+from darts_tsformers.attention.naive.full import full_attention
+from darts_tsformers.attention.naive.log_sparse import log_sparse_attention, log_sparse_pattern
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
 
 CASES = [

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darts_tsformers.attention import prob_sparse
-from darts_tsformers.attention._naive import prob_sparse_attention
+from darts_tsformers.attention.naive.prob_sparse import prob_sparse_attention
 from darts_tsformers.attention.prob_sparse import ProbSparseAttention
 from tests.helpers import assert_same_with_gradients, draw, exactly, watch_sizes
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darts_tsformers.attention import Attention, FullAttention, LogSparseAttention
-from darts_tsformers.attention._naive import full_attention
+from darts_tsformers.attention.naive.full import full_attention
 from tests.helpers import draw, watch_sizes
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from darts_tsformers.attention import SinkhornAttention
-from darts_tsformers.attention._naive import full_attention
 from darts_tsformers.attention.naive import sinkhorn as naive
+from darts_tsformers.attention.naive.full import full_attention
 from darts_tsformers.attention.sinkhorn import choose_blocks, compare_blocks
 from tests.helpers import assert_same_with_gradients, draw, exactly
 

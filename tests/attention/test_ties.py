@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from darts_tsformers.attention import AutoCorrelation, ProbSparseAttention
-from darts_tsformers.attention import _naive as naive
 from darts_tsformers.attention._ties import highest
+from darts_tsformers.attention.naive import ties as naive
 from tests.helpers import draw
 
 every_mechanism = pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from darts_tsformers.attention._naive import full_attention
+from darts_tsformers.attention.naive.full import full_attention
 
 EPSILON = 1e-3
 

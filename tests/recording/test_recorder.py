@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from darts_tsformers.attention import AutoCorrelation, FullAttention, ProbSparseAttention, auto_correlation, registry
-from darts_tsformers.attention._naive_auto_correlation import correlation
+from darts_tsformers.attention.naive.auto_correlation import correlation
 from darts_tsformers.layers.decomposition.moving_average import MixtureDecomposition
 from darts_tsformers.layers.frequency.fourier import FourierAttention, FourierBlock
 from darts_tsformers.layers.frequency.wavelet import MultiwaveletAttention, MultiwaveletBlock

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from darts_tsformers.attention._naive import full_attention
+from darts_tsformers.attention.naive.full import full_attention
 from darts_tsformers.layers.transformer.interleaved import InterleavedBlock, InterleavedEncoder
 from tests.helpers import assert_same_with_gradients, draw, exactly, scatter_, watch_sizes
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from darts_tsformers.attention import FullAttention, registry
-from darts_tsformers.attention._naive import full_attention, residual_attention
-from darts_tsformers.attention._naive_auto_correlation import correlation
+from darts_tsformers.attention.naive.auto_correlation import correlation
+from darts_tsformers.attention.naive.full import full_attention, residual_attention
 from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from darts_tsformers.recording import recording
 from tests.helpers import assert_same_with_gradients, draw, exactly, scatter_, watch_sizes

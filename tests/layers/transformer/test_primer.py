@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from darts_tsformers.attention._naive import full_attention
+from darts_tsformers.attention.naive.full import full_attention
 from darts_tsformers.layers.transformer.encoder import Encoder
 from darts_tsformers.layers.transformer.feed_forward import FeedForward
 from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention

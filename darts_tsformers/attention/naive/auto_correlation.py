@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darts_tsformers.attention._naive import highest
+from darts_tsformers.attention.naive.ties import highest
 
 
 def correlation(q: Float[Tensor, "B h L e"], k: Float[Tensor, "B h L e"]) -> Float[Tensor, "B L"]:
