@@ -154,11 +154,35 @@ class CompanionSSM(nn.Module):
             If the layer has no closed loop, or ``horizon`` is below 1.
         """
         self._require_closed_loop("forecast")
-        require_at_least(1, horizon=horizon)
         self._require_width(u)
-        outputs, inputs = (x.mT for x in companion_rollout(self._state(u), **self._channels(), horizon=horizon))
+        outputs, inputs = self.ahead(self._state(u), horizon)
         fed = torch.cat([u[:, -1:], inputs[:, :-1].to(u.dtype)], dim=1)
         return self._with_skip(outputs, fed), inputs.to(u.dtype)
+
+    def ahead(
+        self, state: Float[Tensor, "B D n"], horizon: int, drive: Float[Tensor, "B H D"] | None = None
+    ) -> tuple[Float[Tensor, "B H D"], Float[Tensor, "B H D"]]:
+        r"""Go on from a state: return :math:`c^\top x_h` and the next inputs, each of which is fed back.
+
+        Parameters
+        ----------
+        state
+            After the last input.
+        horizon
+            Steps ``H``.
+        drive
+            What is added to each input before it is fed back; what is returned is without.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no closed loop, or ``horizon`` is below 1.
+        """
+        self._require_closed_loop("ahead")
+        require_at_least(1, horizon=horizon)
+        driven = None if drive is None else drive.mT
+        outputs, inputs = companion_rollout(state, **self._channels(), horizon=horizon, drive=driven)
+        return outputs.mT, inputs.mT
 
     def _channels(self) -> dict[str, Float[Tensor, "D n"]]:
         return {name: vector.repeat_interleave(self.n_heads, dim=0) for name, vector in self.vectors().items()}

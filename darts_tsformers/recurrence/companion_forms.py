@@ -99,8 +99,13 @@ def companion_rollout(
     c: Float[Tensor, "*cs n"],
     k: Float[Tensor, "*ks n"],
     horizon: int,
+    drive: Float[Tensor, "*ds H"] | None = None,
 ) -> tuple[Float[Tensor, "*K H"], Float[Tensor, "*K H"]]:
     r"""Feed the next inputs back: return :math:`c^\top (A + b k^\top)^h x` and :math:`k^\top (A + b k^\top)^h x`.
+
+    With a ``drive``, each input that is fed back has something added:
+    :math:`x_{h+1} = (A + b k^\top) x_h + b e_h`. As all is linear, that is a convolution with what the closed loop
+    answers to a pulse.
 
     Both are quotients of polynomials again, with the same denominator: in closed loop outputs and inputs obey one
     recurrence of order n. O(n log n + H log H) time. Rounding is that of the largest step: where a loop grows a
@@ -114,6 +119,8 @@ def companion_rollout(
         Vectors. Leading axes are broadcast against each other and those of the states.
     horizon
         Steps ``H``.
+    drive
+        What is added to the inputs fed back, ``e``; its last step comes too late to matter.
 
     Examples
     --------
@@ -123,7 +130,14 @@ def companion_rollout(
     >>> state = torch.tensor([7.0, 5], dtype=torch.float64)  # the last input and the one before
     >>> companion_rollout(state, a, b, k, k, horizon=4)[1]  # go on with what was two steps ago
     tensor([5., 7., 5., 7.], dtype=torch.float64)
+    >>> drive = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)  # the first value fed back is 5 + 1
+    >>> companion_rollout(state, a, b, k, k, horizon=4, drive=drive)[1].round(decimals=9)
+    tensor([5., 7., 6., 7.], dtype=torch.float64)
     """
+    if drive is not None:
+        free, pulse = (companion_rollout(x, a, b, c, k, horizon) for x in (state, b))
+        outputs, inputs = (y + product(delayed(drive), h, horizon) for y, h in zip(free, pulse, strict=True))
+        return outputs, inputs
     opened = _denominator(a)
     closed = opened - delayed(F.pad(_numerator(a, b, k), (0, 1)))
     free_inputs, free_outputs = _numerator(a, state, k), _numerator(a, state, c)

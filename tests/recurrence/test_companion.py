@@ -85,6 +85,28 @@ def test_a_rollout_equals_its_definition(k, n, horizon):
     assert_same_with_gradients(ours, expected, (state, *used.values()))
 
 
+@pytest.mark.parametrize(("k", "n", "horizon"), SIZES, ids=ids)
+def test_a_driven_rollout_equals_its_definition(k, n, horizon):
+    used = vectors(k, n)
+    state = draw(k, n, seed=7, dtype=torch.float64).requires_grad_()
+    drive = draw(k, horizon, seed=8, dtype=torch.float64).requires_grad_()
+    each = zip(state, *used.values(), drive, strict=True)
+    pairs = [naive.companion_rollout(*vectors, horizon, e) for *vectors, e in each]
+    expected = torch.stack([torch.stack(parts) for parts in zip(*pairs, strict=True)])
+    ours = torch.stack(companion_rollout(state, **used, horizon=horizon, drive=drive))
+    assert_same_with_gradients(ours, expected, (state, drive, *used.values()))
+
+
+@pytest.mark.parametrize(("b", "length", "d", "n", "k"), LAYERS, ids=layer_ids)
+def test_going_on_from_a_state_adds_the_drive_to_what_is_fed_back(b, length, d, n, k):
+    ssm, u = layer(d, n, k, closed_loop=True, skip=False), draw(b, length, d, seed=99, dtype=torch.float64)
+    drive = draw(b, 7, d, seed=98, dtype=torch.float64)
+    outputs, inputs = ssm.ahead(ssm.begin(u)[1], 7, drive)
+    whole = torch.cat([u, inputs[:, :-1] + drive[:, :-1]], dim=1)
+    torch.testing.assert_close(outputs, ssm(whole)[:, -7:])
+    torch.testing.assert_close(inputs, ssm.next_inputs(whole)[:, -7:])
+
+
 def test_gradients_are_those_of_differences():
     a, b, c, k = vectors(2, 3).values()
     u, state = draw(2, 5, seed=7, dtype=torch.float64), draw(2, 3, seed=8, dtype=torch.float64)
@@ -322,6 +344,8 @@ def test_a_forecast_needs_a_closed_loop_and_a_horizon():
         CompanionSSM(1, 2).forecast(u, 3)
     with pytest.raises(ValueError, match=exactly("closed_loop=False must be True for next_inputs")):
         CompanionSSM(1, 2).next_inputs(u)
+    with pytest.raises(ValueError, match=exactly("closed_loop=False must be True for ahead")):
+        CompanionSSM(1, 2).ahead(draw(1, 1, 2), 3)
     with pytest.raises(ValueError, match=exactly("horizon=0 must be an integer of at least 1")):
         CompanionSSM(1, 2, closed_loop=True).forecast(u, 0)
 

@@ -37,11 +37,13 @@ def companion_rollout(
     c: Float[Tensor, " n"],
     k: Float[Tensor, " n"],
     horizon: int,
+    drive: Float[Tensor, " H"] | None = None,
 ) -> tuple[Float[Tensor, " H"], Float[Tensor, " H"]]:
-    """Feed each next input back; return outputs and next inputs."""
+    """Feed each next input back, with the drive added; return outputs and next inputs."""
     outputs, inputs = [], []
-    for _ in range(horizon):
+    for h in range(horizon):
         outputs.append(c @ x)
         inputs.append(k @ x)
-        x = companion_matrix(a) @ x + b * inputs[-1]
+        fed = inputs[-1] if drive is None else inputs[-1] + drive[h]
+        x = companion_matrix(a) @ x + b * fed
     return torch.stack(outputs), torch.stack(inputs)
