@@ -1,5 +1,6 @@
 """Errors for hyper-parameters: each names the argument, its value and the rule."""
 
+import math
 from collections.abc import Collection
 from numbers import Integral, Real
 
@@ -16,6 +17,13 @@ def require_probability(**values: object) -> None:
     for name, value in values.items():
         if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
             raise ValueError(f"{name}={value!r} must be in [0, 1)")
+
+
+def require_not_negative(**values: object) -> None:
+    """Raise ``ValueError`` if any value is no finite number of at least 0."""
+    for name, value in values.items():
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) < math.inf:
+            raise ValueError(f"{name}={value!r} must be a finite number of at least 0")
 
 
 def require_flag(**values: object) -> None:

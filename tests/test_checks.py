@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from darts_tsformers.checks import require_at_least, require_probability
+from darts_tsformers.checks import require_at_least, require_not_negative, require_probability
 from tests.helpers import exactly
 
 
@@ -27,3 +27,14 @@ def test_a_value_outside_of_the_unit_interval_is_refused(value):
 def test_probabilities_pass():
     require_probability(dropout=0.0, head_dropout=0.99)
     require_probability(dropout=np.float32(0.5), head_dropout=np.int64(0))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("value", [-0.1, float("inf"), float("nan"), True, "1", None], ids=repr)
+def test_a_value_that_is_no_size_is_refused(value):
+    with pytest.raises(ValueError, match=exactly(f"weight={value!r} must be a finite number of at least 0")):
+        require_not_negative(share=0.5, weight=value)
+
+
+def test_sizes_pass():
+    require_not_negative(weight=0, share=np.float32(1.5))

@@ -22,6 +22,7 @@ _WITHOUT_TOKENS = {
     "mode_attention": ("head", "query", "key"),
     "levels": ("level",),
     "skips": ("mixer", "depth"),
+    "responses": ("kernel", "lag"),
 }
 _TOKENS = {
     "attention": ("query", "key"),

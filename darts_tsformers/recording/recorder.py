@@ -23,6 +23,7 @@ KINDS = (
     "routing",
     "steps",
     "memory",
+    "responses",
     "skips",
     "trend",
 )
@@ -55,6 +56,9 @@ KINDS = (
 ``memory``
     ``written`` and ``held`` ``(B, L, r)``: what each token put into ``r`` memories, and what these still say it was
     after the last.
+``responses``
+    ``response`` ``(B, K, L)``: what each of ``K`` models of a layer answers to a pulse, by the steps since. It is
+    learned, and alike for all windows.
 ``skips``
     ``weights`` ``(B, 2, K)``: how much goes into a mixer of what each mixer over time, and each over variates, has put
     out so far, from what went into the first on; zero for what is not there yet. They are learned, and alike for all

@@ -8,6 +8,7 @@ from darts_tsformers.recurrence.companion_forms import (
     companion_step,
 )
 from darts_tsformers.recurrence.companion_spectrum import CompanionMode, companion_modes
+from darts_tsformers.recurrence.companion_spectrum import CompanionMode, companion_modes, rollout_waves
 from darts_tsformers.recurrence.headwise import HeadwiseState, headwise_recurrence
 from darts_tsformers.recurrence.hidden_attention import hidden_attention
 from darts_tsformers.recurrence.legendre import LegendreMemory
@@ -59,6 +60,7 @@ __all__ = [
     "linear_recurrence",
     "prefix_attention",
     "prefix_weights",
+    "rollout_waves",
     "selective_scan",
     "selective_step",
     "two_dimensional_closed_loop",

@@ -117,6 +117,10 @@ class CompanionSSM(nn.Module):
         used = raw if self.closed_loop else {"a": raw["a"]}
         return raw | {name: normalised(vector, self.norm_order) for name, vector in used.items()}
 
+    def channels(self) -> dict[str, Float[Tensor, "D n"]]:
+        """Return the vectors of each channel as they are used, by name."""
+        return {name: vector.repeat_interleave(self.n_heads, dim=0) for name, vector in self.vectors().items()}
+
     def forward(self, u: Float[Tensor, "B L D"]) -> Float[Tensor, "B L D"]:
         """Return the outputs to all inputs."""
         self._require_width(u)
@@ -128,16 +132,22 @@ class CompanionSSM(nn.Module):
         self._require_width(u)
         return self._convolve(u, "k").to(u.dtype)
 
+    def state(self, u: Float[Tensor, "B L D"]) -> Float[Tensor, "B D n"]:
+        """Return the state after all inputs."""
+        self._require_width(u)
+        vectors = self.channels()
+        return companion_state(u.mT, vectors["a"], vectors["b"])
+
     def begin(self, u: Float[Tensor, "B L D"]) -> tuple[Float[Tensor, "B L D"], Float[Tensor, "B D n"]]:
         """Return the outputs to all inputs, and the state after them."""
-        return self(u), self._state(u)
+        return self(u), self.state(u)
 
     def advance(
         self, u: Float[Tensor, "B D"], state: Float[Tensor, "B D n"]
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D n"]]:
         """Return the output to one more input, and the state after it."""
         self._require_width(u)
-        vectors = self._channels()
+        vectors = self.channels()
         state = companion_step(u, state, vectors["a"], vectors["b"])
         return self._with_skip((vectors["c"] * state).sum(-1), u), state
 
@@ -154,8 +164,7 @@ class CompanionSSM(nn.Module):
             If the layer has no closed loop, or ``horizon`` is below 1.
         """
         self._require_closed_loop("forecast")
-        self._require_width(u)
-        outputs, inputs = self.ahead(self._state(u), horizon)
+        outputs, inputs = self.ahead(self.state(u), horizon)
         fed = torch.cat([u[:, -1:], inputs[:, :-1].to(u.dtype)], dim=1)
         return self._with_skip(outputs, fed), inputs.to(u.dtype)
 
@@ -181,15 +190,8 @@ class CompanionSSM(nn.Module):
         self._require_closed_loop("ahead")
         require_at_least(1, horizon=horizon)
         driven = None if drive is None else drive.mT
-        outputs, inputs = companion_rollout(state, **self._channels(), horizon=horizon, drive=driven)
+        outputs, inputs = companion_rollout(state, **self.channels(), horizon=horizon, drive=driven)
         return outputs.mT, inputs.mT
-
-    def _channels(self) -> dict[str, Float[Tensor, "D n"]]:
-        return {name: vector.repeat_interleave(self.n_heads, dim=0) for name, vector in self.vectors().items()}
-
-    def _state(self, u: Float[Tensor, "B L D"]) -> Float[Tensor, "B D n"]:
-        vectors = self._channels()
-        return companion_state(u.mT, vectors["a"], vectors["b"])
 
     def _convolve(self, u: Float[Tensor, "B L D"], output: str) -> Float[Tensor, "B L D"]:
         vectors, length = self.vectors(), u.shape[1]

@@ -5,6 +5,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -64,24 +65,89 @@ def companion_modes(
     """
     column, start, read = (_array(x) for x in (a, b, c))
     opened = np.concatenate([[1.0], -column[::-1]])
-    numerator, denominator = _times(_response(column, start, read), opened), opened
-    if k is not None:
-        fed_back = _times(_response(column, start, _array(k)), opened)
-        denominator = opened - np.concatenate([[0.0], fed_back])
-    slope = np.polyder(denominator)
-    roots = [complex(root) for root in np.roots(denominator) if root != 0 and root.imag >= 0]
-    with np.errstate(divide="ignore", invalid="ignore"):  # equal roots have no slope
-        residues = [np.polyval(numerator, root) / np.polyval(slope, root) for root in roots]
-    modes = [_mode(root, float(abs(residue))) for root, residue in zip(roots, residues, strict=True)]
+    numerator = _times(_response(column, start, read), opened)
+    denominator = opened if k is None else _closed(column, start, _array(k))
+    roots = _roots(denominator)
+    weights = _weights(numerator[None], denominator, roots)[0]
+    modes = [_mode(root, float(weight)) for root, weight in zip(roots, weights, strict=True)]
     return sorted(modes, key=lambda mode: -mode.weight)
 
 
-def _mode(root: complex, residue: float) -> CompanionMode:
+def rollout_waves(
+    states: Float[Tensor, "R n"],
+    a: Float[Tensor, " n"],
+    b: Float[Tensor, " n"],
+    c: Float[Tensor, " n"],
+    k: Float[Tensor, " n"],
+    horizon: int,
+) -> tuple[Float[Tensor, " m"], Float[Tensor, "R m"]]:
+    r"""Return the waves that make up :math:`c^\top (A + b k^\top)^h x` over a horizon: periods, and how large each is.
+
+    The size is the root mean square over the steps, but for a factor of :math:`\sqrt 2`, of the wave that begins at its
+    crest. What stays or decays without a swing has an infinite period.
+
+    Parameters
+    ----------
+    states
+        States ``x`` that the loop starts from.
+    a, b, c, k
+        Vectors of one model, as they are used: see :meth:`CompanionSSM.vectors`.
+    horizon
+        Steps ``H``.
+
+    Examples
+    --------
+    Of two states the second makes a forecast of twice the size:
+
+    >>> import math
+    >>> import torch
+    >>> from darts_tsformers.recurrence import rollout_waves
+    >>> k = torch.tensor([2 * math.cos(2 * math.pi / 11), -1.0], dtype=torch.float64)
+    >>> nothing, latest = torch.tensor([[0.0, 0], [1, 0]], dtype=torch.float64)
+    >>> periods, sizes = rollout_waves(torch.tensor([[1.0, 0], [2, 0]]), nothing, latest, k, k, horizon=24)
+    >>> periods.round(decimals=9).tolist(), (sizes[1] / sizes[0]).round(decimals=9).tolist()
+    ([11.0], [2.0])
+    """
+    column, start, read, feed = (_array(x) for x in (a, b, c, k))
+    x, steps = _array(states), []
+    for _ in range(len(column)):
+        steps.append(x @ read)
+        x = np.pad(x[:, :-1], ((0, 0), (1, 0))) + column * x[:, -1:] + start * (x @ feed)[:, None]
+    denominator = _closed(column, start, feed)
+    roots = _roots(denominator)
+    numerators = np.array([_times(row, denominator) for row in np.stack(steps, axis=-1)])
+    decay = np.sqrt(np.mean(np.abs(roots)[:, None] ** (2 * np.arange(horizon)), axis=-1))
+    sizes = _weights(numerators, denominator, roots) * decay
+    periods = [_mode(root, 0.0).period for root in roots]
+    return torch.tensor(periods, dtype=torch.float64), torch.from_numpy(np.nan_to_num(sizes, posinf=0))
+
+
+def _closed(a: np.ndarray, b: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Return the polynomial whose roots are the eigenvalues of the closed loop."""
+    opened = np.concatenate([[1.0], -a[::-1]])
+    return np.asarray(opened - np.concatenate([[0.0], _times(_response(a, b, k), opened)]))
+
+
+def _roots(denominator: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues that are not 0, one of each conjugate pair."""
+    roots = np.roots(denominator).astype(complex)
+    return np.asarray(roots[(roots != 0) & (roots.imag >= 0)])
+
+
+def _weights(numerators: np.ndarray, denominator: np.ndarray, roots: np.ndarray) -> np.ndarray:
+    """Return what each wave begins with at most, for each numerator."""
+    powers = roots ** np.arange(numerators.shape[-1])[::-1, None]
+    with np.errstate(divide="ignore", invalid="ignore"):  # equal roots have no slope
+        residues = numerators @ powers / np.polyval(np.polyder(denominator), roots)
+    return np.asarray(np.abs(residues) * np.where(roots.imag > 0, 2, 1))
+
+
+def _mode(root: complex, weight: float) -> CompanionMode:
     angle, decay = abs(cmath.phase(root)), -math.log(abs(root))
     return CompanionMode(
         period=2 * math.pi / angle if angle else math.inf,
         half_life=math.log(2) / decay if decay else math.inf,
-        weight=residue * (2 if root.imag else 1),
+        weight=weight,
     )
 
 

@@ -10,6 +10,7 @@ from darts_tsformers.recurrence import (
     companion_rollout,
     companion_state,
     companion_step,
+    rollout_waves,
 )
 from darts_tsformers.recurrence.companion import normalised
 from darts_tsformers.recurrence.naive import companion as naive
@@ -406,3 +407,27 @@ def test_modes_tell_trends_and_growth():
     assert grows == (pytest.approx(2), pytest.approx(-1), pytest.approx(1))
     equal = companion_modes(torch.tensor([-0.25, 1.0], dtype=torch.float64), first, last)
     assert all(mode.weight > 1e3 for mode in equal)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_waves_of_a_roll_out_are_those_that_fit_it(n):
+    used = {name: vector[0].detach() for name, vector in vectors(1, n).items()}
+    states, horizon = draw(3, n, seed=7, dtype=torch.float64), 7
+    periods, sizes = rollout_waves(states, **used, horizon=horizon)
+    closed = naive.companion_matrix(used["a"]) + torch.outer(used["b"], used["k"])
+    roots = torch.linalg.eigvals(closed)
+    powers = roots ** torch.arange(4 * n)[:, None]
+    found = {}
+    for i, state in enumerate(states):
+        steps = naive.companion_rollout(state, **used, horizon=4 * n)[0]
+        parts = torch.linalg.lstsq(powers, steps.to(powers.dtype)[:, None]).solution[:, 0]
+        for root, part in zip(roots, parts, strict=True):
+            if root.imag >= -1e-12:
+                period = 2 * math.pi / root.angle().item() if abs(root.imag) > 1e-12 or root.real < 0 else math.inf
+                decay = (root.abs() ** (2 * torch.arange(horizon))).mean().sqrt()
+                size = part.abs() * (2 if root.imag > 1e-12 else 1) * decay
+                found.setdefault(abs(period), []).append((i, size.item()))
+    for period, size in zip(periods.tolist(), sizes.T, strict=True):
+        (nearest,) = [of for other, of in found.items() if other == period or abs(other - period) < 1e-6]
+        torch.testing.assert_close(size, torch.tensor([one for _, one in nearest], dtype=torch.float64))
+    assert len(periods) == len(found)
