@@ -174,6 +174,23 @@ def held_shares(e: Recorded) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["layer", "share", "steps"])
 
 
+def response_lengths(e: Recorded) -> pd.DataFrame:
+    """Return how long layers answer to a pulse: columns ``layer``, and ``half`` and ``most`` in steps.
+
+    Within these, the step of the pulse included, fall half and nine tenths of the energy of the impulse responses, a
+    mean over models of the same weight each. A layer that answers nothing has none.
+    """
+    found = []
+    for path, part in e.parts.get("responses", {}).items():
+        energy = part["response"].isel(window=0).to_numpy().astype(float) ** 2
+        total = energy.sum(axis=1, keepdims=True)
+        answering = (total > 0).ravel()
+        if answering.any():
+            done = (energy[answering] / total[answering]).cumsum(axis=1).mean(axis=0)
+            found.append((path, *(int(np.searchsorted(done, share)) + 1 for share in (0.5, 0.9))))
+    return pd.DataFrame(found, columns=["layer", "half", "most"])
+
+
 def maps_over_time(e: Recorded) -> Iterator[tuple[str, xr.DataArray, np.ndarray]]:
     """Give the path, the map and its mean over windows of each layer whose queries and keys stand for time."""
     for path, weights in e.maps.items():

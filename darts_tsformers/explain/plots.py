@@ -12,6 +12,7 @@ from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
 from darts_tsformers.explain.pictures.memories import memory
+from darts_tsformers.explain.pictures.responses import responses
 from darts_tsformers.explain.recorded import Recorded
 
 PICTURES: dict[str, Callable[..., Figure]] = {
@@ -24,6 +25,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "routing": routing,
     "gates": gates,
     "memory": memory,
+    "responses": responses,
     "decomposition": decomposition,
 }
 
@@ -43,5 +45,5 @@ def plot(e: Recorded, kind: str | None, **options: Any) -> Figure:
 def _first_kind(e: Recorded) -> str:
     shown = {"attention": "attention", "variables": "importance"}
     shown |= dict.fromkeys(("delays", "correlation", "modes"), "lags")
-    shown |= {kind: kind for kind in ("mode_attention", "levels", "experts", "routing", "gates", "memory")}
+    shown |= {kind: kind for kind in PICTURES if kind not in shown.values()}
     return next((picture for kind, picture in shown.items() if kind in e.parts), "decomposition")

@@ -27,6 +27,7 @@ def summary(e: Recorded) -> str:
         *_periods(e),
         *_lengths(e),
         *_memories(e),
+        *_responses(e),
         *_variables(e),
         *_gates(e),
         *_routes(e),
@@ -115,6 +116,14 @@ def _memories(e: Recorded) -> Iterator[str]:
     for path, share, steps in findings.held_shares(e).itertuples(index=False):
         long = duration(steps, e.freq)
         yield f"The memory of {path} still holds {_percent(share)} of what varied in what was written over {long}."
+
+
+def _responses(e: Recorded) -> Iterator[str]:
+    for path, half, most in findings.response_lengths(e).itertuples(index=False):
+        yield (
+            f"Half of what {path} answers to a pulse is over within {duration(half, e.freq)}, nine tenths within "
+            f"{duration(most, e.freq)}."
+        )
 
 
 def _named(rows: pd.DataFrame) -> str:

@@ -67,7 +67,6 @@ class SpaceTimeModel(TSFormerModel):
             "n_encoder_layers": 2,
             "n_kernels": 2,
             "max_window": 5,
-            "norm_order": 2,
             "next_input_weight": 0.5,
             "use_instance_norm": "running",
         }

@@ -38,6 +38,8 @@ EMBEDDINGS = ("repeat", "linear")
 N_FILTERS = 8
 """Fixed kernels of a group of channels: differences of order 0 to 3, and four moving averages."""
 MIN_WINDOW, MAX_WINDOW = 4, 63
+LEAST = 1e-5
+"""A sum of squares that a share may be of."""
 
 
 class SpaceTimeState(NamedTuple):
@@ -72,8 +74,9 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
     :math:`c^\top (A + b k^\top)^h x`. No parameter depends on the look-back or on the horizon.
 
     In training there are three lessons: the forecast; that of each step of the look-back from those before it
-    (``open_loop``); and how far :math:`\hat u_t` was from the true input of the decoder (``next_input``, a penalty). The
-    last two begin with step ``d_state``, or in the middle of a look-back of less than twice that.
+    (``open_loop``); and how much :math:`\hat u_t` missed of the true input of the decoder (``next_input``, a penalty: the
+    sum of squares, as a share of those of the inputs). The last two begin with step ``d_state``, or in the middle of a
+    look-back of less than twice that.
 
     Covariates, which the paper has no place for: what is known of step t, its future covariates and static covariates,
     adds to the input that leads to the state :math:`x_t`, in the look-back as in the horizon, where the closed loop
@@ -116,9 +119,9 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
 
     Deviations: components are forecast one by one, by the same weights, unless ``channel_independent=False`` (the
     paper's figures are of single series); the two lessons on the series use the loss or likelihood of the user, and the
-    penalty is a mean square, where the authors take the root of each; windows of moving averages are no longer than the
-    look-back; windows may be normalised by their spread as well; and the decoder has one set of vectors, see
-    :class:`~darts_tsformers.recurrence.CompanionSSM`.
+    penalty is a share, where the authors take the root mean square of each; moving averages are no longer than the
+    look-back; ``b`` and ``c`` of blocks after the first begin smaller, so that the channels keep their size; and the
+    decoder has one set of vectors, see :class:`~darts_tsformers.recurrence.CompanionSSM`.
 
     Examples
     --------
@@ -171,14 +174,14 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
         self.future = zero_linear(sizes.n_future, d_model) if sizes.n_future else None
         self.static = zero_linear(n_static, d_model) if n_static else None
         filters = Differencing(d_model, N_FILTERS, min_window=MIN_WINDOW, max_window=max_window)
-        self.blocks = nn.ModuleList(
-            SpaceTimeBlock(
-                CompanionSSM(d_model, d_state, n_kernels if first else None, norm_order=norm_order),
-                filters if first else None,
-                dropout=dropout,
-            )
-            for first in (True, *[False] * (n_encoder_layers - 1))
+        first = SpaceTimeBlock(
+            CompanionSSM(d_model, d_state, n_kernels, norm_order=norm_order), filters, dropout=dropout
         )
+        others = (
+            SpaceTimeBlock(softened(CompanionSSM(d_model, d_state, norm_order=norm_order)), dropout=dropout)
+            for _ in range(n_encoder_layers - 1)
+        )
+        self.blocks = nn.ModuleList([first, *others])
         self.decoder = SpaceTimeDecoder(
             CompanionSSM(d_model, d_state, closed_loop=True, skip=False, norm_order=norm_order),
             n_values * sizes.n_parameters,
@@ -190,10 +193,6 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
     def width_tie(self) -> str | None:
         """Nothing, unless a step holds the values of all components."""
         return None if self.channel_independent else "channel_independent"
-
-    def attention_layers(self) -> list[str]:
-        """Return the path of the decoder, whose waves are recorded."""
-        return ["decoder"]
 
     def layouts(self) -> dict[str, Layout]:
         """Return what the rows of the decoder stand for; it has no tokens."""
@@ -223,9 +222,9 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
             of_steps = self._by_component(one_by_one[:, first:last], n_series)
             lessons.append(Lesson("open_loop", of_steps, steps, self.open_loop_weight))
         if self.next_input_weight and first < length:
-            missed = (next_inputs[:, first:length] - u[:, first:]).square().mean(dim=-1)
-            there = torch.ones_like(missed) if mask is None else mask[:, first:].to(missed.dtype)
-            penalties["next_input"] = self.next_input_weight * (missed * there).sum() / there.sum().clamp_min(1)
+            there = None if mask is None else mask[:, first:]
+            share = share_missed(masked(next_inputs[:, first:length], there), u[:, first:])
+            penalties["next_input"] = self.next_input_weight * share
         return Training(forecast, lessons, penalties)
 
     def begin(self, window: Window) -> SpaceTimeState:
@@ -295,7 +294,7 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
     ) -> Float[Tensor, "R T D"] | None:
         """Return what is known of the steps up to the end of the horizon; of those before it what its first one has."""
         shift = self.sizes.output_shift
-        if future is not None:
+        if future is not None and shift:
             future = torch.cat([future[:, :1].expand(-1, shift, -1), future], dim=1)
         return self._known(future, static, shift + self.sizes.output_length, n_series)
 
@@ -337,3 +336,17 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
                 vectors = ssm.vectors()
                 response = companion_kernel(vectors["a"], vectors["b"], vectors["c"], length)
                 record("responses", ssm, response=response.expand(batch, -1, -1))
+
+
+def share_missed(ours: Float[Tensor, "R T D"], true: Float[Tensor, "R T D"]) -> Float[Tensor, ""]:
+    """Return the sum of squares of what was missed, as a share of that of what was there."""
+    missed, there = (x.float() if x.dtype.itemsize < 4 else x for x in (ours - true, true))
+    return missed.square().sum() / there.square().sum().clamp_min(LEAST)
+
+
+@torch.no_grad()
+def softened(ssm: CompanionSSM) -> CompanionSSM:
+    """Let outputs begin with about the size of the inputs: sums over the state grow as its size."""
+    for vector in (ssm.b, ssm.c):
+        vector.mul_(vector.shape[-1] ** -0.5)
+    return ssm

@@ -7,7 +7,6 @@ from darts_tsformers.recurrence.companion_forms import (
     companion_state,
     companion_step,
 )
-from darts_tsformers.recurrence.companion_spectrum import CompanionMode, companion_modes
 from darts_tsformers.recurrence.companion_spectrum import CompanionMode, companion_modes, rollout_waves
 from darts_tsformers.recurrence.headwise import HeadwiseState, headwise_recurrence
 from darts_tsformers.recurrence.hidden_attention import hidden_attention

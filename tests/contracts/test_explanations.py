@@ -10,6 +10,7 @@ import torch
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 
 from darts_tsformers.explain import Explanation, explain, findings
+from darts_tsformers.explain.plots import PICTURES
 from darts_tsformers.recording import KINDS, recording
 from tests.contracts.cases import CASE, CASES, Case, H, L, every_model, fitted, make_data, some_models
 from tests.contracts.checks import batch
@@ -294,7 +295,7 @@ def test_pictures_can_be_drawn(case: Case, tmp_path):
         kinds.append("lags")
     if "trend" in e.parts:
         kinds.append("decomposition")
-    kinds += [kind for kind in ("mode_attention", "levels", "experts", "routing", "gates", "memory") if kind in e.parts]
+    kinds += [kind for kind in PICTURES if kind in e.parts and kind not in kinds]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for kind in [None, *kinds]:

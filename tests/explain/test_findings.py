@@ -134,6 +134,23 @@ def memories() -> Explanation:
     return explanation(said, {"layer": Layout((axis,), per_component=True)})
 
 
+def impulse_responses() -> Explanation:
+    """Two models: one answers at once, the other evenly over three steps."""
+    response = torch.tensor([[2.0, 0.0, 0.0, 0.0, 0.0], [1.0, -1.0, 1.0, 0.0, 0.0]]).expand(3, 2, 5)
+    silent = torch.zeros(3, 1, 5)
+    return explanation([("responses", "layer", {"response": response}), ("responses", "other", {"response": silent})])
+
+
+def test_how_long_models_answer_is_told():
+    e = impulse_responses()
+    part = e.parts["responses"]["layer"]
+    assert part["response"].dims == ("window", "kernel", "lag")
+    assert part["lag_duration"].to_numpy().tolist()[1:3] == ["1 h", "2 h"]
+    (found,) = findings.response_lengths(e).itertuples(index=False)
+    assert tuple(found) == ("layer", 1, 3)
+    assert "Half of what layer answers to a pulse is over within 1 h, nine tenths within 3 h." in e.summary()
+
+
 def test_a_memory_holds_a_share_of_what_was_written():
     e = memories()
     part = e.parts["memory"]["layer"]

@@ -17,7 +17,16 @@ from darts_tsformers.layers.frequency.fourier import FourierAttention
 from darts_tsformers.layers.frequency.wavelet import MultiwaveletBlock
 from darts_tsformers.recording.layout import Layout, VariableAxis, look_back, patches
 from darts_tsformers.window import Sizes
-from tests.explain.test_findings import ORIGINS, SIZES, Recorder, delays, explanation, memories, routes
+from tests.explain.test_findings import (
+    ORIGINS,
+    SIZES,
+    Recorder,
+    delays,
+    explanation,
+    impulse_responses,
+    memories,
+    routes,
+)
 from tests.helpers import exactly
 
 
@@ -193,6 +202,17 @@ def test_a_memory_is_drawn_beside_what_was_written():
         e.plot("memory", memory=3)
     with pytest.raises(ValueError, match=exactly("component='wind' must be one of ['load', 'price']")):
         e.plot("memory", component="wind")
+
+
+def test_impulse_responses_are_drawn_the_largest_first():
+    e = impulse_responses()
+    figure = e.plot("responses", layer="layer", top=1)
+    words = drawn(figure)
+    assert words[0] == "ToyModel: layer\nimpulse responses, the largest of 2"
+    assert "steps since the pulse (one step: 1 h)" in words
+    (axes,) = figure.axes
+    assert [line.get_ydata().tolist() for line in axes.lines[1:]] == [[2, 0, 0, 0, 0]]
+    assert len(e.plot(layer="layer").axes[0].lines) == 3
 
 
 def test_a_notebook_shows_a_picture_without_pyplot():
