@@ -61,7 +61,7 @@ class SpaceTimeState(NamedTuple):
 
 
 class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="spacetime"):
-    r"""State-space models in companion form, which hold any autoregressive process, around a decoder that goes on alone.
+    r"""State-space models in companion form, which hold any autoregressive process, and a decoder that feeds itself.
 
     .. math::
 
@@ -74,9 +74,9 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
     :math:`c^\top (A + b k^\top)^h x`. No parameter depends on the look-back or on the horizon.
 
     In training there are three lessons: the forecast; that of each step of the look-back from those before it
-    (``open_loop``); and how much :math:`\hat u_t` missed of the true input of the decoder (``next_input``, a penalty: the
-    sum of squares, as a share of those of the inputs). The last two begin with step ``d_state``, or in the middle of a
-    look-back of less than twice that.
+    (``open_loop``); and how much :math:`\hat u_t` missed of the true input of the decoder (``next_input``, a penalty:
+    the sum of squares, as a share of that of the inputs). The last two begin with step ``d_state``, or in the middle of
+    a look-back of less than twice that.
 
     Covariates, which the paper has no place for: what is known of step t, its future covariates and static covariates,
     adds to the input that leads to the state :math:`x_t`, in the look-back as in the horizon, where the closed loop

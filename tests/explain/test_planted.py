@@ -20,6 +20,7 @@ from darts_tsformers.models import (
     ITransformerModel,
     LogSparseTransformerModel,
     PatchTSTModel,
+    SpaceTimeModel,
     TemporalFusionTransformerModel,
 )
 from tests.contracts.cases import TRAINER
@@ -340,3 +341,43 @@ def test_the_variable_that_drives_the_target_is_weighed_most():
     ahead = importance[importance["layer"] == "future_selection"].sort_values("share", ascending=False)
     assert ahead["variable"].tolist()[0] == "b"
     assert ahead["share"].tolist()[0] > 0.5
+
+
+def autoregressive(period: int, length: int, radius: float = 0.98) -> TimeSeries:
+    """Draw a process of order 2 that swings with a period."""
+    noise, values = np.random.default_rng(0).normal(size=length + 100), np.zeros(length + 100)
+    for t in range(2, len(values)):
+        values[t] = 2 * radius * np.cos(2 * np.pi / period) * values[t - 1] - radius**2 * values[t - 2] + noise[t]
+    times = pd.date_range("2021-03-01", periods=length, freq="h")
+    return TimeSeries(times, values[100:].astype(np.float32), components=["y"])
+
+
+@pytest.mark.parametrize("period", [5, 11, 13])
+def test_the_period_of_a_process_that_the_decoder_holds_is_named(period):
+    series = autoregressive(period, 60)
+    model = SpaceTimeModel(L, H, d_model=8, d_state=7, **PLAIN).fit(series)
+    ssm = model.model.forecaster.network.decoder.ssm
+    coefficients = torch.zeros(8, 7)
+    coefficients[:, 0], coefficients[:, 1] = 2 * 0.98 * np.cos(2 * np.pi / period), -(0.98**2)
+    latest = torch.eye(7)[:1].expand(8, -1)
+    ssm.norm_order = 0
+    ssm.load_state_dict({"a": torch.zeros(8, 7), "b": latest, "c": coefficients, "k": coefficients})
+    e = explain(model, series)
+    (found,) = findings.periods(e).itertuples(index=False)
+    assert (found.layer, found.period) == ("decoder", period)
+    assert found.strength == pytest.approx(1)
+    assert f"Periods by mode weight in decoder: {period} h (100%)" in e.summary()
+
+
+def test_a_trained_model_has_waves_about_the_period_of_an_autoregressive_process():
+    series = autoregressive(11, 400)
+    model = SpaceTimeModel(
+        33, 11, d_model=8, d_state=4, dropout=0.0, n_epochs=6, batch_size=32, optimizer_kwargs={"lr": 2e-2},
+        random_state=0, pl_trainer_kwargs=TRAINER,
+    )  # fmt: skip
+    e = explain(model.fit(series), series, start=300, stride=11)
+    found = findings.periods(e)
+    assert 10 <= found["period"].iloc[0] <= 12
+    near = found[found["period"].between(8, 15)]
+    assert near["strength"].sum() > 0.6
+    assert (near["period"] * near["strength"]).sum() / near["strength"].sum() == pytest.approx(11, abs=1)

@@ -173,9 +173,9 @@ class SpaceTimeDecoder(nn.Module):
         x_t = A x_{t-1} + b\,(u_{t-1} + e_t), \qquad y_t = W\, \mathrm{gelu}(c^\top x_t) + w, \qquad
         \hat u_t = k^\top x_t
 
-    from :math:`x_{-1} = 0` and :math:`u_{-1} = 0`, where :math:`e_t` is what is known of step t. In open loop all inputs
-    are given; in closed loop :math:`\hat u_t` takes the place of those that are not. Gelu acts once on what is read of
-    the state, never on what is fed back, so that a whole forecast is a convolution.
+    from :math:`x_{-1} = 0` and :math:`u_{-1} = 0`, where :math:`e_t` is what is known of step t. In open loop all
+    inputs are given; in closed loop :math:`\hat u_t` takes the place of those that are not. Gelu acts once on what is
+    read of the state, never on what is fed back, so that a whole forecast is a convolution.
 
     Cost: O(L log L + H log H) for each channel.
 
