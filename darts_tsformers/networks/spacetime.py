@@ -347,6 +347,6 @@ def share_missed(ours: Float[Tensor, "R T D"], true: Float[Tensor, "R T D"]) -> 
 @torch.no_grad()
 def softened(ssm: CompanionSSM) -> CompanionSSM:
     """Let outputs begin with about the size of the inputs: sums over the state grow as its size."""
-    for vector in (ssm.b, ssm.c):
+    for vector in (ssm.get_parameter("b"), ssm.get_parameter("c")):
         vector.mul_(vector.shape[-1] ** -0.5)
     return ssm
