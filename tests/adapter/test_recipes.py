@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
-from torch.optim.lr_scheduler import LinearLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
 import darts_tsformers
 from darts_tsformers.adapter.calendar import hourly_marks, minutely_marks
@@ -40,6 +40,7 @@ PUBLISHED: dict[str, tuple[Any, ...]] = {
     "PatchTSTModel-ETTm2": (336, 96, 128, 128, 1e-4, 100, 20, (OneCycle, {"pct_start": 0.4})),
     "PatchTSTModel-traffic": (336, 96, 128, 24, 1e-4, 100, 10, (OneCycle, {"pct_start": 0.2})),
     "PatchTSTModel-illness": (104, 24, 16, 16, 2.5e-3, 100, 100, (None, None)),
+    "SpaceTimeModel-ETTh1": (336, 720, 128, 50, 1e-3, 500, 20, (CosineAnnealingLR, {"T_max": 300, "eta_min": 1e-5})),
     "InformerModel-ETTm1": (672, 24, 512, 32, 1e-4, 6, 3, HALVED),
     "AutoformerModel-weather": (96, 96, 512, 32, 1e-4, 2, 3, HALVED),
     "FEDformerModel-illness": (36, 24, 512, 32, 1e-4, 10, 3, HALVED),
