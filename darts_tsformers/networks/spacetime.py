@@ -75,8 +75,8 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
 
     In training there are three lessons: the forecast; that of each step of the look-back from those before it
     (``open_loop``); and how much :math:`\hat u_t` missed of the true input of the decoder (``next_input``, a penalty:
-    the sum of squares, as a share of that of the inputs). The last two begin with step ``d_state``, or in the middle of
-    a look-back of less than twice that.
+    the sum of squares, as a share of that of the inputs, window by window). The last two begin with step ``d_state``,
+    or in the middle of a look-back of less than twice that.
 
     Covariates, which the paper has no place for: what is known of step t, its future covariates and static covariates,
     adds to the input that leads to the state :math:`x_t`, in the look-back as in the horizon, where the closed loop
@@ -339,9 +339,10 @@ class SpaceTime(StreamingNetwork[SpaceTimeState], Network, Recomputing, name="sp
 
 
 def share_missed(ours: Float[Tensor, "R T D"], true: Float[Tensor, "R T D"]) -> Float[Tensor, ""]:
-    """Return the sum of squares of what was missed, as a share of that of what was there."""
-    missed, there = (x.float() if x.dtype.itemsize < 4 else x for x in (ours - true, true))
-    return missed.square().sum() / there.square().sum().clamp_min(LEAST)
+    """Return the sum of squares of what was missed, as a share of that of what was there, a mean over the series."""
+    wide = ((x.float() if x.dtype.itemsize < 4 else x).square() for x in (ours - true, true))
+    missed, there = (x.sum(dim=(1, 2)) for x in wide)
+    return (missed / there.clamp_min(LEAST)).mean()
 
 
 @torch.no_grad()

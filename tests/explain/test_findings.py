@@ -300,7 +300,7 @@ def test_a_network_that_does_not_say_what_its_tokens_are_is_told_so():
             lambda e: e.plot("map"),
             "kind='map' must be one of "
             "['attention', 'decomposition', 'experts', 'gates', 'importance', 'lags', 'levels', 'memory', "
-            "'mode_attention', 'routing']",
+            "'mode_attention', 'responses', 'routing']",
         ),
         (lambda e: e.plot("levels"), "this picture needs a wavelet tree; recorded were ['delays']"),
         (lambda e: e.plot("experts"), "this picture needs a mixture of moving averages; recorded were ['delays']"),
