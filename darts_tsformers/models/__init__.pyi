@@ -11,4 +11,6 @@ from darts_tsformers.models.mambamixer import MambaMixerModel as MambaMixerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel as PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel as PatchTSTModel
 from darts_tsformers.models.smamba import SMambaModel as SMambaModel
+from darts_tsformers.models.spacetime import SpaceTimeModel as SpaceTimeModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel as TemporalFusionTransformerModel
+from darts_tsformers.models.time_moe import TimeMoEModel as TimeMoEModel

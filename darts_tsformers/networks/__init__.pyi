@@ -18,4 +18,6 @@ from darts_tsformers.networks.mambamixer import MambaMixer as MambaMixer
 from darts_tsformers.networks.patchtsmixer import PatchTSMixer as PatchTSMixer
 from darts_tsformers.networks.patchtst import PatchTST as PatchTST
 from darts_tsformers.networks.smamba import SMamba as SMamba
+from darts_tsformers.networks.spacetime import SpaceTime as SpaceTime
 from darts_tsformers.networks.tft import TemporalFusionTransformer as TemporalFusionTransformer
+from darts_tsformers.networks.time_moe import TimeMoE as TimeMoE

@@ -14,7 +14,9 @@ from darts_tsformers.models.mambamixer import MambaMixerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 from darts_tsformers.models.smamba import SMambaModel
+from darts_tsformers.models.spacetime import SpaceTimeModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel
+from darts_tsformers.models.time_moe import TimeMoEModel
 from darts_tsformers.sktime._forecaster import TSFormerForecaster
 
 class AarenForecaster(TSFormerForecaster):
@@ -452,6 +454,48 @@ class SMambaForecaster(TSFormerForecaster):
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
+class SpaceTimeForecaster(TSFormerForecaster):
+    r"""SpaceTime: state-space models that hold any autoregressive process, and forecast by feeding themselves.
+
+    The whole forecast is one closed form in the last state, whose waves have periods that can be looked at. The
+    components do not look at each other. Takes past, future and static covariates, any number of targets, and every
+    likelihood of Darts.
+
+    ``stream`` follows a series row by row; train with ``use_instance_norm="running"``, or False, to use it.
+
+    See :class:`darts_tsformers.SpaceTimeModel`.
+    """
+
+    model_class: ClassVar[type[SpaceTimeModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        channel_independent: bool = True,
+        d_model: int = 64,
+        d_state: int = 64,
+        n_encoder_layers: int = 1,
+        n_kernels: int | None = None,
+        max_window: int | None = None,
+        embedding: str = "repeat",
+        dropout: float = 0.25,
+        norm_order: int = 1,
+        open_loop_weight: float | int = 1.0,
+        next_input_weight: float | int = 1.0,
+        use_instance_norm: bool | str = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
 class TemporalFusionTransformerForecaster(TSFormerForecaster):
     r"""Temporal Fusion Transformer: which variables matter, and when.
 
@@ -478,6 +522,61 @@ class TemporalFusionTransformerForecaster(TSFormerForecaster):
         attention: AttentionLike = "full",
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class TimeMoEForecaster(TSFormerForecaster):
+    r"""Time-MoE: a decoder over single values with a mixture of experts, trained by its authors on 300 billion of them.
+
+    Forecasts without any training from published weights, is trained further from them, or is trained from the start at
+    any size. The components do not look at each other.
+
+    ``TimeMoEModel.from_pretrained(folder).predict(n, series)`` forecasts any number of steps. The weights see windows
+    at their own level and spread, the unbiased one, as the authors' README recommends; with ``use_instance_norm=False``
+    they see the series as they are, as in the authors' published evaluation: scale them by their training part then.
+
+    Past, future and static covariates are learnt when the model is trained; published weights know of none.
+
+    It learns from every step of look-back and horizon by all heads, and from a penalty on uneven loads of the experts.
+    Without a ``loss_fn`` or a ``likelihood`` the loss is that of the authors, Huber's with a delta of 2.
+
+    See :class:`darts_tsformers.TimeMoEModel`.
+    """
+
+    model_class: ClassVar[type[TimeMoEModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        horizon_lengths: Sequence[int] = (1, 8, 32, 64),
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_kv_heads: int | None = None,
+        n_decoder_layers: int = 3,
+        d_ff: int = 128,
+        n_experts: int = 8,
+        n_experts_per_token: int = 2,
+        dense: bool = False,
+        balance: float = 0.02,
+        rope_theta: float = 10000.0,
+        norm_epsilon: float = 1e-6,
+        max_positions: int = 4096,
+        dropout: float = 0.0,
+        activation: str = "silu",
+        hub_model_name: str | None = None,
+        hub_model_revision: str | None = None,
+        local_dir: str | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
