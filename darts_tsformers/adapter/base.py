@@ -13,10 +13,12 @@ from darts.logging import get_logger
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTrainingSample
-from darts.utils.likelihood_models.torch import TorchLikelihood
 from darts.utils.serialization import add_safe_globals
 
 from darts_tsformers.adapter.alignment import check_one_for_each, check_reach, from_start, in_dtype, warn_of_late
+from darts_tsformers.adapter.argument_rules import check_arguments, check_encoders
+from darts_tsformers.adapter.callback_states import TrainedAnew
+from darts_tsformers.adapter.calls import CheckedCalls
 from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.adapter.docs import compose_docstring, full_signature
 from darts_tsformers.adapter.finetuning import check_patterns
@@ -39,6 +41,7 @@ from darts_tsformers.adapter.series import (
     static_names,
     with_statics_in_order,
 )
+from darts_tsformers.adapter.sizes import check_sizes, without_weights
 from darts_tsformers.adapter.starting import StartingModel
 from darts_tsformers.adapter.stored import StoredModel
 from darts_tsformers.adapter.streaming import StreamingModel
@@ -51,7 +54,7 @@ from darts_tsformers.window import Sizes
 logger = get_logger(__name__)
 
 
-class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, ABC):
+class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, CheckedCalls, TrainedAnew, ABC):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
     A subclass sets :attr:`network_class` and writes an explicit ``__init__`` whose keyword arguments are the network's,
@@ -113,6 +116,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         add_safe_globals([cls])
 
     def __init__(self) -> None:
+        check_arguments(python_values(self.model_params))
         super().__init__(**self._extract_torch_model_params(**python_values(self.model_params)))
         self._model_params |= python_values(self._model_params)  # Darts' copies: training changes what it was given
         params = self.model_params
@@ -140,6 +144,11 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         require_at_least(1, input_chunk_length=lookback, output_chunk_length=params["output_chunk_length"])
         require_at_least(0, output_chunk_shift=params["output_chunk_shift"])
         require_at_least(1, min_input_chunk_length=self.min_input_chunk_length)
+        check_encoders(self)
+        check_sizes(
+            self._network_params
+            | {name: params[name] for name in ("input_chunk_length", "output_chunk_length", "output_chunk_shift")}
+        )
         if self.min_input_chunk_length > lookback:
             raise ValueError(
                 f"min_input_chunk_length={self.min_input_chunk_length} must be at most input_chunk_length={lookback}"
@@ -148,16 +157,12 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         require_flag(**{name: params[name] for name in flags if name in params})
         check_embedding_sizes(params.get("categorical_embedding_sizes"))
         likelihood = params.get("likelihood")
-        if not isinstance(likelihood, TorchLikelihood | None):
-            raise ValueError(f"likelihood={likelihood!r} must be None or a likelihood of Darts for torch models")
         if likelihood is not None and self.network_class.draws_paths:
             raise ValueError(f"likelihood={likelihood!r} must be None: {type(self).__name__} draws paths instead")
         if self._shared_params["use_instance_norm"]:
             restore_rules(likelihood)
-        with torch.device("meta"):
-            network = self.network_class(
-                Sizes(lookback, params["output_chunk_length"], params["output_chunk_shift"]), **self._network_params
-            )
+        sizes = Sizes(lookback, params["output_chunk_length"], params["output_chunk_shift"])
+        network = without_weights(self.network_class, sizes, self._network_params)
         require_norm(self._shared_params["use_instance_norm"], network)
         train_variates = self._shared_params["train_variates"]
         if train_variates is not None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from darts import TimeSeries
 
 from darts_tsformers.checks import require_at_least
@@ -28,6 +29,23 @@ def given_or_kept(model: Any, series: Given) -> TimeSeries | Sequence[TimeSeries
             "with clean=True"
         )
     return given
+
+
+def check_series(name: str, given: Any) -> None:
+    """Raise ``ValueError`` unless it is one series, or a sequence of some: a list, or one that reads as it is asked.
+
+    Of the latter the first alone is looked at.
+    """
+    if isinstance(given, TimeSeries):
+        return
+    is_sequence = hasattr(given, "__len__") and hasattr(given, "__getitem__") and not isinstance(given, str | dict)
+    if not is_sequence or isinstance(given, np.ndarray | pd.DataFrame | pd.Series):
+        raise ValueError(f"{name} must be one or several TimeSeries, not of type {type(given).__name__}")
+    if len(given) == 0:
+        raise ValueError(f"{name} must be one or several series, not an empty {type(given).__name__}")
+    for i, one in enumerate(given if isinstance(given, list | tuple) else [given[0]]):
+        if not isinstance(one, TimeSeries):
+            raise ValueError(f"{name} {i} must be a TimeSeries, not of type {type(one).__name__}")
 
 
 def check_widths(series: Sequence[TimeSeries]) -> None:
