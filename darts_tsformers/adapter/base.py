@@ -46,6 +46,7 @@ from darts_tsformers.adapter.starting import StartingModel
 from darts_tsformers.adapter.stored import StoredModel
 from darts_tsformers.adapter.streaming import StreamingModel
 from darts_tsformers.adapter.variates import number_drawn
+from darts_tsformers.adapter.window_encodings import window_encoder
 from darts_tsformers.checks import require_at_least, require_flag
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks._streaming import leaves_out_start, require_norm
@@ -320,6 +321,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
             output_chunk_shift=self.output_chunk_shift,
             use_static_covariates=self.uses_static_covariates,
             begins_with_series=leaves_out_start(self.model.forecaster.network),
+            encode=None if bounds is None else window_encoder(self, n, series[0]),
         )
 
     def _setup_for_train(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> dict[str, Any]:

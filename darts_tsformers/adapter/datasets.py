@@ -7,6 +7,8 @@ import numpy as np
 from darts.utils.data import SequentialTorchInferenceDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 
+from darts_tsformers.adapter.window_encodings import WindowEncoder
+
 
 class ObservedInferenceDataset(SequentialTorchInferenceDataset):
     """Darts' windows for prediction, where a component without any observed value shows its last known level.
@@ -17,6 +19,8 @@ class ObservedInferenceDataset(SequentialTorchInferenceDataset):
         As for Darts' data set.
     begins_with_series
         Whether nothing is put before the first step of a series that is shorter than the window.
+    encode
+        What makes a window of a series up to its end and the covariates, where each is encoded by itself.
 
     Raises
     ------
@@ -24,12 +28,17 @@ class ObservedInferenceDataset(SequentialTorchInferenceDataset):
         On access, if a future covariate is NaN at a step to forecast; the message names series, component and time.
     """
 
-    def __init__(self, *, begins_with_series: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, begins_with_series: bool = False, encode: WindowEncoder | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._encode = encode
         self.begins_with_series = begins_with_series
 
     def __getitem__(self, index: int) -> TorchInferenceSample:
         """Return one window."""
+        if self._encode is not None:
+            i, end = self.position(index)
+            covariates = (self.past_covariates, self.future_covariates)
+            return self._encode(self.series[i][:end], *(None if one is None else one[i] for one in covariates))
         sample = super().__getitem__(index)
         if sample.future_covariates is not None and np.isnan(sample.future_covariates[: self.n]).any():
             raise ValueError(self._unknown_future(index, sample))
