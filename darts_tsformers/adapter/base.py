@@ -3,7 +3,6 @@
 import inspect
 from abc import ABC
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,10 +24,10 @@ from darts_tsformers.adapter.finetuning import check_patterns
 from darts_tsformers.adapter.likelihoods import restore_rules
 from darts_tsformers.adapter.loss import is_joint
 from darts_tsformers.adapter.module import TSFormerModule
+from darts_tsformers.adapter.names import Names, check_target, in_order, like, names_of
 from darts_tsformers.adapter.plain import plain, python_values
-from darts_tsformers.adapter.prediction_trainer import PredictionTrainer
+from darts_tsformers.adapter.predicting import PredictingModel
 from darts_tsformers.adapter.preparing import prepare
-from darts_tsformers.adapter.processes import in_one_process
 from darts_tsformers.adapter.published import PublishedModel
 from darts_tsformers.adapter.series import (
     check_categories,
@@ -55,7 +54,9 @@ from darts_tsformers.window import Sizes
 logger = get_logger(__name__)
 
 
-class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, CheckedCalls, TrainedAnew, ABC):
+class TSFormerModel(
+    PublishedModel, StartingModel, StreamingModel, StoredModel, CheckedCalls, TrainedAnew, PredictingModel, ABC
+):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
     A subclass sets :attr:`network_class` and writes an explicit ``__init__`` whose keyword arguments are the network's,
@@ -132,6 +133,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         self.pl_module_params = self._extract_pl_module_params(**params)
         self._considers_static_covariates = params.get("use_static_covariates", True)
         self._static_names: list[str] | None = None
+        self._component_names: Names = {}
         self._check()
 
     def _network_arguments(self) -> dict[str, Any]:
@@ -209,7 +211,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
     def fit(self, series: Any, *args: Any, **kwargs: Any) -> "TSFormerModel":
         """Train; see Darts' documentation."""
         if self.model is None:
-            self._static_names = None
+            self._static_names, self._component_names = None, {}
         return super().fit(series, *args, **kwargs)
 
     def fit_from_dataset(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> "TSFormerModel":
@@ -221,6 +223,8 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
     def _checked(self, series: Sequence[TimeSeries]) -> Sequence[TimeSeries]:
         """Put static covariates in the order of training, and refuse what no batch can be made of."""
         check_widths(series)
+        network = None if self.model is None else self.model.forecaster.network
+        check_target(series, self._component_names, None if network is None else self._width_tie(network))
         if self.uses_static_covariates or (self.model is None and self.considers_static_covariates):
             check_statics(series)
         if self.considers_static_covariates and self._static_names is not None:
@@ -235,12 +239,13 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         future_covariates: Sequence[TimeSeries] | None,
     ) -> tuple[Sequence[TimeSeries], Sequence[TimeSeries] | None, Sequence[TimeSeries] | None]:
         """Check what a data set is made of; give all one type of number, and covariates the start of their series."""
-        check_one_for_each(series, past_covariates=past_covariates, future_covariates=future_covariates)
+        covariates = {"past_covariates": past_covariates, "future_covariates": future_covariates}
+        check_one_for_each(series, **covariates)
         dtype = self._dtype(series)
         series = self._checked(in_dtype(series, dtype))
         past, future = (
-            None if given is None else from_start(in_dtype(given, dtype), series)
-            for given in (past_covariates, future_covariates)
+            None if given is None else from_start(in_dtype(in_order(name, given, self._component_names), dtype), series)
+            for name, given in covariates.items()
         )
         check_finite(series=series, past_covariates=past, future_covariates=future)
         return series, past, future
@@ -267,6 +272,9 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
     ) -> TorchTrainingDataset:
         if self._static_names is None:
             self._static_names = static_names(series)
+        if not self._component_names and self.model is None:
+            covariates = {"past_covariates": past_covariates, "future_covariates": future_covariates}
+            self._component_names = names_of(series=series, **covariates)
         check_observed(series)
         warn_of_late(series, past_covariates=past_covariates, future_covariates=future_covariates)
         series, past_covariates, future_covariates = self._aligned(series, past_covariates, future_covariates)
@@ -283,7 +291,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
         check_reach(series, long_enough, slice(None), future_covariates=future_covariates)
         if not isinstance(sample_weight, str | None):
             check_one_for_each(series, sample_weight=sample_weight)
-            sample_weight = in_dtype(sample_weight, series[0].dtype)
+            sample_weight = like(series, in_dtype(sample_weight, series[0].dtype))
             check_reach(series, long_enough, forecast, sample_weight=sample_weight)
 
         def kept(given: Any) -> Any:
@@ -324,6 +332,10 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
             encode=None if bounds is None else window_encoder(self, n, series[0]),
         )
 
+    def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        self._require_weights()
+        return super()._setup_for_predict(*args, **kwargs)
+
     def _setup_for_train(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Let go of the last forecast, with the network that made it and its series; show a new network its series."""
         self.__dict__.pop("_prediction_trainer", None)
@@ -335,31 +347,6 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
             prepare(found["model"], train_dataset, found["trainer"])
         return found
 
-    def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Forecast in this process alone: of a forecast made by several, each would have a part only."""
-        self._require_weights()
-        of_training = self.trainer_params
-        self.trainer_params = in_one_process(of_training)
-        try:
-            kwargs = python_values(kwargs)
-            if kwargs.get("trainer") is not None:
-                return super()._setup_for_predict(*args, **kwargs)
-            made_with = self.trainer_params | {"verbose": kwargs.get("verbose")}
-            kwargs["trainer"] = self._prediction_trainer.again(**made_with)
-            found = super()._setup_for_predict(*args, **kwargs)
-            self._prediction_trainer.keep(found["trainer"], **made_with)
-            return found
-        finally:
-            self.trainer_params = of_training
-
-    @cached_property
-    def _prediction_trainer(self) -> PredictionTrainer:
-        return PredictionTrainer()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is of this session, as Darts leaves out its trainer."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_prediction_trainer"}
-
     def _check_ckpt_parameters(self, tfm_save: "TSFormerModel") -> None:
         """Check as Darts does; this is also the one place where ``load_weights`` has the saved model at hand.
 
@@ -369,6 +356,7 @@ class TSFormerModel(PublishedModel, StartingModel, StreamingModel, StoredModel, 
             raise ValueError(f"weights for {type(self).__name__} must be its own, not of {type(tfm_save).__name__}")
         super()._check_ckpt_parameters(tfm_save)
         self._static_names = tfm_save._static_names
+        self._component_names = tfm_save._component_names
 
     def _validate_predict_ds_output(
         self, train_sample: TorchTrainingSample, inference_sample: TorchInferenceSample

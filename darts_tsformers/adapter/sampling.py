@@ -12,9 +12,10 @@ from einops import rearrange
 
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._paths import Noise
+from darts_tsformers.recording.passes import Announcing
 
 
-class SamplingModule(PLForecastingModule):
+class SamplingModule(Announcing, PLForecastingModule):
     """The prediction steps of a module."""
 
     forecaster: Forecaster

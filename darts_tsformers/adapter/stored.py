@@ -12,6 +12,7 @@ from darts.models.forecasting.torch_forecasting_model import (
     _get_checkpoint_fname,
 )
 
+from darts_tsformers.adapter.alone import drawing, forecasts, trains
 from darts_tsformers.adapter.loading import read_from, require_saved
 from darts_tsformers.adapter.onnx import export_onnx
 from darts_tsformers.adapter.processes import writes_files
@@ -26,8 +27,9 @@ class StoredModel(MixedCovariatesTorchModel):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         home = state["_module_path"]
-        super().__setstate__(state | {"_module_path": MOVED.get(home, home)})
+        super().__setstate__({"_component_names": {}} | state | {"_module_path": MOVED.get(home, home)})
 
+    @trains
     def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
         """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
 
@@ -96,7 +98,7 @@ class StoredModel(MixedCovariatesTorchModel):
         if os.path.exists(path + ".ckpt"):
             require_saved(Path(path + ".ckpt"))
         load_all()
-        with read_from(f"path={path!r}"):
+        with drawing(), read_from(f"path={path!r}"):
             model = MixedCovariatesTorchModel.load(path, *args, **kwargs)
         if not isinstance(model, cls):
             raise ValueError(f"path={path!r} must hold {cls.__name__}, but holds {type(model).__name__}")
@@ -129,7 +131,7 @@ class StoredModel(MixedCovariatesTorchModel):
         folder = os.path.abspath(DEFAULT_DARTS_FOLDER if work_dir is None else work_dir)
         source = f"model_name={model_name!r} in {folder!r}"
         load_all()
-        with read_from(source):
+        with drawing(), read_from(source):
             require_saved(Path(folder, model_name, INIT_MODEL_NAME))
             name = _get_checkpoint_fname(folder, model_name, best=best) if file_name is None else file_name
             require_saved(Path(folder, model_name, CHECKPOINTS_FOLDER, name))
@@ -138,6 +140,7 @@ class StoredModel(MixedCovariatesTorchModel):
             raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
         return model
 
+    @forecasts
     def load_weights(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Take over the weights of a saved model; see Darts' documentation. Any path-like is taken.
 
@@ -154,6 +157,7 @@ class StoredModel(MixedCovariatesTorchModel):
         with read_from(f"path={path!r}"):
             super().load_weights(path, *args, **kwargs)
 
+    @forecasts
     def to_onnx(self, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> None:
         """Write the fitted model to an ONNX file, which forecasts without PyTorch; see Darts' documentation.
 

@@ -10,6 +10,8 @@ import pandas as pd
 from darts import TimeSeries
 from darts.utils.utils import generate_index, n_steps_between
 
+from darts_tsformers.adapter.names import check_rows
+
 Time = pd.Timestamp | int
 
 
@@ -141,6 +143,7 @@ class CovariateRows:
             return self
         if self.width == 0:
             raise ValueError(f"{self.name} must be None: the model was trained without them")
+        check_rows(self.name, given, list(self.components)[: self.width])
         assert self.rows is not None
         first = len(self.rows)
         if isinstance(given, TimeSeries):

@@ -8,6 +8,7 @@ from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 from darts.utils.utils import n_steps_between
 
 from darts_tsformers.adapter.datasets import with_last_known
+from darts_tsformers.adapter.names import check_rows
 from darts_tsformers.adapter.stream_rows import CovariateRows, Encodings
 
 
@@ -34,6 +35,10 @@ def first_window(
     encodings = [Encodings(model, name) for name in covariates]
     given = [kind.without(one) for kind, one in zip(encodings, covariates.values(), strict=True)]
     complete = [_complete(kind, one, tail) for kind, one in zip(encodings, given, strict=True)]
+    for kind, one in zip(encodings, given, strict=True):
+        trained = model._component_names.get(kind.name)
+        if one is not None and trained is not None:
+            check_rows(kind.name, one, trained[: one.n_components])
     (series,), *aligned = model._aligned([series], *(None if one is None else [one] for one in complete))
     read, waiting = [], []
     for kind, own, whole in zip(encodings, given, aligned, strict=True):

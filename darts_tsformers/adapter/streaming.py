@@ -12,8 +12,10 @@ from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 from darts.utils.timeseries_generation import _build_forecast_series_from_schema
 from torch import Tensor
 
+from darts_tsformers.adapter.alone import forecasting
 from darts_tsformers.adapter.evaluation import in_evaluation
 from darts_tsformers.adapter.likelihoods import expected_value
+from darts_tsformers.adapter.names import check_rows
 from darts_tsformers.adapter.series import given_or_kept
 from darts_tsformers.adapter.stream_rows import CovariateRows, as_rows
 from darts_tsformers.adapter.stream_start import first_window
@@ -109,6 +111,7 @@ class Stream:
         self._schema: dict[str, Any] = sample.series_schema
         self._freq = series.freq
         self._width = series.n_components
+        self._components = list(series.components)
         self.end_time: pd.Timestamp | int = series.end_time()
         with self._reading():
             self._followed = self._forecaster.begin(self._window(sample))
@@ -136,6 +139,7 @@ class Stream:
             If the rows do not follow on, are of another width or infinite, or covariates of them are missing, or are
             none of the model. Nothing has been taken in then.
         """
+        check_rows("values", values, self._components)
         rows = as_rows("values", values, self._width, self._next_time, self._freq)
         past, future = self._past.extended(past_covariates), self._future.extended(future_covariates)
         for covariates in (past, future):
@@ -266,7 +270,7 @@ class Stream:
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """Leave no trace of the forecast in the model."""
-        with in_evaluation(self._module), torch.inference_mode():
+        with forecasting(self._model), in_evaluation(self._module), torch.inference_mode():
             yield
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 from darts import TimeSeries
 
+from darts_tsformers.adapter.alone import forecasting
 from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.adapter.likelihoods import n_levels
 from darts_tsformers.adapter.series import given_or_kept
@@ -121,7 +122,8 @@ def explain(
             predict_kwargs={"batch_size": batch_size},
         )
     capture = Capture(model.model, model.model.forecaster.network, KINDS if kinds is None else kinds, max_windows)
-    return _explanation(model, n, capture, capture.run(forecast))
+    with forecasting(model):
+        return _explanation(model, n, capture, capture.run(forecast))
 
 
 def _checked(

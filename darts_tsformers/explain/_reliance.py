@@ -10,6 +10,7 @@ import xarray as xr
 from darts import TimeSeries
 from torch import nn
 
+from darts_tsformers.adapter.alone import forecasting
 from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.adapter.likelihoods import expected_value
@@ -20,6 +21,7 @@ from darts_tsformers.explain.labelled import variable_names
 from darts_tsformers.explain.measured import Reliance
 from darts_tsformers.explain.windows import Origin, window_coordinates
 from darts_tsformers.models import TSFormerModel
+from darts_tsformers.recording.passes import watching
 
 Many: TypeAlias = TimeSeries | Sequence[TimeSeries] | None
 
@@ -127,7 +129,8 @@ def reliance(
         raise ValueError(f"start={start!r} and stride={stride} give {n} window, but an exchange needs at least 2")
     rng = np.random.default_rng(random_state)
     chosen = np.sort(rng.choice(n, max_windows, replace=False)) if n > max_windows else np.arange(n)
-    return _measure(model, dataset, chosen, random_partners(len(chosen), rng), batch_size)
+    with forecasting(model):
+        return _measure(model, dataset, chosen, random_partners(len(chosen), rng), batch_size)
 
 
 def _measure(
@@ -215,8 +218,7 @@ class _Forecaster:
             parameters = out.prediction.detach().cpu().double()
             batches.append(expected_value(model.likelihood, parameters).numpy())
 
-        handle = model.model.register_forward_hook(take)
-        try:
+        with watching(model.model, take):
             model.predict_from_dataset(
                 model.output_chunk_length,
                 windows,
@@ -227,7 +229,5 @@ class _Forecaster:
                 random_state=0,
                 values_only=True,
             )
-        finally:
-            handle.remove()
-        self._trainer = model.trainer
+            self._trainer = model.trainer
         return np.concatenate(batches)

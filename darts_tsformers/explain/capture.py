@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from darts_tsformers.explain.store import Folder, Stack
 from darts_tsformers.networks import Network
 from darts_tsformers.recording import Entry, recording
+from darts_tsformers.recording.passes import watching
 
 T = TypeVar("T")
 
@@ -68,11 +69,8 @@ class Capture:
                         self._keep(kind, path, tensors, n_components=target.shape[-1])
                     entries.clear()
 
-            handle = self._module.register_forward_hook(take)
-            try:
+            with watching(self._module, take):
                 return forecast()
-            finally:
-                handle.remove()
 
     def arrays(self) -> dict[str, dict[str, dict[str, np.ndarray]]]:
         """Return the arrays, by kind, path and name."""

@@ -1,4 +1,4 @@
-"""What passes through to Darts is checked when a model is made, or called; an error names it, its value and the rule."""
+"""What passes to Darts is checked when a model is made, or called; an error names it, its value and the rule."""
 
 import inspect
 import re

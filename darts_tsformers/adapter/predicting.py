@@ -1,0 +1,59 @@
+"""How a model forecasts: in this process, by a trainer that is kept, one thread at a time."""
+
+from functools import cached_property
+from typing import Any
+
+from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
+
+from darts_tsformers.adapter.alone import OneAtATime, forecasts, trains
+from darts_tsformers.adapter.plain import python_values
+from darts_tsformers.adapter.prediction_trainer import PredictionTrainer
+from darts_tsformers.adapter.processes import in_one_process
+
+
+class PredictingModel(OneAtATime, MixedCovariatesTorchModel):
+    """A model that several threads may train, forecast by and explain; see :class:`OneAtATime` for what waits."""
+
+    @trains
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Train; see Darts' documentation."""
+        return super().fit(*args, **kwargs)
+
+    @trains
+    def fit_from_dataset(self, *args: Any, **kwargs: Any) -> Any:
+        """Train on a data set; see Darts' documentation."""
+        return super().fit_from_dataset(*args, **kwargs)
+
+    @forecasts
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Forecast; see Darts' documentation."""
+        return super().predict(*args, **kwargs)
+
+    @forecasts
+    def predict_from_dataset(self, *args: Any, **kwargs: Any) -> Any:
+        """Forecast the windows of a data set; see Darts' documentation."""
+        return super().predict_from_dataset(*args, **kwargs)
+
+    def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Forecast in this process alone: of a forecast made by several, each would have a part only."""
+        of_training = self.trainer_params
+        self.trainer_params = in_one_process(of_training)
+        try:
+            kwargs = python_values(kwargs)
+            if kwargs.get("trainer") is not None:
+                return super()._setup_for_predict(*args, **kwargs)
+            made_with = self.trainer_params | {"verbose": kwargs.get("verbose")}
+            kwargs["trainer"] = self._prediction_trainer.again(**made_with)
+            found = super()._setup_for_predict(*args, **kwargs)
+            self._prediction_trainer.keep(found["trainer"], **made_with)
+            return found
+        finally:
+            self.trainer_params = of_training
+
+    @cached_property
+    def _prediction_trainer(self) -> PredictionTrainer:
+        return PredictionTrainer()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is of this session, as Darts leaves out its trainer."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_prediction_trainer"}
