@@ -19,7 +19,10 @@ from torch.distributions import Distribution
 
 from darts_tsformers.adapter.evaluation import in_evaluation
 from darts_tsformers.adapter.module import TSFormerModule
+from darts_tsformers.adapter.single_precision import InSinglePrecision, in_single_precision
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""Else importing onnxruntime writes a device identifier and a queue of events under the home directory."""
 PACKAGES = ("onnx", "onnxscript")
 NO_EXPECTED_VALUE = (LikelihoodType.Weibull,)
 """Families of likelihoods whose mean no operator of ONNX can compute."""
@@ -28,7 +31,9 @@ NO_EXPECTED_VALUE = (LikelihoodType.Weibull,)
 def export_onnx(module: TSFormerModule, path: Path, **kwargs: Any) -> None:
     """Write a module, with what Darts' ``run_onnx_prediction`` has to know of it, to a file.
 
-    The file is there when it is complete, and not before. The module is left as it was.
+    The file is there when it is complete, and not before. The module is left as it was. The file computes in single
+    precision, for no provider of onnxruntime has all operators in another: one of a module in double precision takes
+    and gives doubles all the same, one of half precision floats.
 
     Raises
     ------
@@ -68,12 +73,19 @@ def _as_onnx(module: TSFormerModule, **kwargs: Any) -> bytes:
     from darts.utils.onnx.export import ONNX_SPEC_METADATA_KEY, _onnx_dummy_input
     from onnx import helper
 
-    with in_evaluation(module), _exportable(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    of_data = torch.float64 if module.dtype == torch.float64 else torch.float32
+    with (
+        in_evaluation(module),
+        in_single_precision(module),
+        _exportable(),
+        torch.no_grad(),
+        torch.random.fork_rng(devices=[]),
+    ):
         bundle = module._onnx_wrapper(_onnx_dummy_input(module))
         batch = {0: torch.export.Dim("batch", min=1, max=2**30)}
         program = torch.export.export(
-            bundle.wrapper,
-            tuple(_two_of(one) for one in bundle.example_inputs),
+            bundle.wrapper if of_data == torch.float32 else InSinglePrecision(bundle.wrapper, of_data),
+            tuple(_two_of(one).to(of_data) for one in bundle.example_inputs),
             dynamic_shapes=((batch,) * len(bundle.example_inputs),),
             strict=False,
         )

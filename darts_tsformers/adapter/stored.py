@@ -162,7 +162,8 @@ class StoredModel(MixedCovariatesTorchModel):
         """Write the fitted model to an ONNX file, which forecasts without PyTorch; see Darts' documentation.
 
         Unlike Darts' own, the file takes batches of any size, any path-like is taken, and a file is written whole or
-        not at all. Missing values and short histories, filled up with NaN on the left, are forecast as by ``predict``,
+        not at all. It computes in single precision; that of a model trained on float64 takes and gives float64 all the
+        same, and is as exact as single precision is at the level of the data. Missing values and short histories, filled up with NaN on the left, are forecast as by ``predict``,
         but for a component without any value in the window: put its last known value at the first step of it, from
         which ``predict`` goes on. Of a likelihood the file gives the parameters. Networks are written as they are,
         since onnxruntime simplifies what it loads; ``optimize=True`` does so beforehand, which takes long for a
