@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test slice check-sktime notebooks notebooks-refresh lint types pages docs check format bench-env bench report clean
+.PHONY: demo test slice kills check-sktime notebooks notebooks-refresh lint types pages docs check format bench-env bench report clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -43,7 +43,10 @@ pages: $(INSTALLED) ## write anew what comes from classes and results: tables an
 docs: $(INSTALLED) ## the reference pages, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-check: lint types test notebooks ## the tests build the reference pages too
+kills: $(INSTALLED) ## save over an older model and be killed, a hundred times: a minute or two
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.adapter.kills --times 100
+
+check: lint types test kills notebooks ## the tests build the reference pages too
 
 check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a minute for each
 	$(BIN)/python -m tests.sktime.check_all

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from torch.distributions import Distribution
 from darts_tsformers.adapter.evaluation import in_evaluation
 from darts_tsformers.adapter.module import TSFormerModule
 from darts_tsformers.adapter.single_precision import InSinglePrecision, in_single_precision
+from darts_tsformers.adapter.whole_files import whole_file
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 """Else importing onnxruntime writes a device identifier and a queue of events under the home directory."""
@@ -49,14 +49,8 @@ def export_onnx(module: TSFormerModule, path: Path, **kwargs: Any) -> None:
         raise ValueError(f"path={str(path)!r} must be a file in a folder that exists")
     _require_operators(module)
     content = _as_onnx(module, **kwargs)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
-        try:
-            part.write(content)
-            part.close()
-            os.replace(part.name, path)
-        except BaseException:
-            os.unlink(part.name)
-            raise
+    with whole_file(path) as part:
+        part.write_bytes(content)
 
 
 def _require_operators(module: TSFormerModule) -> None:

@@ -1,9 +1,11 @@
 """A model and its files: saving, loading, and a form that runs without PyTorch."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from darts.models.forecasting.torch_forecasting_model import (
     CHECKPOINTS_FOLDER,
     DEFAULT_DARTS_FOLDER,
@@ -13,8 +15,10 @@ from darts.models.forecasting.torch_forecasting_model import (
 )
 
 from darts_tsformers.adapter.alone import drawing, forecasts, trains
-from darts_tsformers.adapter.loading import read_from, require_saved
+from darts_tsformers.adapter.digest import note_digest
+from darts_tsformers.adapter.loading import own_pair, read_from, require_saved
 from darts_tsformers.adapter.onnx import export_onnx
+from darts_tsformers.adapter.pair import write_pair
 from darts_tsformers.adapter.processes import writes_files
 from darts_tsformers.catalogue import load_all
 
@@ -30,12 +34,13 @@ class StoredModel(MixedCovariatesTorchModel):
         super().__setstate__({"_component_names": {}} | state | {"_module_path": MOVED.get(home, home)})
 
     @trains
-    def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False, **kwargs: Any) -> None:
+    def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False) -> None:
         """Save the model under ``path`` and its weights under ``path + ".ckpt"``; see Darts' documentation.
 
-        Unlike in Darts, any path-like is taken, and weights that were loaded and have not run since are kept. Of
-        several processes that train together all have to call this, and the first writes. A model without weights
-        leaves none beside its file.
+        An older model at the path is replaced as a whole: if this fails or is killed at any moment, ``load`` reads the
+        older one or the new one, and never parts of both. Unlike in Darts, any path-like is taken, and weights that
+        were loaded and have not run since are kept. Of several processes that train together all have to call this,
+        and the first writes. A model without weights leaves none beside its file.
 
         Raises
         ------
@@ -49,11 +54,19 @@ class StoredModel(MixedCovariatesTorchModel):
             trainer.strategy.connect(self.model)
             self.trainer = trainer
         if self._writes_files():
-            super().save(path, clean, **kwargs)
-            if self.model is None:
-                Path(path + ".ckpt").unlink(missing_ok=True)
+            write_weights = None if self.model is None else partial(self._write_weights, clean)
+            write_pair(Path(path), write_weights, partial(self._write_model, clean))
         elif self.trainer is not None and self.trainer.world_size > 1:
             self.trainer.save_checkpoint(f"{path}.ckpt", weights_only=clean)  # gathers what the first process writes
+
+    def _write_weights(self, clean: bool, path: Path) -> None:
+        assert self.trainer is not None
+        self.trainer.save_checkpoint(path, weights_only=clean)
+
+    def _write_model(self, clean: bool, path: Path, digest: str | None) -> None:
+        with path.open("wb") as file:
+            torch.save(self._clean() if clean else self, file)
+        note_digest(path, digest)
 
     def reset_model(self) -> None:
         """Make the model as it was before it was fitted; see Darts' documentation."""
@@ -84,21 +97,23 @@ class StoredModel(MixedCovariatesTorchModel):
     def load(cls, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Self:
         """Load a saved model; see Darts' documentation. Any path-like is taken.
 
+        With ``trusted=True`` the files are unpickled as they are, which runs whatever code they ask for: only for files
+        from a source you trust. Without, nothing but what a model is made of is read. What a save that was killed has
+        left beside the files is tidied up.
+
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it was not written by :meth:`save`, is damaged, lacks its weights or holds a model of another class.
+            If it was not written by :meth:`save`, is damaged, lacks its weights, has others beside it or holds a model
+            of another class.
         UnpicklingError
             If it asks for code that a model has no need of. Nothing of it has run then.
         """
         path = os.fspath(path)
-        require_saved(Path(path))
-        if os.path.exists(path + ".ckpt"):
-            require_saved(Path(path + ".ckpt"))
         load_all()
-        with drawing(), read_from(f"path={path!r}"):
+        with drawing(), own_pair(path):
             model = MixedCovariatesTorchModel.load(path, *args, **kwargs)
         if not isinstance(model, cls):
             raise ValueError(f"path={path!r} must hold {cls.__name__}, but holds {type(model).__name__}")
@@ -152,9 +167,8 @@ class StoredModel(MixedCovariatesTorchModel):
             If one was not written by :meth:`save` or is damaged, or the models differ.
         """
         path = os.fspath(path)
-        for each in (path, path + ".ckpt"):
-            require_saved(Path(each))
-        with read_from(f"path={path!r}"):
+        require_saved(Path(path + ".ckpt"))
+        with own_pair(path):
             super().load_weights(path, *args, **kwargs)
 
     @forecasts
@@ -163,11 +177,11 @@ class StoredModel(MixedCovariatesTorchModel):
 
         Unlike Darts' own, the file takes batches of any size, any path-like is taken, and a file is written whole or
         not at all. It computes in single precision; that of a model trained on float64 takes and gives float64 all the
-        same, and is as exact as single precision is at the level of the data. Missing values and short histories, filled up with NaN on the left, are forecast as by ``predict``,
-        but for a component without any value in the window: put its last known value at the first step of it, from
-        which ``predict`` goes on. Of a likelihood the file gives the parameters. Networks are written as they are,
-        since onnxruntime simplifies what it loads; ``optimize=True`` does so beforehand, which takes long for a
-        forecast step by step.
+        same, and is as exact as single precision is at the level of the data. Missing values and short histories,
+        filled up with NaN on the left, are forecast as by ``predict``, but for a component without any value in the
+        window: put its last known value at the first step of it, from which ``predict`` goes on. Of a likelihood the
+        file gives the parameters. Networks are written as they are, since onnxruntime simplifies what it loads;
+        ``optimize=True`` does so beforehand, which takes long for a forecast step by step.
 
         Raises
         ------

@@ -13,6 +13,7 @@ import pandas as pd
 from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 
+from darts_tsformers.adapter.whole_folder import replace_files
 from darts_tsformers.workflow.comparison import ENSEMBLE, Comparison, forecast_labels
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.picture import save_picture
@@ -77,6 +78,9 @@ def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] 
 def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[Path]:
     """Write what :data:`FILES` names; either all of it or, on any error, nothing.
 
+    A folder that is new, or has none but these files, is put there by one rename, so that not even a kill leaves files
+    of two forecasts beside each other.
+
     ``forecast.csv`` has a row for each step: ``<target>`` is the forecast of the model, ``<target>_q0.1`` one of its
     quantiles, ``<target>_ensemble`` the forecast of the regression ensemble. ``comparison.csv`` has the scores.
     ``settings.json`` has what was chosen, the seconds taken, and mean and scale of what the model takes and gives.
@@ -118,8 +122,10 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     check_output_folder(out_dir)
     out = Path(out_dir)
     try:
-        with tempfile.TemporaryDirectory(dir=_existing(out), prefix=".forecast-") as folder:
-            written = Path(folder)
+        parent = _existing(out.parent)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".forecast-") as folder:
+            written = Path(folder) / "written"
+            written.mkdir()
             forecast_frame(comparison).to_csv(written / "forecast.csv")
             comparison.scores.drop(columns="seconds").to_csv(written / "comparison.csv")
             settings = json.dumps(_settings(comparison), indent=2, allow_nan=False)
@@ -127,9 +133,8 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
             with quiet_libraries():
                 save_picture(comparison, written / "forecast.png")
                 comparison.model.save(str(written / "model.pt"), clean=True)
-            out.mkdir(parents=True, exist_ok=True)
-            for name in FILES:
-                os.replace(written / name, out / name)
+            out.parent.mkdir(parents=True, exist_ok=True)
+            replace_files(written, out, FILES)
     except OSError as error:
         raise DataError(f"cannot write to {out}: {error.strerror or error}") from error
     return [out / name for name in FILES]
