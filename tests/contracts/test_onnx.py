@@ -259,3 +259,29 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ImportError, match=r"to_onnx needs onnxscript: pip install darts_tsformers\[onnx\]"):
         tiny().to_onnx(tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+PRECISIONS = {
+    "float64": ({}, "float64", "double", 1e-4),
+    "bf16": ({"pl_trainer_kwargs": {"precision": "bf16-true"}}, "float32", "float", 0.1),
+}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", [*WITHOUT_COVARIATES[:1], CASE["InformerModel"]], ids=lambda case: case.name)
+def test_a_model_of_another_precision_gives_a_file_of_single_precision(case: Case, precision: str, tmp_path: Path):
+    arguments, dtype, of_inputs, close = PRECISIONS[precision]
+    data = make_data(2, ("past", "future"), dtype=dtype)
+    model = small(case, min_input_chunk_length=2, **arguments).fit(data.series, **data.covariates())
+    before = {name: value.clone() for name, value in model.model.state_dict().items()}
+    session = session_of(model, tmp_path)
+    assert {one.type for one in (*session.get_inputs(), *session.get_outputs())} == {f"tensor({of_inputs})"}
+    got = run_onnx_prediction(H, session, data.series, verbose=False, **data.covariates())
+    expected = model.predict(H, data.series, **data.covariates())
+    np.testing.assert_allclose(got.values(), expected.values(), atol=close, rtol=close)
+    inputs = {name: value.astype(dtype) for name, value in windows(session, 5).items()}
+    inputs["past_target"][:, 1::3] = np.nan
+    assert np.isfinite(session.run(None, inputs)[0]).all()
+    after = model.model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert model.model.dtype == next(iter(model.model.parameters())).dtype
