@@ -7,8 +7,8 @@ the raw value in such a way that the *parameter* moves as it should.
 
 Rules for families without a location (counts, positive values, shares) take the window's magnitude or mean as the
 parameter's unit, as DeepAR does (Salinas et al. 2020, section 3.3). A window of zeros has neither spread nor magnitude:
-there the unit is 1, for a scale of next to nothing would make any other value that follows all but impossible. One that
-is constant elsewhere keeps the scale of next to nothing.
+there the unit is that of the training part, for a scale of next to nothing would make any other value that follows all
+but impossible. One that is constant elsewhere has a small share of its magnitude.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,12 +35,12 @@ def location(raw: Raw, s: Statistics) -> Raw:
 
 def scale(raw: Raw, s: Statistics) -> Raw:
     """Positive scale behind a softplus: ``p -> p * spread``."""
-    return _softplus_times(raw, _unless_zero(s.spread.abs(), s))
+    return _softplus_times(raw, s.unless_zero(s.size.abs()))
 
 
 def magnitude(raw: Raw, s: Statistics) -> Raw:
     """Positive size behind a softplus: ``p -> p * magnitude``."""
-    return _softplus_times(raw, _unless_zero(s.magnitude, s))
+    return _softplus_times(raw, s.unless_zero(s.magnitude))
 
 
 def count(raw: Raw, s: Statistics) -> Raw:
@@ -50,12 +50,12 @@ def count(raw: Raw, s: Statistics) -> Raw:
 
 def inverse_magnitude(raw: Raw, s: Statistics) -> Raw:
     """Rate behind a softplus: ``p -> p / magnitude``."""
-    return _softplus_times(raw, 1 / _unless_zero(s.magnitude, s))
+    return _softplus_times(raw, 1 / s.unless_zero(s.magnitude))
 
 
 def log_magnitude(raw: Raw, s: Statistics) -> Raw:
     """Mean of the logarithm: ``p -> p + log(magnitude)``."""
-    return raw + _unless_zero(s.magnitude, s).log()
+    return raw + s.unless_zero(s.magnitude).log()
 
 
 def log_weight(raw: Raw, s: Statistics) -> Raw:
@@ -112,11 +112,6 @@ def restore(output: Float[Tensor, "B H C Q"], s: Statistics, rules: Sequence[str
     if set(rules) == {"location"}:
         return output * s.spread.unsqueeze(-1) + s.level.unsqueeze(-1)
     return torch.stack([RULES[rule](raw, s) for rule, raw in zip(rules, output.unbind(-1), strict=True)], dim=-1)
-
-
-def _unless_zero(unit: Tensor, s: Statistics) -> Tensor:
-    """Return the unit, but 1 where the window is all zeros."""
-    return unit.where(s.magnitude > _TINY, 1.0)
 
 
 def _softplus_times(raw: Raw, factor: Tensor) -> Raw:

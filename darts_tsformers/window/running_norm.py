@@ -1,6 +1,6 @@
 """Instance normalisation by what was seen so far: each row at the level and spread of the rows up to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,9 +20,11 @@ class Seen:
     first
         The first of them. What follows is counted from there, so that a high level costs no digits.
     mean, variance
-        Mean, less ``first``, and population variance.
+        Mean, less ``first``, and population variance, in ``unit``.
     magnitude
         Mean of the absolute values.
+    unit
+        What is counted by, so that no square leaves the range of the type.
     """
 
     count: Float[Tensor, "B T C"]
@@ -30,16 +32,23 @@ class Seen:
     mean: Float[Tensor, "B T C"]
     variance: Float[Tensor, "B T C"]
     magnitude: Float[Tensor, "B T C"]
+    unit: Float[Tensor, "B 1 C"]
 
     def last(self) -> "Seen":
         """Return those of the last row."""
         rows = (self.count, self.mean, self.variance, self.magnitude)
         count, mean, variance, magnitude = (x[:, -1:] for x in rows)
-        return Seen(count, self.first, mean, variance, magnitude)
+        return Seen(count, self.first, mean, variance, magnitude, self.unit)
 
     def fading(self, n: int) -> "Seen":
         """Weigh what was seen like the last ``n`` values at most: what is older fades."""
-        return Seen(self.count.clamp_max(n), self.first, self.mean, self.variance, self.magnitude)
+        return replace(self, count=self.count.clamp_max(n))
+
+    def statistics(self, epsilon: Tensor) -> Statistics:
+        """Return what undoes the normalisation of each row, where ``epsilon`` is added to the variance."""
+        spread = self.unit * (self.variance + (epsilon.sqrt() / self.unit).square()).sqrt()
+        mean = self.first + self.unit * self.mean
+        return Statistics(mean, spread, mean, self.magnitude, self.unit)
 
 
 class RunningNorm(InstanceNorm):
@@ -80,50 +89,52 @@ class RunningNorm(InstanceNorm):
         x: Float[Tensor, "B L C"],
         missing: Bool[Tensor, "B L C"] | None = None,
         mean: Float[Tensor, "B 1 C"] | None = None,  # noqa: ARG002 - of the whole window, as the other form takes it
+        unit: Float[Tensor, "#C"] | None = None,
     ) -> tuple[Float[Tensor, "B L C"], Statistics]:
         """Return the normalised window and what undoes the normalisation of its last row."""
-        normalised, seen = self.read(x, missing)
+        normalised, seen = self.read(x, missing, unit=unit)
         return normalised, self.statistics(seen)
 
     def read(
-        self, x: Float[Tensor, "B T C"], missing: Bool[Tensor, "B T C"] | None, before: Seen | None = None
+        self,
+        x: Float[Tensor, "B T C"],
+        missing: Bool[Tensor, "B T C"] | None,
+        before: Seen | None = None,
+        unit: Float[Tensor, "#C"] | None = None,
     ) -> tuple[Float[Tensor, "B T C"], Seen]:
         """Return normalised rows that follow on what was seen before, and what is seen by then."""
+        if before is None:
+            before = _nothing(x, unit)
         seen = _seen_so_far(x, missing, before)
-        deviation = x - seen.first - seen.mean
-        normalised = deviation / (seen.variance + self.epsilon).sqrt()
-        if self.weight is not None and self.bias is not None:
-            normalised = normalised * self.weight + self.bias
+        deviation = (x - seen.first) / seen.unit - seen.mean
+        normalised = self._scaled(deviation / (seen.statistics(self.epsilon).size / seen.unit))
         if missing is not None:
             normalised = normalised.masked_fill(missing, 0)
         return normalised.to(x.dtype), seen.last()
 
     def statistics(self, seen: Seen) -> Statistics:
         """Return what undoes the normalisation of a row."""
-        mean, spread = seen.first + seen.mean, (seen.variance + self.epsilon).sqrt()
-        level = mean
-        if self.weight is not None and self.bias is not None:
-            spread = spread / (self.weight + self.epsilon**2)
-            level = level - self.bias * spread
-        return Statistics(level, spread, mean, seen.magnitude)
+        return self._of_scaled(seen.statistics(self.epsilon))
+
+def _nothing(x: Float[Tensor, "B T C"], unit: Float[Tensor, "#C"] | None) -> Seen:
+    """Return statistics before the first row; by default in units of 1."""
+    zeros = x.new_zeros(x.shape[0], 1, x.shape[2], dtype=torch.promote_types(x.dtype, torch.float32))
+    return Seen(zeros, zeros, zeros, zeros, zeros, zeros + (1 if unit is None else unit))
 
 
-def _seen_so_far(x: Float[Tensor, "B T C"], missing: Bool[Tensor, "B T C"] | None, before: Seen | None) -> Seen:
+def _seen_so_far(x: Float[Tensor, "B T C"], missing: Bool[Tensor, "B T C"] | None, before: Seen) -> Seen:
     """Return the statistics at each row, in at least float32."""
-    wide = x.detach().to(torch.promote_types(x.dtype, torch.float32))
+    wide = x.detach().to(before.first.dtype)
     observed = torch.ones_like(wide, dtype=torch.bool) if missing is None else ~missing
     values = wide.masked_fill(~observed, 0)
-    if before is None:
-        nothing = wide.new_zeros(wide.shape[0], 1, wide.shape[2])
-        before = Seen(nothing, nothing, nothing, nothing, nothing)
     place = observed.int().argmax(dim=1, keepdim=True)
     first = torch.where(before.count > 0, before.first, values.gather(1, place))
     count = before.count + observed.cumsum(dim=1)
     n = count.clamp_min(1)
-    from_first = (wide - first).masked_fill(~observed, 0)
+    from_first = ((wide - first) / before.unit).masked_fill(~observed, 0)
     mean = (before.mean * before.count + from_first.cumsum(dim=1)) / n
     earlier = torch.cat([before.mean, mean[:, :-1]], dim=1)
     squares = ((from_first - earlier) * (from_first - mean)).masked_fill(~observed, 0)
     variance = (before.variance * before.count + squares.cumsum(dim=1)) / n
     magnitude = (before.magnitude * before.count + values.abs().cumsum(dim=1)) / n
-    return Seen(count, first, mean, variance, magnitude)
+    return Seen(count, first, mean, variance, magnitude, before.unit)

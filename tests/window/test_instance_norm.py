@@ -20,7 +20,7 @@ def test_each_window_of_each_component_gets_its_own_level_and_spread():
         for c in range(5):
             window = x[b, :, c]
             mean = window.sum() / 11
-            spread = (((window - mean) ** 2).sum() / 11 + 1e-5).sqrt()
+            spread = (((window - mean) ** 2).sum() / 11).sqrt()
             torch.testing.assert_close(normalised[b, :, c], (window - mean) / spread)
             torch.testing.assert_close(statistics.level[b, 0, c], mean)
             torch.testing.assert_close(statistics.mean[b, 0, c], mean)
@@ -72,6 +72,74 @@ def test_gradients_of_scale_and_bias_equal_finite_differences():
     assert torch.autograd.gradcheck(there_and_back, (weight, bias))
 
 
+UNITS = [1e-30, 1e-12, 1e-6, 1e-3, 1e3, 1e6, 1e12, 1e30]
+units = pytest.mark.parametrize("unit", UNITS)
+
+
+@affine_or_not
+@units
+def test_a_change_of_unit_changes_nothing_but_the_unit(affine, unit):
+    norm, x = scatter_(InstanceNorm(5, affine=affine)), windows(dtype=torch.float32)
+    missing = draw(*x.shape, seed=4) > 1
+    (z, s), (z_, s_) = norm(x, missing), norm(x * unit, missing)
+    torch.testing.assert_close(z_, z, rtol=1e-4, atol=1e-5)
+    for name in ("level", "spread", "mean", "magnitude", "size"):
+        torch.testing.assert_close(getattr(s_, name) / unit, getattr(s, name), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(s_.normalised(7 * x * unit), s.normalised(7 * x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("level", [-1e9, 1e6, 1e9])
+def test_an_offset_changes_nothing_but_the_level(level):
+    x = windows()
+    (z, s), (z_, s_) = InstanceNorm()(x), InstanceNorm()(x + level)
+    torch.testing.assert_close(z_, z, rtol=0, atol=1e-5)
+    torch.testing.assert_close(s_.spread, s.spread, rtol=1e-5, atol=0)
+    torch.testing.assert_close(s_.level, s.level + level)
+
+
+@units
+def test_one_value_of_another_order_overflows_nothing(unit):
+    x = windows(dtype=torch.float32)
+    x[:, 3] = unit
+    normalised, s = InstanceNorm()(x)
+    assert normalised.isfinite().all()
+    assert all(t.isfinite().all() for t in vars(s).values())
+    torch.testing.assert_close(normalised.square().mean(dim=1), torch.ones(3, 5))
+
+
+@affine_or_not
+@pytest.mark.parametrize("value", [1e-30, -1e-6, 0.1, 1234.56, 1e6, 1e30])
+def test_all_forecasts_of_a_constant_window_are_its_level(affine, value):
+    norm = scatter_(InstanceNorm(3, affine=affine))
+    x = torch.full((2, 11, 3), value)
+    _, s = norm(x)
+    raw = draw(2, 7, 3, 1)
+    assert torch.equal(restore(raw, s, ["location"]), x[:, :7, :, None])
+    assert s.normalised(2 * x).abs().lt(1e4).all()
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+def test_a_window_of_zeros_is_measured_by_the_unit(unit):
+    _, s = InstanceNorm()(torch.zeros(2, 11, 3), unit=torch.tensor([1.0, 2.0, 3.0]) * unit)
+    torch.testing.assert_close(s.normalised(torch.full((2, 5, 3), 6 * unit)), torch.tensor([6.0, 3, 2]).expand(2, 5, 3))
+
+
+def test_with_the_authors_epsilon_it_is_the_paper():
+    x = windows()
+    normalised, s = InstanceNorm(epsilon=1e-2)(x)
+    spread = (x.var(dim=1, correction=0, keepdim=True) + 1e-2).sqrt()
+    torch.testing.assert_close(s.spread, spread, rtol=1e-6, atol=0)
+    torch.testing.assert_close(normalised, (x - x.mean(dim=1, keepdim=True)) / spread, rtol=1e-6, atol=1e-9)
+
+
+def test_files_without_an_epsilon_have_that_of_version_0_1():
+    norm = InstanceNorm(3, affine=True)
+    norm.load_state_dict({"weight": torch.ones(3), "bias": torch.zeros(3)})
+    torch.testing.assert_close(norm.epsilon, torch.tensor(1e-5))
+    norm.load_state_dict(InstanceNorm(3, affine=True).state_dict())
+    assert norm.epsilon == 0
+
+
 @affine_or_not
 @pytest.mark.parametrize("value", [0.0, -7.0, 1e6])
 def test_a_constant_window_stays_finite(affine, value):
@@ -79,7 +147,8 @@ def test_a_constant_window_stays_finite(affine, value):
     normalised, statistics = norm(torch.full((2, 11, 3), value))
     assert torch.equal(normalised, torch.zeros(2, 11, 3))
     assert all(t.isfinite().all() for t in vars(statistics).values())
-    assert (statistics.spread > 0).all()
+    assert torch.equal(statistics.spread, torch.zeros(2, 1, 3))
+    assert (statistics.size > 0).all()
 
 
 def test_bfloat16_windows_keep_their_dtype_and_wide_statistics():

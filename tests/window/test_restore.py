@@ -172,3 +172,17 @@ def test_outputs_of_half_precision_are_brought_back_in_the_precision_of_the_stat
 def test_as_many_rules_as_parameters_are_needed():
     with pytest.raises(ValueError, match="zip"):
         restore(draw(2, 5, 3, 2), statistics("Gaussian", torch.float32), ("location", "scale", "scale"))
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-6, 1e6, 1e30])
+@pytest.mark.parametrize("family", ["Gaussian", "Laplace", "Cauchy", "Gumbel", "HalfNormal", "Exponential", "Weibull"])
+@pytest.mark.parametrize("value", [None, 1.0], ids=["any", "constant"])
+def test_parameters_follow_the_unit_of_the_window(family, unit, value):
+    model, window = likelihood(family), 37 * draw(2, 11, 3) + 100 if value is None else torch.full((2, 11, 3), value)
+    rules, raw = restore_rules(model), draw(2, 5, 3, model.num_parameters, seed=3)
+    power = {"inverse_magnitude": -1, "unchanged": 0}
+    before, after = (
+        model._params_from_output(restore(raw, InstanceNorm()(window * of)[1], rules)) for of in (1.0, unit)
+    )
+    for one, other, rule in zip(before, after, rules, strict=True):
+        torch.testing.assert_close(other / unit ** power.get(rule, 1), one, rtol=1e-4, atol=1e-6)

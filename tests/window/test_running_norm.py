@@ -5,8 +5,6 @@ from darts_tsformers.window.instance_norm import InstanceNorm
 from darts_tsformers.window.running_norm import RunningNorm
 from tests.helpers import draw, scatter_
 
-EPSILON = 1e-5
-
 
 def by_definition(x: torch.Tensor, missing: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normalise value by value; return the level and the spread of the last row as well."""
@@ -17,9 +15,9 @@ def by_definition(x: torch.Tensor, missing: torch.Tensor) -> tuple[torch.Tensor,
                 seen = x[b, : t + 1, c][~missing[b, : t + 1, c]]
                 mean = seen.mean() if len(seen) else torch.tensor(0.0)
                 variance = (seen - mean).square().mean() if len(seen) else torch.tensor(0.0)
-                level[b, 0, c], spread[b, 0, c] = mean, (variance + EPSILON).sqrt()
+                level[b, 0, c], spread[b, 0, c] = mean, variance.sqrt()
                 if not missing[b, t, c]:
-                    z[b, t, c] = (x[b, t, c] - mean) / (variance + EPSILON).sqrt()
+                    z[b, t, c] = (x[b, t, c] - mean) / variance.sqrt() if variance > 0 else 0.0
     return z, level, spread
 
 
@@ -77,13 +75,23 @@ def test_the_last_row_is_normalised_as_by_the_whole_window():
 @pytest.mark.parametrize(("scale", "level"), [(100.0, 0.0), (1.0, -30.0), (1e4, 1e5)])
 def test_it_is_equivariant(scale, level):
     x, missing = series()
-    z, s = RunningNorm(epsilon=1e-12)(x, missing)
-    moved_z, moved = RunningNorm(epsilon=1e-12)(scale * x + level, missing)
+    z, s = RunningNorm()(x, missing)
+    moved_z, moved = RunningNorm()(scale * x + level, missing)
     torch.testing.assert_close(moved_z, z, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(moved.level, scale * s.level + level)
     torch.testing.assert_close(moved.spread, scale * s.spread, rtol=1e-6, atol=0)
     future = draw(3, 7, 5, seed=3, dtype=torch.float64)
     torch.testing.assert_close(moved.normalised(scale * future + level), s.normalised(future), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-6, 1e6, 1e30])
+def test_in_the_unit_of_the_data_nothing_leaves_the_range_of_single_precision(unit):
+    x, missing = series()
+    z, s = RunningNorm()(x.float(), missing)
+    z_, s_ = RunningNorm()(x.float() * unit, missing, unit=torch.full((5,), 3 * unit))
+    torch.testing.assert_close(z_, z, rtol=1e-4, atol=1e-4)
+    for name in ("level", "spread", "mean", "magnitude", "size"):
+        torch.testing.assert_close(getattr(s_, name) / unit, getattr(s, name), rtol=1e-4, atol=1e-5)
 
 
 def test_a_high_level_costs_single_precision_nothing_but_its_own_digits():
@@ -139,4 +147,5 @@ def test_no_gradient_goes_through_the_statistics():
     x.requires_grad_()
     (gradient,) = torch.autograd.grad(RunningNorm()(x)[0].sum(), x)
     spreads = [by_definition(x.detach()[:, :t], missing[:, :t])[2] for t in range(1, 18)]
-    torch.testing.assert_close(gradient, 1 / torch.cat(spreads, dim=1))
+    torch.testing.assert_close(gradient[:, 1:], 1 / torch.cat(spreads, dim=1)[:, 1:])
+    assert gradient[:, 0].isfinite().all()
