@@ -9,10 +9,18 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 
 from darts_tsformers.adapter.lessons import Part, parts_of
-from darts_tsformers.adapter.loss import fill_with_forecast, hide_blind_forecasts, is_joint, observed_only
+from darts_tsformers.adapter.loss import (
+    fill_with_forecast,
+    hide_blind_forecasts,
+    in_unit,
+    is_joint,
+    loss_has_unit,
+    observed_only,
+)
 from darts_tsformers.adapter.running_mean import RunningMean
 from darts_tsformers.adapter.variates import draw_components
 from darts_tsformers.networks._lessons import TOTAL, Training
+from darts_tsformers.window.units import Moments, Unit
 
 
 class LearningModule(PLForecastingModule):
@@ -29,12 +37,17 @@ class LearningModule(PLForecastingModule):
     ----------
     loss_history
         Training and validation loss of each epoch, means over what was observed; None where that was nothing.
+    loss_unit
+        What forecast and target are measured by in all losses, logged ones too, so that a model trains alike in any
+        unit: for each component its standard deviation within the series of the training part. It is 1 for counts,
+        shares and likelihoods with priors, and in files of version 0.1.
     """
 
     def __init__(self, train_variates: int | float | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.train_variates = train_variates
         self.loss_history: list[tuple[float | None, float | None]] = []
+        self.loss_unit = Unit(self.n_targets)
         self._losses = {stage: RunningMean() for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE)}
 
     @property
@@ -45,6 +58,11 @@ class LearningModule(PLForecastingModule):
     @abstractmethod
     def learn(self, x_in: PLModuleInput) -> Training:
         """Return all that the network learns from, in the units of the data."""
+
+    def measure_loss_by(self, target: Moments) -> None:
+        """Take the unit of losses from the training part."""
+        if loss_has_unit(self.likelihood):
+            self.loss_unit.measure_by(target.spread_within, target.mean)
 
     def training_step(self, train_batch: TorchTrainingBatch, batch_idx: int) -> torch.Tensor:
         """Train on one batch, or on the components of it that ``train_variates`` draws."""
@@ -65,12 +83,17 @@ class LearningModule(PLForecastingModule):
         x_in = batch.to_module_input(stage=stage)
         learns = stage is ModuleStage.TRAIN or self.validates_by_lessons
         training = self.learn(x_in) if learns else Training(self(x_in).prediction)
-        parts = parts_of(training, batch)
+        parts = [self._in_unit(part) for part in parts_of(training, batch)]
         losses, counts = self._losses_of(parts, criterion)
         if training.forecast is not None:
             self._update_metrics(PLModuleOutput(training.forecast), batch.future_target, metrics)
         n = sum(counts) if parts else len(batch.past_target) * self.trainer.world_size
         return self._noted({**losses, **training.penalties}, n, stage)
+
+    def _in_unit(self, part: Part) -> Part:
+        if not loss_has_unit(self.likelihood):
+            return part
+        return in_unit(part, self.loss_unit.of(part.target.shape[-1])[1], self.likelihood)
 
     def _losses_of(self, parts: Sequence[Part], criterion: Any) -> tuple[dict[str, torch.Tensor], list[int]]:
         """Return the loss of each part, and over how much that was observed, here and in the other processes."""

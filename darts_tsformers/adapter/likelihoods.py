@@ -26,6 +26,9 @@ RULES: dict[LikelihoodType, Sequence[str]] = {
 }
 """Rules of :mod:`darts_tsformers.window.restore`, one for each raw output, in the likelihood's order."""
 
+WITHOUT_UNIT = frozenset({"count", "count_log_odds", "log_odds", "share", "complement", "log_weight"})
+"""Rules of families that speak of numbers as they are: of counts, and of shares of 1."""
+
 
 def restore_rules(likelihood: TorchLikelihood | None) -> tuple[str, ...]:
     """Return the rule for each raw output of the network.
@@ -48,12 +51,26 @@ def restore_rules(likelihood: TorchLikelihood | None) -> tuple[str, ...]:
     return tuple(RULES[likelihood.type])
 
 
+def has_unit(likelihood: TorchLikelihood | None) -> bool:
+    """Whether a likelihood means the same in any unit of the target; not for counts and shares, nor if not known."""
+    if likelihood is None or likelihood.type is LikelihoodType.Quantile:
+        return True
+    return likelihood.type in RULES and WITHOUT_UNIT.isdisjoint(RULES[likelihood.type])
+
+
+def in_order(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor:
+    """Put quantiles in order, ``(B, H, C, Q)``, which nothing in a network sees to; leave all else as it is."""
+    if likelihood is None or likelihood.type is not LikelihoodType.Quantile:
+        return output
+    return output.sort(dim=-1).values
+
+
 def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor:
     """Return what a likelihood expects, ``(B, H, C, Q) -> (B, H, C)``: its mean, or its median where it has none."""
     if likelihood is None:
         return output[..., 0]
     if likelihood.type is LikelihoodType.Quantile:
-        return output[..., output.shape[-1] // 2]  # an odd number of quantiles, symmetric about the median
+        return in_order(likelihood, output)[..., output.shape[-1] // 2]  # an odd number, symmetric about the median
     if likelihood.type is LikelihoodType.Cauchy:
         return output[..., 0]
     expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(output)).mean

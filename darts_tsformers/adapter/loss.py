@@ -9,6 +9,11 @@ from darts.utils.likelihood_models.base import LikelihoodType
 from darts.utils.likelihood_models.torch import TorchLikelihood
 from torch import Tensor
 
+from darts_tsformers.adapter.lessons import Part
+from darts_tsformers.adapter.likelihoods import has_unit, restore_rules
+from darts_tsformers.window.instance_norm import Statistics
+from darts_tsformers.window.restore import restore
+
 
 def hide_blind_forecasts(batch: TorchTrainingBatch) -> TorchTrainingBatch:
     """Mark the future of a component as not observed where nothing of its past was, or where its weight is unknown.
@@ -71,6 +76,20 @@ def observed_only(
         target[observed][None, :, None],
         None if weight is None else weight[observed][None, :, None],
     )
+
+
+def in_unit(part: Part, unit: Tensor, likelihood: TorchLikelihood | None) -> Part:
+    """Measure what is forecast, and what it is compared with, by a unit for each component of the target."""
+    share = 1 / unit.to(torch.promote_types(unit.dtype, torch.float32)).expand(1, 1, part.target.shape[-1])
+    nothing = torch.zeros_like(share)
+    by_unit = Statistics(level=nothing, spread=share, mean=nothing, magnitude=share, unit=torch.ones_like(share))
+    forecast = restore(part.forecast, by_unit, restore_rules(likelihood))
+    return part._replace(forecast=forecast, target=part.target / unit)
+
+
+def loss_has_unit(likelihood: TorchLikelihood | None) -> bool:
+    """Whether a loss means the same in any unit of the target; not if there are priors: they are in data units."""
+    return has_unit(likelihood) and all(prior is None for prior in getattr(likelihood, "_prior_params", None) or ())
 
 
 def is_joint(likelihood: TorchLikelihood | None) -> bool:

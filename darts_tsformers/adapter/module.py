@@ -1,6 +1,6 @@
 """The module side of the adapter: any network of this package in Darts' training and prediction loops."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from darts_tsformers.adapter.learning import LearningModule
-from darts_tsformers.adapter.likelihoods import expected_value, n_levels, restore_rules
+from darts_tsformers.adapter.likelihoods import expected_value, has_unit, in_order, n_levels, restore_rules
 from darts_tsformers.adapter.optimizer import fuse
 from darts_tsformers.adapter.reversible_norm import ObservedRINorm
 from darts_tsformers.adapter.sampling import SamplingModule
@@ -24,6 +24,7 @@ from darts_tsformers.layers.recomputing import let_recompute
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import NETWORKS, Feed
 from darts_tsformers.networks._paths import Noise
+from darts_tsformers.networks._series import TrainingSeries
 from darts_tsformers.networks._streaming_forecaster import build_forecaster
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Sizes, Window
@@ -74,7 +75,11 @@ class TSFormerModule(LearningModule, SamplingModule):
             statics=statics,
             use_instance_norm=use_instance_norm,
             instance_norm_affine=instance_norm_affine,
-            restore_rules=restore_rules(self.likelihood) if use_instance_norm else _no_rules(self.likelihood),
+            restore_rules=(
+                restore_rules(self.likelihood)
+                if use_instance_norm or has_unit(self.likelihood)
+                else _no_rules(self.likelihood)
+            ),
         )
         _let_dropout_sample(self.forecaster)
         let_recompute(self.forecaster, recompute)
@@ -103,6 +108,14 @@ class TSFormerModule(LearningModule, SamplingModule):
             n_levels=n_levels(self.likelihood),
         )
 
+    def measure(self, series: Iterable[TrainingSeries]) -> None:
+        """Learn the units of the training part, once, before the first training step."""
+        uses_unit = self.forecaster.instance_norm is not None or has_unit(self.likelihood)
+        target = self.forecaster.measure(
+            series, measures_target=uses_unit and self.rin is None, pools_target=self.train_variates is not None
+        )
+        self.measure_loss_by(target)
+
     def forward(self, x_in: PLModuleInput, *, sample: bool = False, noise: Noise | None = None) -> PLModuleOutput:
         """Forecast one batch of windows: likelihood parameters. In training, those that the network learns from.
 
@@ -112,7 +125,10 @@ class TSFormerModule(LearningModule, SamplingModule):
         if sample:
             return self._path(x_in, noise)
         learnt_from = self.learn(x_in).forecast if x_in.stage is ModuleStage.TRAIN else None
-        return self._forecast(x_in) if learnt_from is None else PLModuleOutput(prediction=learnt_from)
+        if learnt_from is not None:
+            return PLModuleOutput(prediction=learnt_from)
+        forecast = self._forecast(x_in)
+        return forecast.replace(prediction=in_order(self.likelihood, forecast.prediction))
 
     @property
     def validates_by_lessons(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a network is shown of its training part before it trains."""
+"""What is learnt of a training part before training: units, and what the network asks for."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,13 +14,18 @@ from torch import Tensor
 from darts_tsformers.adapter.module import TSFormerModule
 from darts_tsformers.networks._series import TrainingSeries
 
+MANY = 1000
+"""Windows that tell enough of a unit."""
+
 
 @torch.no_grad()
 def prepare(module: TSFormerModule, dataset: TorchTrainingDataset, trainer: Trainer) -> None:
-    """Show a network its training part, in the precision that it will be trained in."""
+    """Show a module its training part, in the precision that it will be trained in."""
     if trainer.precision == "64-true":
         module.double()
-    module.forecaster.network.prepare(TrainingPart(dataset))
+    whole = TrainingPart(dataset)
+    module.measure(whole if whole.is_known else SomeWindows(dataset))
+    module.forecaster.prepare(whole)
 
 
 class TrainingPart(Iterable[TrainingSeries]):
@@ -49,6 +54,12 @@ class TrainingPart(Iterable[TrainingSeries]):
                 static=None if static is None else torch.from_numpy(static),
             )
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the data set tells its series."""
+        names = ("series", "past_covariates", "future_covariates", "uses_static_covariates_covariates")
+        return all(hasattr(self._dataset, name) for name in names)
+
     def _known(self, name: str) -> Any:
         if not hasattr(self._dataset, name):
             raise ValueError(
@@ -56,6 +67,26 @@ class TrainingPart(Iterable[TrainingSeries]):
                 "series before it is trained"
             )
         return getattr(self._dataset, name)
+
+
+class SomeWindows(Iterable[TrainingSeries]):
+    """The look-backs of a data set that does not tell its series, each for a series; of many, some.
+
+    Parameters
+    ----------
+    dataset
+        To train on.
+    """
+
+    def __init__(self, dataset: TorchTrainingDataset) -> None:
+        self._dataset = dataset
+
+    def __iter__(self) -> Iterator[TrainingSeries]:
+        n = len(self._dataset)
+        for i in np.linspace(0, n - 1, min(n, MANY), dtype=int):
+            one = self._dataset[int(i)]
+            tables = (one.past_target, one.past_covariates, one.historic_future_covariates, one.static_covariates)
+            yield TrainingSeries(*(None if table is None else torch.tensor(table) for table in tables))
 
 
 def _over(covariates: TimeSeries, series: TimeSeries) -> Tensor:

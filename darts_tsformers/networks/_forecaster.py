@@ -1,6 +1,6 @@
 """The path that all architectures share, around the part that is their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import Feed, Network, first_parameter
 from darts_tsformers.networks._paths import Noise
+from darts_tsformers.networks._series import TrainingSeries
 from darts_tsformers.networks._streaming import leaves_out_start
+from darts_tsformers.networks._units import SeriesInUnits, measure
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Window
 from darts_tsformers.window.covariates import ALL_KINDS, CovariateHead
@@ -27,6 +29,7 @@ from darts_tsformers.window.missing import (
 )
 from darts_tsformers.window.restore import restore
 from darts_tsformers.window.statics import StaticFeatures
+from darts_tsformers.window.units import CovariateUnits, Moments, Unit, fixed_statistics
 
 
 class Forecaster(nn.Module):
@@ -36,15 +39,15 @@ class Forecaster(nn.Module):
     :func:`~darts_tsformers.window.missing.bridge_gaps` says, on the line between its neighbours, plus a learned offset,
     in normalised units and zero at the start; covariates alike. Where a network is fed what followed while it trains, a
     gap there is the mean of the look-back: a line would give away what comes. The window is normalised by what was
-    observed, categories become embeddings, covariates that the architecture has no place for act through a shared head,
-    and the raw output goes back to data units.
+    observed, or else by the training part, as covariates and static numbers are; categories become embeddings. What the
+    architecture has no place for acts through a shared head, and the raw output goes back to data units.
 
     Parameters
     ----------
     network
         The architecture, built for the numeric features that ``statics`` gives.
     use_instance_norm
-        Whether the network sees each window at its own level and spread.
+        Whether the network sees each window at its own level and spread, and not at those of the training part.
     instance_norm_affine
         Whether the normalisation learns a scale and a bias per component.
     restore_rules
@@ -97,12 +100,49 @@ class Forecaster(nn.Module):
             if use_instance_norm
             else None
         )
+        self.target_unit = Unit(network.sizes.n_targets)
+        self.covariate_units = CovariateUnits(network.sizes)
         self.missing_offset = nn.Parameter(torch.zeros(()))
         sizes = network.sizes
         self.missing_covariates = MissingCovariates(sizes.n_past, sizes.n_future, sizes.output_shift)
         self.statics = statics or StaticFeatures(sizes.n_static)
         head = CovariateHead(sizes, ALL_KINDS - network.reads)
         self.covariate_head = head if head.is_used else None
+
+    def measure(
+        self, series: Iterable[TrainingSeries], *, measures_target: bool = True, pools_target: bool = False
+    ) -> Moments:
+        """Learn the units of the training part, once, before the first training step.
+
+        Without ``measures_target`` the target is taken as it is: it has no unit, or others have normalised it. With
+        ``pools_target`` its components have one unit, as they must where some of them are drawn.
+
+        Returns
+        -------
+        Mean and deviation of the components of the target, in data units.
+        """
+        measured = measure(series, self.network.sizes, self.statics.numeric)
+        target = measured.target.pooled() if pools_target else measured.target
+        if not self.network.in_data_units:
+            self.covariate_units.past.learn(measured.past)
+            self.covariate_units.future.learn(measured.future)
+            self.statics.unit.learn(measured.static)
+            if measures_target:
+                self._measure_target(target)
+        return target
+
+    def prepare(self, series: Iterable[TrainingSeries]) -> None:
+        """Let the network learn from the training part as a whole, in the units that were measured before."""
+        target = self.target_unit if self.instance_norm is None else nn.Identity()
+        units = self.covariate_units
+        self.network.prepare(SeriesInUnits(series, target=target, past=units.past, future=units.future))
+
+    def _measure_target(self, target: Moments) -> None:
+        """Learn level and spread, or if windows have their own, what those of zeros are measured by."""
+        if self.instance_norm is None:
+            self.target_unit.measure_by(target.spread, target.mean, about=target.mean)
+        else:
+            self.target_unit.measure_by(target.spread_within, target.mean)
 
     def forward(
         self, window: Window, feed: Feed = first_parameter, *, learns: bool = False
@@ -122,7 +162,7 @@ class Forecaster(nn.Module):
         path = self.network.sample(seen, noise).unsqueeze(-1)
         return self._restored(self._with_covariates(path, seen), statistics).squeeze(-1)
 
-    def _learnt_from(self, seen: Window, statistics: Statistics | None) -> Training:
+    def _learnt_from(self, seen: Window, statistics: Statistics) -> Training:
         """Return the parts of the loss. What covariates add through the head is in the horizon's forecast alone."""
         training = self.network.learn(seen)
         if training.forecast is not None:
@@ -134,43 +174,44 @@ class Forecaster(nn.Module):
             )
         return training.map(lambda raw: self._restored(raw, statistics))
 
-    def _seen(self, window: Window) -> tuple[Window, Statistics | None]:
+    def _seen(self, window: Window) -> tuple[Window, Statistics]:
         """Return what the network sees of a window, and what brings its output back to data units."""
         start = start_of(window.target) if leaves_out_start(self.network) else None
-        window = replace(self.missing_covariates(window), start=start)
+        window = replace(self.missing_covariates(self.covariate_units(window)), start=start)
         if window.static is not None:
             window = replace(window, static=self.statics(window.static))
         target = fill_gaps(window.target)
         if self.instance_norm is None:
-            return self._completed(window, target, target.values, None), None
-        normalised, statistics = self.instance_norm(target.values, target.missing, target.mean)
+            statistics = fixed_statistics(self.target_unit, window.target)
+            target = target.known_at_least(statistics.level)
+            normalised = statistics.normalised(target.values)
+        else:
+            _, unit = self.target_unit.of(window.target.shape[-1])
+            normalised, statistics = self.instance_norm(target.values, target.missing, target.mean, unit)
         return self._completed(window, target, normalised, statistics), statistics
 
     def _completed(
-        self, window: Window, target: Filled, values: Float[Tensor, "B L C"], statistics: Statistics | None
+        self, window: Window, target: Filled, values: Float[Tensor, "B L C"], statistics: Statistics
     ) -> Window:
         """Put in what the network sees of the target: of its past, and while training of what followed."""
         past = add_offset(bridge_gaps(values, target.missing), target.missing, self.missing_offset)
         return replace(window, target=past, future_target=self._followed(window.future_target, target.mean, statistics))
 
     def _followed(
-        self, future: Float[Tensor, "B H C"] | None, mean: Float[Tensor, "B 1 C"], statistics: Statistics | None
+        self, future: Float[Tensor, "B H C"] | None, mean: Float[Tensor, "B 1 C"], statistics: Statistics
     ) -> Float[Tensor, "B H C"] | None:
         """Return what followed as the network sees it, with the mean of the look-back in gaps."""
         if future is None:
             return None
         missing = gaps_of(future)
         future = put_in(mean, future, missing)
-        if statistics is not None:
-            future = statistics.normalised(future)
-        return add_offset(future, missing, self.missing_offset)
+        return add_offset(statistics.normalised(future), missing, self.missing_offset)
 
-    def _fed(self, feed: Feed, statistics: Statistics | None) -> Feed:
+    def _fed(self, feed: Feed, statistics: Statistics) -> Feed:
         """Let a network in normalised units feed on values that are chosen in data units."""
 
         def feed_normalised(raw: Float[Tensor, "B T C Q"]) -> Float[Tensor, "B T C"]:
-            value = feed(self._restored(raw, statistics))
-            return value if statistics is None else statistics.normalised(value)
+            return statistics.normalised(feed(self._restored(raw, statistics)))
 
         return feed_normalised
 
@@ -183,5 +224,5 @@ class Forecaster(nn.Module):
         revise("trend", lambda trend: trend + more)
         return out + more
 
-    def _restored(self, raw: Float[Tensor, "B T C Q"], statistics: Statistics | None) -> Float[Tensor, "B T C Q"]:
-        return raw if statistics is None else restore(raw, statistics, self.restore_rules)
+    def _restored(self, raw: Float[Tensor, "B T C Q"], statistics: Statistics) -> Float[Tensor, "B T C Q"]:
+        return restore(raw, statistics, self.restore_rules)

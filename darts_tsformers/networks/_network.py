@@ -52,6 +52,9 @@ class Network(nn.Module, ABC):
         a network that streams is always told.
     spread
         What instance normalisation takes for the spread of a window.
+    in_data_units
+        Whether it takes covariates, and a target that is not normalised window by window, in the units of the data, and
+        not in those of the training part. It then has to look after units itself.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class Network(nn.Module, ABC):
     draws_paths: ClassVar[bool] = False
     knows_start: ClassVar[bool] = False
     spread: ClassVar[Spread] = POPULATION
+    in_data_units: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()
@@ -125,7 +129,8 @@ class Network(nn.Module, ABC):
         """Learn from the training part as a whole, once, before the first training step; by default nothing.
 
         What is learnt goes into buffers whose shapes are known when the network is made, and is saved with the weights.
-        The series are made one at a time as they are read, as often as they are, in data units. No gradient is kept.
+        The series are made one at a time as they are read, as often as they are. Static covariates and a target that is
+        normalised window by window are in data units, all else is as the network sees it. No gradient is kept.
         """
 
     def learn(self, window: Window) -> Training:

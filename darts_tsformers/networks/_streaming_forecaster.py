@@ -13,9 +13,10 @@ from darts_tsformers.networks._streaming import StreamingNetwork, require_norm, 
 from darts_tsformers.window import Window
 from darts_tsformers.window.covariates import mean_from
 from darts_tsformers.window.instance_norm import Statistics
-from darts_tsformers.window.missing import add_offset, carry_forward, gaps_of, observed_mean, start_of
+from darts_tsformers.window.missing import add_offset, carry_forward, fill_gaps, gaps_of, start_of
 from darts_tsformers.window.running_norm import RunningNorm, Seen
 from darts_tsformers.window.statics import StaticFeatures
+from darts_tsformers.window.units import fixed_statistics
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class StreamingForecaster(Forecaster):
         """Forecast in data units; ``feed`` is in them as well."""
         memory = followed.memory
         statistics = self._statistics(memory)
-        known = self._known(future, memory)
+        known = self._known(self._in_units(future), memory)
         fed = (self._fed(feed, statistics),) if self.network.feeds_on_itself else ()
         out = self._network.ahead(followed.state, known, memory.row.static, *fed)
         out = self._with_covariates(out, replace(memory.row, future=known), memory.level)
@@ -128,19 +129,29 @@ class StreamingForecaster(Forecaster):
     def _network(self) -> StreamingNetwork[Any]:
         return cast(StreamingNetwork[Any], self.network)
 
-    def _seen(self, window: Window) -> tuple[Window, Statistics | None]:
+    def _seen(self, window: Window) -> tuple[Window, Statistics]:
         seen, memory = self._read(window, None)
         statistics = self._statistics(memory)
-        mean = observed_mean(window.target, gaps_of(window.target)) if statistics is None else statistics.mean
-        followed = self._followed(window.future_target, mean, statistics)
-        return replace(seen, future=self._known(window.future, memory), future_target=followed), statistics
+        followed = self._followed(window.future_target, self._mean(window.target, statistics), statistics)
+        return replace(
+            seen, future=self._known(self._in_units(window.future), memory), future_target=followed
+        ), statistics
 
-    def _statistics(self, memory: Memory) -> Statistics | None:
-        return None if memory.seen is None else cast(RunningNorm, self.instance_norm).statistics(memory.seen)
+    def _statistics(self, memory: Memory) -> Statistics:
+        if memory.seen is None:
+            return fixed_statistics(self.target_unit, memory.target)
+        return cast(RunningNorm, self.instance_norm).statistics(memory.seen)
+
+    def _mean(self, target: Float[Tensor, "B L C"], statistics: Statistics) -> Float[Tensor, "B 1 C"]:
+        """Return the mean of each look-back, in data units."""
+        if self.instance_norm is not None:
+            return statistics.mean
+        return fill_gaps(target).known_at_least(statistics.level).mean
 
     def _read(self, window: Window, memory: Memory | None) -> tuple[Window, Memory]:
         """Return what the network sees of rows that follow on what is in memory, and what is in it by then."""
         start = start_of(window.target) if memory is None else None
+        window = self.covariate_units(window)
         values, last, seen = self._read_target(window.target, memory)
         offsets = self.missing_covariates
         past_before, known_before = (None, None) if memory is None else (memory.past, memory.historic_future)
@@ -165,9 +176,15 @@ class StreamingForecaster(Forecaster):
         before, seen = (None, None) if memory is None else (memory.target, memory.seen)
         if isinstance(self.instance_norm, RunningNorm):
             faded = None if seen is None else seen.fading(self.network.sizes.input_length - 1)
-            target, seen = self.instance_norm.read(target, missing, faded)
+            _, unit = self.target_unit.of(target.shape[-1])
+            target, seen = self.instance_norm.read(target, missing, faded, unit)
+        else:
+            target = fixed_statistics(self.target_unit, target).normalised(target)
         values = carry_forward(target, missing, before)
         return add_offset(values, missing, self.missing_offset), values[:, -1:], seen
+
+    def _in_units(self, future: Float[Tensor, "B H F"] | None) -> Float[Tensor, "B H F"] | None:
+        return None if future is None else self.covariate_units.future(future)
 
     def _known(self, future: Float[Tensor, "B H F"] | None, memory: Memory) -> Float[Tensor, "B H F"] | None:
         return _carried(future, self.missing_covariates.future_offset, None, memory.historic_future)[0]

@@ -24,8 +24,8 @@ class Statistics:
     Attributes
     ----------
     level, spread
-        The affine map from a normalised value ``z`` back to data: ``z * spread + level``. A constant window has a spread
-        of 0, so that all its forecasts are its level.
+        The affine map from a normalised value ``z`` back to data: ``z * spread + level``. A constant window has a
+        spread of 0: all its forecasts are its level.
     mean, magnitude
         Mean of the window and of its absolute values, in data units.
     unit
@@ -40,7 +40,7 @@ class Statistics:
 
     @property
     def size(self) -> Float[Tensor, "B T C"]:
-        """What can be divided by: the spread, where it is 0 a small share of the magnitude, and where that is, the unit."""
+        """What can be divided by: the spread, or else a small share of the magnitude, or else the unit."""
         return self.spread.where(self.spread != 0, self.unless_zero(RELATIVE_SPREAD * self.magnitude))
 
     def unless_zero(self, size: Float[Tensor, "B T C"]) -> Float[Tensor, "B T C"]:

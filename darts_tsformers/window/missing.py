@@ -28,6 +28,13 @@ class Filled:
     missing: Bool[Tensor, "B L C"] | None
     mean: Float[Tensor, "B 1 C"]
 
+    def known_at_least(self, level: Float[Tensor, "B 1 C"]) -> "Filled":
+        """Put a level where a window has observed nothing."""
+        if self.missing is None:
+            return self
+        mean = level.where(self.missing.all(dim=1, keepdim=True), self.mean)
+        return replace(self, values=put_in(mean, self.values, self.missing), mean=mean)
+
 
 def fill_gaps(x: Float[Tensor, "B L C"]) -> Filled:
     """Replace NaN by the mean of its window and component. A series without NaN comes back bit for bit.

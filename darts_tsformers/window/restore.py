@@ -115,9 +115,10 @@ def restore(output: Float[Tensor, "B H C Q"], s: Statistics, rules: Sequence[str
 
 
 def _softplus_times(raw: Raw, factor: Tensor) -> Raw:
-    """Find the value whose softplus is ``factor`` times that of ``raw``."""
+    """Find the value whose softplus is ``factor`` times that of ``raw``; by a factor of 1, ``raw`` to the bit."""
     raw = raw.to(factor.dtype)
     bounded = F.softplus(raw.clamp_min(_LOW))
     log_y = torch.where(raw < _LOW, raw, bounded.log()) + factor.log()
     middle = log_y.clamp(_LOW, _HIGH).exp().expm1().log()
-    return torch.where(log_y < _LOW, log_y, torch.where(log_y > _HIGH, bounded * factor, middle))
+    scaled = torch.where(log_y < _LOW, log_y, torch.where(log_y > _HIGH, bounded * factor, middle))
+    return torch.where(factor == 1, raw, scaled)

@@ -116,6 +116,7 @@ class RunningNorm(InstanceNorm):
         """Return what undoes the normalisation of a row."""
         return self._of_scaled(seen.statistics(self.epsilon))
 
+
 def _nothing(x: Float[Tensor, "B T C"], unit: Float[Tensor, "#C"] | None) -> Seen:
     """Return statistics before the first row; by default in units of 1."""
     zeros = x.new_zeros(x.shape[0], 1, x.shape[2], dtype=torch.promote_types(x.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""Static covariates as numbers: real ones as they are, categories through embeddings."""
+"""Static covariates as numbers: real ones in units of the training part, categories through embeddings."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least
+from darts_tsformers.window.units import Unit
 
 
 class Category(NamedTuple):
@@ -29,7 +30,7 @@ class Category(NamedTuple):
 
 
 class StaticFeatures(nn.Module):
-    """Replace each categorical column by its embedding; a missing number counts as 0.
+    """Replace each categorical column by its embedding; a missing number is 0, as the mean of the training part is.
 
     Parameters
     ----------
@@ -47,11 +48,12 @@ class StaticFeatures(nn.Module):
         self.embeddings = nn.ModuleList(nn.Embedding(c.cardinality, c.width) for c in self.categories)
         categorical = {c.column for c in self.categories}
         self.numeric = [column for column in range(n_static) if column not in categorical]
+        self.unit = Unit(len(self.numeric))
         self.n_features = len(self.numeric) + sum(c.width for c in self.categories)
 
     def forward(self, static: Float[Tensor, "B V S"]) -> Float[Tensor, "B V R"]:
         """Return the real-valued features."""
-        parts = [static[..., self.numeric].nan_to_num(nan=0.0)]
+        parts = [self.unit(static[..., self.numeric]).nan_to_num(nan=0.0)]
         for category, embedding in zip(self.categories, self.embeddings, strict=True):
             parts.append(embedding(static[..., category.column].long()))
         return torch.cat(parts, dim=-1)

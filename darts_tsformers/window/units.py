@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.window import Sizes, Window
+from darts_tsformers.window.instance_norm import Statistics
 
 
 class Unit(nn.Module):
@@ -48,15 +49,22 @@ class Unit(nn.Module):
         return (x - self.level) / self.spread.where(self.spread > 0, torch.inf)
 
     def of(self, n_columns: int) -> tuple[Tensor, Tensor]:
-        """Return level and spread for another number of columns as well: there it is the mean of all."""
+        """Return level and spread; for another number of columns than there were the mean of all, as one."""
         if n_columns == len(self.level):
             return self.level, self.spread
-        return self.level.mean(), self.spread.mean()
+        return self.level.mean(dim=0, keepdim=True), self.spread.mean(dim=0, keepdim=True)
 
     def learn(self, moments: "Moments") -> None:
         """Take level and spread from what was seen."""
         self.level.copy_(moments.mean)
         self.spread.copy_(moments.spread)
+
+    def measure_by(
+        self, spread: Float[Tensor, " K"], mean: Float[Tensor, " K"], about: Float[Tensor, " K"] | float = 0.0
+    ) -> None:
+        """Measure a target ``about`` a level by a spread; where that is 0, by the size of its mean, or 1."""
+        self.level.fill_(0.0).add_(torch.as_tensor(about).to(self.level))
+        self.spread.copy_(spread.where(spread > 0, mean.abs().where(mean != 0, 1.0)))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Let files without units have none."""
@@ -102,9 +110,26 @@ class Moments:
         """Standard deviation about the means of the tables; 0 where it is but rounding."""
         return self._deviation(self._within)
 
+    def pooled(self) -> "Moments":
+        """Return the same of all columns taken for one, for each of them."""
+        pooled = Moments(len(self.mean))
+        pooled._precision = self._precision
+        pooled.count += self.count.sum()
+        pooled.mean += (self.count * self.mean).sum() / self.count.sum().clamp_min(1)
+        pooled._squares += (self._squares + self.count * (self.mean - pooled.mean).square()).sum()
+        pooled._within += self._within.sum()
+        return pooled
+
     def _deviation(self, squares: Tensor) -> Tensor:
         deviation = (squares / self.count.clamp_min(1)).sqrt()
         return deviation.where(deviation > self._precision * self.mean.abs(), 0.0)
+
+
+def fixed_statistics(unit: Unit, like: Float[Tensor, "B L C"]) -> Statistics:
+    """Return what undoes a normalisation of a target by the training part, the same for each window."""
+    wide = torch.promote_types(like.dtype, torch.float32)
+    level, spread = (x.to(wide).expand(len(like), 1, like.shape[2]) for x in unit.of(like.shape[2]))
+    return Statistics(level, spread, level, level.abs() + spread, spread)
 
 
 class CovariateUnits(nn.Module):
@@ -126,8 +151,3 @@ class CovariateUnits(nn.Module):
         units = {"past": self.past, "historic_future": self.future, "future": self.future}
         given = {name: getattr(window, name) for name in units}
         return replace(window, **{name: units[name](x) for name, x in given.items() if x is not None})
-
-
-def measurable(spread: Tensor, level: Tensor) -> Tensor:
-    """Return a spread to measure a target by: the size of the level where there is none, or 1."""
-    return spread.where(spread > 0, level.abs().where(level != 0, 1.0))

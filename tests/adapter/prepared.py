@@ -22,6 +22,7 @@ class Seasonal(Network, name="seasonal"):
         Sizes of the problem.
     """
 
+    in_data_units = True
     shown: ClassVar[list[list[TrainingSeries]]] = []
 
     def __init__(self, sizes: Sizes) -> None:

@@ -33,8 +33,9 @@ DISORDER = [3, L + H - 1, 0, 3, L, 1, L + H - 2]
 
 
 def module_of(case: Case = STUDENT, **arguments):
-    """Return an untrained module with scattered weights that takes steps without a trainer's loop."""
+    """Return an untrained module with scattered weights that takes steps without a trainer's loop, in data units."""
     module = case.model(n_epochs=0, **arguments).fit(make_data(3, ()).series).model
+    module.loss_unit.spread.fill_(1.0)
     scatter_(module).log = lambda *args, **kwargs: None
     return module.train()
 
