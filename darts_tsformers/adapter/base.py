@@ -21,6 +21,7 @@ from darts_tsformers.adapter.calls import CheckedCalls
 from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.adapter.docs import compose_docstring, full_signature
 from darts_tsformers.adapter.finetuning import check_patterns
+from darts_tsformers.adapter.finite import WatchedModel
 from darts_tsformers.adapter.likelihoods import restore_rules
 from darts_tsformers.adapter.loss import is_joint
 from darts_tsformers.adapter.module import TSFormerModule
@@ -42,7 +43,6 @@ from darts_tsformers.adapter.series import (
 )
 from darts_tsformers.adapter.sizes import check_sizes, without_weights
 from darts_tsformers.adapter.starting import StartingModel
-from darts_tsformers.adapter.stored import StoredModel
 from darts_tsformers.adapter.streaming import StreamingModel
 from darts_tsformers.adapter.variates import number_drawn
 from darts_tsformers.adapter.window_encodings import window_encoder
@@ -55,7 +55,7 @@ logger = get_logger(__name__)
 
 
 class TSFormerModel(
-    PublishedModel, StartingModel, StreamingModel, StoredModel, CheckedCalls, TrainedAnew, PredictingModel, ABC
+    PublishedModel, StartingModel, StreamingModel, CheckedCalls, TrainedAnew, WatchedModel, PredictingModel, ABC
 ):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 

@@ -9,30 +9,10 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from darts_tsformers.adapter.finite import DivergedError
 from darts_tsformers.checks import require_at_least
 
 __all__ = ["BestWeights", "ClipEachGradient", "DivergedError"]
-
-
-class DivergedError(ValueError):
-    """A training never had a finite validation loss.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from darts import TimeSeries
-    >>> from darts_tsformers import ITransformerModel
-    >>> from darts_tsformers.adapter.callbacks import BestWeights, DivergedError
-    >>> series = TimeSeries.from_values(np.sin(np.arange(60) / 4).astype(np.float32))
-    >>> quiet = {"enable_progress_bar": False, "enable_model_summary": False}
-    >>> training = {"n_epochs": 1, "optimizer_kwargs": {"lr": 1e30}}
-    >>> model = ITransformerModel(24, 12, pl_trainer_kwargs={"callbacks": [BestWeights(3)]} | quiet, **training)
-    >>> try:
-    ...     model.fit(series, val_series=series, verbose=False)
-    ... except DivergedError as error:
-    ...     print(error)
-    training diverged: the validation loss was never finite; look for extreme values and long gaps
-    """
 
 
 class BestWeights(pl.Callback):

@@ -8,6 +8,7 @@ import torch
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 
+from darts_tsformers.adapter.finite import has_lost_weights
 from darts_tsformers.adapter.lessons import Part, parts_of
 from darts_tsformers.adapter.loss import (
     fill_with_forecast,
@@ -37,6 +38,8 @@ class LearningModule(PLForecastingModule):
     ----------
     loss_history
         Training and validation loss of each epoch, means over what was observed; None where that was nothing.
+    lost_in
+        Epoch of the last training, counted from 1, after which a weight was NaN or infinite; None if none was.
     loss_unit
         What forecast and target are measured by in all losses, logged ones too, so that a model trains alike in any
         unit: for each component its standard deviation within the series of the training part. It is 1 for counts,
@@ -46,6 +49,7 @@ class LearningModule(PLForecastingModule):
     def __init__(self, train_variates: int | float | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.train_variates = train_variates
+        self.lost_in: int | None = None
         self.loss_history: list[tuple[float | None, float | None]] = []
         self.loss_unit = Unit(self.n_targets)
         self._losses = {stage: RunningMean() for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE)}
@@ -153,6 +157,7 @@ class LearningModule(PLForecastingModule):
 
     def on_train_start(self) -> None:
         """Let each process draw its own dropout and samples; what they train on is shuffled by Lightning."""
+        self.lost_in = None
         if self.global_rank > 0:
             torch.manual_seed(torch.initial_seed() + self.global_rank)
 
@@ -166,6 +171,10 @@ class LearningModule(PLForecastingModule):
         super().on_train_epoch_end()
         train, validation = (self._epoch_loss(stage) for stage in (ModuleStage.TRAIN, ModuleStage.VALIDATE))
         self.loss_history.append((train, validation))
+
+        if self.lost_in is None and has_lost_weights(self):
+            self.lost_in = self.current_epoch + 1
+            self.trainer.should_stop = True  # further epochs bring nothing back
 
     def _epoch_loss(self, stage: ModuleStage) -> float | None:
         mean = self._losses[stage].take()

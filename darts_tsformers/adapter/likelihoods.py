@@ -70,7 +70,7 @@ def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor
     if likelihood is None:
         return output[..., 0]
     if likelihood.type is LikelihoodType.Quantile:
-        return in_order(likelihood, output)[..., output.shape[-1] // 2]  # an odd number, symmetric about the median
+        return output[..., output.shape[-1] // 2]  # an odd number of quantiles, symmetric about the median
     if likelihood.type is LikelihoodType.Cauchy:
         return output[..., 0]
     expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(output)).mean

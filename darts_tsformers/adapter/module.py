@@ -173,9 +173,13 @@ class TSFormerModule(LearningModule, SamplingModule):
         return PLModuleOutput(prediction=horizon.unsqueeze(-1))
 
     def _feed(self, choose: Callable[[torch.Tensor], torch.Tensor]) -> Feed:
-        """Let values be chosen in the units of the data, where the likelihood speaks."""
+        """Let values be chosen in the units of the data, where the likelihood speaks, of quantiles in order."""
         rin = self.rin
-        return choose if rin is None else lambda parameters: rin.transform(choose(rin.inverse(parameters)))
+
+        def chosen(parameters: torch.Tensor) -> torch.Tensor:
+            return choose(in_order(self.likelihood, parameters))
+
+        return chosen if rin is None else lambda parameters: rin.transform(chosen(rin.inverse(parameters)))
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser, on a processor a fused one, and the scheduler of its learning rate."""

@@ -3,15 +3,14 @@
 from functools import cached_property
 from typing import Any
 
-from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
-
 from darts_tsformers.adapter.alone import OneAtATime, forecasts, trains
 from darts_tsformers.adapter.plain import python_values
 from darts_tsformers.adapter.prediction_trainer import PredictionTrainer
 from darts_tsformers.adapter.processes import in_one_process
+from darts_tsformers.adapter.stored import StoredModel
 
 
-class PredictingModel(OneAtATime, MixedCovariatesTorchModel):
+class PredictingModel(OneAtATime, StoredModel):
     """A model that several threads may train, forecast by and explain; see :class:`OneAtATime` for what waits."""
 
     @trains
@@ -36,6 +35,8 @@ class PredictingModel(OneAtATime, MixedCovariatesTorchModel):
 
     def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Forecast in this process alone: of a forecast made by several, each would have a part only."""
+        self._require_weights()
+        self._check_samples(kwargs.get("num_samples", 1), mc_dropout=kwargs.get("mc_dropout", False))
         of_training = self.trainer_params
         self.trainer_params = in_one_process(of_training)
         try:
@@ -49,6 +50,15 @@ class PredictingModel(OneAtATime, MixedCovariatesTorchModel):
             return found
         finally:
             self.trainer_params = of_training
+
+    def _check_samples(self, num_samples: int, *, mc_dropout: bool) -> None:
+        """Raise ``ValueError`` if there is nothing to draw samples from."""
+        samples = self.likelihood is not None or self.model.forecaster.network.draws_paths or mc_dropout
+        if num_samples > 1 and not samples:
+            raise ValueError(
+                f"num_samples={num_samples} must be 1: {type(self).__name__} has no likelihood to draw samples from; "
+                "train it with one, such as QuantileRegression(), or draw them by mc_dropout=True"
+            )
 
     @cached_property
     def _prediction_trainer(self) -> PredictionTrainer:

@@ -10,6 +10,7 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import PLModuleInput, PLModuleOutput, TorchInferenceBatch
 from einops import rearrange
 
+from darts_tsformers.adapter.finite import require_finite
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._paths import Noise
 from darts_tsformers.recording.passes import Announcing
@@ -35,6 +36,20 @@ class SamplingModule(Announcing, PLForecastingModule):
         self, batch: TorchInferenceBatch, batch_idx: int, dataloader_idx: int | None = None
     ) -> tuple[torch.Tensor, Sequence[dict[str, Any] | None], Sequence[Any]]:
         """Predict one batch of windows.
+
+        Raises
+        ------
+        LostForecastError
+            If a forecast is NaN or infinite.
+        """
+        forecast, schemas, times = self._predicted(batch, batch_idx, dataloader_idx)
+        require_finite(self, forecast, batch_idx, times)
+        return forecast, schemas, times
+
+    def _predicted(
+        self, batch: TorchInferenceBatch, batch_idx: int, dataloader_idx: int | None = None
+    ) -> tuple[torch.Tensor, Sequence[dict[str, Any] | None], Sequence[Any]]:
+        """Predict one batch, which may be lost.
 
         Paths are drawn by a seed that Darts has set for the call: each goes on from where it was, over as many blocks
         as there are to forecast.

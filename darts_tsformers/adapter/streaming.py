@@ -14,7 +14,7 @@ from torch import Tensor
 
 from darts_tsformers.adapter.alone import forecasting
 from darts_tsformers.adapter.evaluation import in_evaluation
-from darts_tsformers.adapter.likelihoods import expected_value
+from darts_tsformers.adapter.likelihoods import expected_value, in_order
 from darts_tsformers.adapter.names import check_rows
 from darts_tsformers.adapter.series import given_or_kept
 from darts_tsformers.adapter.stream_rows import CovariateRows, as_rows
@@ -210,11 +210,12 @@ class Stream:
         samples = self._likelihood is not None and not parameters
 
         def feed(raw: Tensor) -> Tensor:
+            raw = in_order(self._likelihood, raw)
             drawn.append(self._likelihood.sample(raw) if samples else expected_value(self._likelihood, raw))
             return drawn[-1]
 
         known = None if future is None else future[:, first : first + self._model.output_chunk_length]
-        raw = self._forecaster.ahead(followed, known, feed)
+        raw = in_order(self._likelihood, self._forecaster.ahead(followed, known, feed))
         if samples:
             return torch.cat(drawn, dim=1) if drawn else self._likelihood.sample(raw)
         return cast(Tensor, self._likelihood.predict_likelihood_parameters(raw)) if parameters else raw[..., 0]

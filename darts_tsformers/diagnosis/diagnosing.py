@@ -6,6 +6,7 @@ from types import UnionType
 import numpy as np
 from darts import TimeSeries
 
+from darts_tsformers.adapter.finite import has_lost_weights, lost_forecasts_allowed
 from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.diagnosis.figures import Figures
@@ -119,23 +120,24 @@ def diagnose(
             f"need {first + horizon}"
         )
     stride = max(1, n_possible // n_windows)
-    if _has_lost_weights(model):
+    if has_lost_weights(model.model):  # torch draws no samples of what they forecast
         starts = range(first, first + n_possible, stride)
         forecasts = [series[start : start + horizon] * np.nan for start in starts]
     else:
-        forecasts = model.historical_forecasts(
-            series,
-            past_covariates=past_covariates,
-            future_covariates=future_covariates,
-            start=series.time_index[lookback],
-            forecast_horizon=horizon,
-            stride=stride,
-            retrain=False,
-            last_points_only=False,
-            num_samples=1 if model.likelihood is None else N_SAMPLES,
-            random_state=0,
-            verbose=False,
-        )
+        with lost_forecasts_allowed():
+            forecasts = model.historical_forecasts(
+                series,
+                past_covariates=past_covariates,
+                future_covariates=future_covariates,
+                start=series.time_index[lookback],
+                forecast_horizon=horizon,
+                stride=stride,
+                retrain=False,
+                last_points_only=False,
+                num_samples=1 if model.likelihood is None else N_SAMPLES,
+                random_state=0,
+                verbose=False,
+            )
     figures = measure(model, series, forecasts)
     return Diagnosis(figures, tuple(rule.words(figures) for rule in RULES if rule.holds(figures)))
 
@@ -144,8 +146,3 @@ def _check_one(kind: type | UnionType, **given: object) -> None:
     for name, one in given.items():
         if not isinstance(one, kind):
             raise ValueError(f"{name} must be one TimeSeries, not {type(one).__name__}: diagnose one after the other")
-
-
-def _has_lost_weights(model: TSFormerModel) -> bool:
-    """Return whether weights are NaN or infinite; torch draws no samples of what they forecast."""
-    return not all(weight.isfinite().all() for weight in model.model.parameters())

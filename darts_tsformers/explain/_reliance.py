@@ -16,7 +16,7 @@ from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.adapter.likelihoods import expected_value
 from darts_tsformers.adapter.windows import forecast_windows
 from darts_tsformers.checks import require_at_least
-from darts_tsformers.explain.exchange import PARTS, Exchanged, Variable, random_partners, variables
+from darts_tsformers.explain.exchange import PARTS, Exchanged, Variable, are_alike, random_partners, variables
 from darts_tsformers.explain.labelled import variable_names
 from darts_tsformers.explain.measured import Reliance
 from darts_tsformers.explain.windows import Origin, window_coordinates
@@ -90,6 +90,9 @@ def reliance(
     errors are absolute ones in the units of the series, means over windows and horizon. All variables are exchanged
     between the same windows, along one random cycle through all of them, so that none keeps its own.
 
+    *What cannot be told.* To exchange a variable that is alike in all windows tells nothing: its changes and errors are
+    NaN.
+
     *What to bear in mind.* Exchanged windows can be combinations that do not occur, on which nobody knows what a model
     does. A part of a covariate can count for more than the whole where a model compares its horizon with its look-back.
     Variables that stand in for each other share: each seems to matter less than the two together. The past of the
@@ -148,10 +151,13 @@ def _measure(
     forecaster = _Forecaster(model, batch_size)
     base = forecaster.forecast(Exchanged(samples, partners))
     shape = (len(found), len(PARTS), base.shape[-1])
-    change, error = np.full(shape, np.nan), np.full(shape, np.nan)
+    change, error, is_part = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape[:2], dtype=bool)
     for i, variable in enumerate(found):
         known: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}
         for part, fields in variable.fields.items():
+            is_part[i, PARTS.index(part)] = True
+            if are_alike(samples, variable.column, fields):
+                continue
             if fields not in known:
                 exchanged = forecaster.forecast(Exchanged(samples, partners, variable.column, fields))
                 known[fields] = _mean_distance(exchanged, base), _mean_distance(exchanged, truth)
@@ -161,6 +167,7 @@ def _measure(
     arrays: dict[str, Any] = {
         "change": (axes, change),
         "error": (axes, error),
+        "is_part": (axes[:2], is_part),
         "spread": ("component", _mean_distance(base[partners], base)),
         "base_error": ("component", _mean_distance(base, truth)),
         "partner": ("window", partners),

@@ -21,7 +21,8 @@ class Changes:
 
         Columns: ``variable``, ``kind``, ``part``, ``component``; ``change`` and ``relative_change``, a share of what it
         is when everything is exchanged; ``error_growth`` and ``relative_error_growth``, a share of the error when
-        nothing is. Shares of different variables need not sum to 1. A share of nothing is NaN.
+        nothing is. Shares of different variables need not sum to 1. A share of nothing is NaN, and so is all of a
+        variable that is alike in all windows: nobody can tell.
         """
         data = self.data
         growth = data["error"] - data["base_error"]
@@ -40,7 +41,8 @@ class Changes:
         position = frame["variable"].to_numpy()
         frame["variable"] = names[position]
         frame.insert(1, "kind", kinds[position])
-        return frame[frame["change"].notna()].reset_index(drop=True)
+        is_part = data["is_part"].broadcast_like(data["change"]).transpose(*dims).to_numpy().ravel()
+        return frame[is_part].reset_index(drop=True)
 
     def ranking(self, part: str = "whole", component: str | None = None) -> pd.DataFrame:
         """Return the variables that have a part, the one the forecast rests on most first.

@@ -59,6 +59,12 @@ def random_partners(n: int, rng: np.random.Generator) -> np.ndarray:
     return partners
 
 
+def are_alike(samples: Sequence[TorchInferenceSample], column: int, fields: Sequence[str]) -> bool:
+    """Whether a column of some arrays is the same in all windows, so that to exchange it tells nothing."""
+    first, *others = ([getattr(sample, field)[..., column] for field in fields] for sample in samples)
+    return all(np.array_equal(a, b, equal_nan=True) for one in others for a, b in zip(first, one, strict=True))
+
+
 class Exchanged(TorchInferenceDataset):
     """Windows in which one column of some arrays comes from their partners.
 

@@ -22,7 +22,8 @@ class Reliance(Changes):
         forecast, and ``error``, the mean absolute error, when that part of the variable is exchanged. Over
         ``component``: ``spread``, the change when everything is exchanged, and ``base_error``, the error when nothing
         is. Parts are ``"whole"``, ``"past"`` (look-back) and ``"horizon"``; where a variable has no such part there is
-        NaN, as in errors where the truth is not known. ``kind`` says of which kind a variable is, and ``partner`` from
+        NaN, as in errors where the truth is not known, and in all of what is alike in all windows. Over ``(variable,
+        part)`` ``is_part`` tells which there are. ``kind`` says of which kind a variable is, and ``partner`` from
         which window, by position, each got it.
 
     Examples

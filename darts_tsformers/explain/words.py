@@ -200,15 +200,15 @@ def reliance_summary(r: Changes) -> str:
     ]
     components = r.data["component"].to_numpy().tolist()
     for component in components[:_N_NAMED]:
-        top = r.ranking(component=component).head(_N_NAMED)
+        top = r.ranking(component=component).dropna(subset="change").head(_N_NAMED)
         named = ", ".join(
             f"{name} {change:.3g}" + ("" if math.isnan(share) else f" ({_percent(share)})")
             for name, change, share in zip(_labels(r, top), top["change"], top["relative_change"], strict=True)
         )
-        lines.append(f"{component} rests on {named}.{_growth(r, component)}")
+        lines.append(f"{component} rests on {named or 'what cannot be told'}.{_growth(r, component)}")
     if len(components) > _N_NAMED:
         lines.append(f"And {_count(len(components) - _N_NAMED, 'more component')}.")
-    return "\n".join([lines[0], *(f"- {line}" for line in [*lines[1:], *_horizon(r), *_hardly_used(r)])])
+    return "\n".join([lines[0], *(f"- {line}" for line in [*lines[1:], *_horizon(r), *_hardly_used(r), *_untold(r)])])
 
 
 def _growth(r: Changes, component: str) -> str:
@@ -224,7 +224,7 @@ def _growth(r: Changes, component: str) -> str:
 
 
 def _horizon(r: Changes) -> Iterator[str]:
-    past, horizon = (r.ranking(part) for part in PARTS[1:])
+    past, horizon = (r.ranking(part).dropna(subset="relative_change") for part in PARTS[1:])
     both = horizon.head(_N_NAMED).merge(past, on=["kind", "variable"], suffixes=("", "_of_past"))
     named = ", ".join(
         f"{name} {_percent(before)} and {_percent(after)}"
@@ -242,6 +242,17 @@ def _hardly_used(r: Changes) -> Iterator[str]:
     if unused:
         more = f" and {len(unused) - _N_NAMED} more" if len(unused) > _N_NAMED else ""
         yield f"Hardly used, below {_HARDLY:.0%}: {', '.join(unused[:_N_NAMED])}{more}."
+
+
+def _untold(r: Changes) -> Iterator[str]:
+    ranking = r.ranking()
+    is_told = r.data["change"].sel(part=PARTS[0]).notnull().any("component").to_numpy()
+    told = set(zip(r.data["kind"].to_numpy()[is_told], r.data["variable"].to_numpy()[is_told], strict=True))
+    untold = [pair not in told for pair in zip(ranking["kind"], ranking["variable"], strict=True)]
+    names = _labels(r, ranking[untold])
+    if names:
+        more = f" and {len(names) - _N_NAMED} more" if len(names) > _N_NAMED else ""
+        yield f"Alike in all windows, so that nothing can be told of it: {', '.join(names[:_N_NAMED])}{more}."
 
 
 def _labels(r: Changes, rows: pd.DataFrame) -> list[str]:

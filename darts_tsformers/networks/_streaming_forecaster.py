@@ -184,7 +184,7 @@ class StreamingForecaster(Forecaster):
         return add_offset(values, missing, self.missing_offset), values[:, -1:], seen
 
     def _in_units(self, future: Float[Tensor, "B H F"] | None) -> Float[Tensor, "B H F"] | None:
-        return None if future is None else self.covariate_units.future(future)
+        return None if future is None else self.covariate_units(Window(future[..., :0], future=future)).future
 
     def _known(self, future: Float[Tensor, "B H F"] | None, memory: Memory) -> Float[Tensor, "B H F"] | None:
         return _carried(future, self.missing_covariates.future_offset, None, memory.historic_future)[0]

@@ -149,5 +149,5 @@ class CovariateUnits(nn.Module):
     def forward(self, window: Window) -> Window:
         """Return the window with covariates in these units."""
         units = {"past": self.past, "historic_future": self.future, "future": self.future}
-        given = {name: getattr(window, name) for name in units}
+        given = {name: getattr(window, name) for name, unit in units.items() if len(unit.level)}
         return replace(window, **{name: units[name](x) for name, x in given.items() if x is not None})

@@ -5,16 +5,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
-from sklearn.linear_model import LinearRegression
+from scipy.optimize import nnls
+
+SUM_COUNTS = 1e3
+"""How much more than all errors a sum of weights other than 1 counts, before it is made 1."""
 
 
 class RegressionEnsemble:
-    r"""One weight for each model, none below zero: :math:`\hat y = \sum_m w_m \hat y_m` on scaled values.
+    r"""One weight for each model, none below zero, that add up to 1: :math:`\hat y = \sum_m w_m \hat y_m`.
 
     Darts' ``RegressionEnsembleModel`` trains its members anew for each window. This one takes forecasts its members
     have made, and learns the weights on windows that none of them was fitted on. The components are pooled: their
-    scaled values weigh alike, and few windows are enough. There is no intercept, so that weights stay readable. A ridge
-    of :math:`\sum_m (w_m - 1/M)^2` draws them to the mean of all :math:`M` models where windows are very few.
+    scaled values weigh alike, and few windows are enough. There is no intercept, and a forecast lies between those of
+    its members. A ridge of :math:`\sum_m (w_m - 1/M)^2` draws the weights to the mean of all :math:`M` models where
+    windows are very few.
 
     Parameters
     ----------
@@ -47,10 +51,10 @@ class RegressionEnsemble:
         observed = ~np.isnan(scaled_truth)
         features = np.stack([self._values(forecasts[member])[observed] for member in members], axis=1)
         ridge = np.eye(len(members))
-        regression = LinearRegression(fit_intercept=False, positive=True).fit(
-            np.concatenate([features, ridge]), np.concatenate([scaled_truth[observed], ridge.mean(axis=1)])
-        )
-        self.weights = dict(zip(members, regression.coef_.tolist(), strict=True))
+        rows, wanted = np.concatenate([features, ridge]), np.concatenate([scaled_truth[observed], ridge.mean(axis=1)])
+        heavy = SUM_COUNTS * np.linalg.norm(rows)
+        found, _ = nnls(np.vstack([rows, np.full(len(members), heavy)]), np.append(wanted, heavy))
+        self.weights = dict(zip(members, (found / found.sum()).tolist(), strict=True))
         return self
 
     def combine(self, forecasts: Mapping[str, TimeSeries]) -> TimeSeries:

@@ -8,6 +8,7 @@ from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
+from darts_tsformers.adapter.finite import lost_forecasts_allowed
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Table
 
@@ -31,6 +32,7 @@ class Forecast:
     quantiles: dict[float, TimeSeries]
 
 
+@lost_forecasts_allowed()
 def forecast_windows(
     model: TorchForecastingModel, scaled: Table, first_row: int, settings: Settings, scaler: Scaler
 ) -> list[Forecast]:
@@ -51,6 +53,7 @@ def forecast_windows(
     return [_in_units(forecast, scaled.target, settings, scaler) for forecast in forecasts]
 
 
+@lost_forecasts_allowed()
 def forecast_future(model: TorchForecastingModel, scaled: Table, settings: Settings, scaler: Scaler) -> Forecast:
     """Forecast the horizon after the last known target."""
     forecast = model.predict(

@@ -107,7 +107,7 @@ def test_the_scaling_knows_only_the_training_rows(table):
     assert abs(scaled.mean(axis=0)).min() > 0.1
 
 
-@pytest.mark.parametrize(("true", "found"), [((0.3, 0.6), (0.3, 0.6)), ((1.0, -0.5), (0.9, 0))])
+@pytest.mark.parametrize(("true", "found"), [((0.3, 0.7), (0.3, 0.7)), ((1.0, -0.5), (1, 0))])
 def test_the_ensemble_finds_the_weights_of_a_mixture_but_none_below_zero(table, true, found):
     scaler = Scalers.fit(table, 50).target
     noise = np.random.default_rng(0).normal(size=(2, 40, 2)).astype(np.float32)
@@ -118,6 +118,7 @@ def test_the_ensemble_finds_the_weights_of_a_mixture_but_none_below_zero(table, 
     weights = RegressionEnsemble(scaler).fit({"a": [a[:20], a[20:]], "b": [b[:20], b[20:]]}, truth).weights
     assert weights == pytest.approx(dict(zip("ab", found, strict=True)), abs=0.15 if found[1] == 0 else 0.03)
     assert min(weights.values()) >= 0
+    assert sum(weights.values()) == pytest.approx(1)
 
 
 def test_the_ensemble_of_a_single_step_stays_near_the_mean_of_its_members(table):
