@@ -21,7 +21,7 @@ from darts_tsformers.sktime._checks import (
 )
 from darts_tsformers.sktime._exogenous import columns_of, known_covariates, observed_covariates
 from darts_tsformers.sktime._horizon import steps_ahead, whole_chunks
-from darts_tsformers.sktime._panel import Instance, common_frequency, instances, join
+from darts_tsformers.sktime._panel import Instance, common_frequency, in_enough_precision, instances, join
 from darts_tsformers.sktime._time_axis import Frequency, with_frequency
 from darts_tsformers.sktime._trained import TrainedModel
 
@@ -163,7 +163,9 @@ class TSFormerForecaster(BaseForecaster):
             check_columns(exogenous, start.exogenous)
             exogenous = start.exogenous
             start.lend_weights(model)
-        targets, covariates = [one.target() for one in series], observed_covariates(X, exogenous, series)
+        targets, covariates = in_enough_precision(
+            [one.target() for one in series], observed_covariates(X, exogenous, series)
+        )
         model.fit(targets, future_covariates=covariates, verbose=False)
         return TrainedModel(model, exogenous, trainer_arguments(self.model_kwargs))
 

@@ -10,6 +10,8 @@ from darts import TimeSeries
 
 from darts_tsformers.sktime._time_axis import Frequency, TimeAxis, frequency
 
+LITTLE = 1e-3
+"""By how much of its reach, from the least value to the greatest, rounding may move a series."""
 Key: TypeAlias = tuple[Hashable, ...]
 
 
@@ -69,17 +71,38 @@ class Instance:
 
     def on_grid(self, table: pd.DataFrame, length: int) -> np.ndarray:
         """Return the rows of any table at the steps ``0, ..., length - 1``, NaN where it has none."""
-        grid = np.full((length, table.shape[1]), np.nan, np.float32)
+        grid = np.full((length, table.shape[1]), np.nan)
         if len(table):
             steps = self.axis.steps(table.index)
             inside = (steps >= 0) & (steps < length)
-            grid[steps[inside]] = table.to_numpy(np.float32, na_value=np.nan)[inside]
+            grid[steps[inside]] = table.to_numpy(np.float64, na_value=np.nan)[inside]
         return grid
 
 
 def instances(table: pd.DataFrame, freq: Frequency) -> list[Instance]:
     """Return the series of a table."""
     return [Instance(key, rows, TimeAxis(rows.index[0], freq)) for key, rows in split(table).items()]
+
+
+def in_enough_precision(
+    targets: list[TimeSeries], covariates: list[TimeSeries] | None
+) -> tuple[list[TimeSeries], list[TimeSeries] | None]:
+    """Return series to train on in single precision, or in double where that would round away what varies.
+
+    A single-precision number has seven digits: of a level of 1e8 it cannot tell the units.
+    """
+    survives = all(_survives_rounding(one.values(copy=False)) for one in [*targets, *(covariates or ())])
+    dtype = np.float32 if survives else np.float64
+    rounded = [one.astype(dtype) for one in targets]
+    return rounded, None if covariates is None else [one.astype(dtype) for one in covariates]
+
+
+def _survives_rounding(values: np.ndarray) -> bool:
+    """Whether single precision moves values that vary, ``(n, C)``, by little of how much they do."""
+    with np.errstate(over="ignore"):
+        moved = np.abs(values.astype(np.float32) - values)
+    reach = np.fmax.reduce(values, axis=0) - np.fmin.reduce(values, axis=0)
+    return not ((moved > LITTLE * reach) & (reach > 0)).any()
 
 
 def as_series(values: np.ndarray, names: Iterable[object]) -> TimeSeries:
