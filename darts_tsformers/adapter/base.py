@@ -332,10 +332,6 @@ class TSFormerModel(
             encode=None if bounds is None else window_encoder(self, n, series[0]),
         )
 
-    def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        self._require_weights()
-        return super()._setup_for_predict(*args, **kwargs)
-
     def _setup_for_train(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Let go of the last forecast, with the network that made it and its series; show a new network its series."""
         self.__dict__.pop("_prediction_trainer", None)

@@ -48,7 +48,8 @@ class WatchedModel(MixedCovariatesTorchModel):
         """
         super()._train(trainer, model, *args, **kwargs)
         if has_lost_weights(self.model):
-            epoch, self.model, self._fit_called = self.model.lost_in, None, False
+            epoch = self.model.lost_in
+            vars(self).update(model=None, _fit_called=False)
             raise DivergedError(
                 f"training diverged in epoch {epoch}: weights became NaN or infinite; lower the learning rate "
                 "(optimizer_kwargs), clip gradients (gradient_clip_val in pl_trainer_kwargs), or look for extreme "

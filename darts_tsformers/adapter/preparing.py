@@ -85,8 +85,9 @@ class SomeWindows(Iterable[TrainingSeries]):
         n = len(self._dataset)
         for i in np.linspace(0, n - 1, min(n, MANY), dtype=int):
             one = self._dataset[int(i)]
-            tables = (one.past_target, one.past_covariates, one.historic_future_covariates, one.static_covariates)
-            yield TrainingSeries(*(None if table is None else torch.tensor(table) for table in tables))
+            others = (one.past_covariates, one.historic_future_covariates, one.static_covariates)
+            given = (None if table is None else torch.tensor(table) for table in others)
+            yield TrainingSeries(torch.tensor(one.past_target), *given)
 
 
 def _over(covariates: TimeSeries, series: TimeSeries) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
-from scipy.optimize import nnls
+from sklearn.linear_model import LinearRegression
 
 SUM_COUNTS = 1e3
 """How much more than all errors a sum of weights other than 1 counts, before it is made 1."""
@@ -53,7 +53,11 @@ class RegressionEnsemble:
         ridge = np.eye(len(members))
         rows, wanted = np.concatenate([features, ridge]), np.concatenate([scaled_truth[observed], ridge.mean(axis=1)])
         heavy = SUM_COUNTS * np.linalg.norm(rows)
-        found, _ = nnls(np.vstack([rows, np.full(len(members), heavy)]), np.append(wanted, heavy))
+        found = (
+            LinearRegression(fit_intercept=False, positive=True)
+            .fit(np.vstack([rows, np.full(len(members), heavy)]), np.append(wanted, heavy))
+            .coef_
+        )
         self.weights = dict(zip(members, (found / found.sum()).tolist(), strict=True))
         return self
 

@@ -64,7 +64,7 @@ def test_no_unit_and_no_offset_of_covariates_and_statics_changes_a_forecast(name
     ids=["norm-point", "point", "norm-gaussian", "quantiles"],
 )
 def test_a_model_learns_alike_in_any_unit_of_the_target(name, norm, likelihood):
-    """Powers of two round nothing but a Gaussian's scale, where Adam makes whole steps of gradients that are rounding."""
+    """Powers of two round nothing but a Gaussian's scale; Adam makes whole steps of what is rounding."""
 
     def found(unit: float) -> tuple[np.ndarray, float]:
         data = {"series": wave(unit, dtype="float32")}
