@@ -49,7 +49,7 @@ class WatchedModel(MixedCovariatesTorchModel):
         super()._train(trainer, model, *args, **kwargs)
         if has_lost_weights(self.model):
             epoch = self.model.lost_in
-            vars(self).update(model=None, _fit_called=False)
+            self.__dict__.update(model=None, _fit_called=False)
             raise DivergedError(
                 f"training diverged in epoch {epoch}: weights became NaN or infinite; lower the learning rate "
                 "(optimizer_kwargs), clip gradients (gradient_clip_val in pl_trainer_kwargs), or look for extreme "
