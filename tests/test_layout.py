@@ -14,7 +14,7 @@ PACKAGE = Path(darts_tsformers.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = [
     {"catalogue", "checks", "docstrings", "execution", "seasonality"},
-    {"attention", "recurrence", "window"},
+    {"attention", "diffusion", "recurrence", "window"},
     {"recording"},
     {"layers"},
     {"networks"},

@@ -13,7 +13,7 @@ from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.attention import Attention
 from darts_tsformers.explain.windows import Origin, common_freq, duration, window_coordinates
 from darts_tsformers.networks import Network
-from darts_tsformers.recording.layout import Axis, Durations, HasDurations, Layout, TimeAxis, VariableAxis, horizon
+from darts_tsformers.recording.layout import Axis, Durations, HasDurations, Layout, TimeAxis, VariableAxis, horizon, look_back
 
 _WITHOUT_TOKENS = {
     "delays": ("rank",),
@@ -33,6 +33,7 @@ _TOKENS = {
     "steps": ("token",),
     "memory": ("time", "memory"),
 }
+_OVER_TIME = {"guidance": look_back, "spread": horizon}
 _NAMED = {"mixer": ("time", "variates")}
 _BY_HEAD = ("attention", "queries")
 
@@ -84,6 +85,9 @@ class Labels:
         if kind == "trend":
             axis: dict[str, Axis] = {"time": horizon(self.network.sizes), "component": VariableAxis(("target",))}
             return ("window", "time", "component", "parameter"), axis
+        if kind in _OVER_TIME:
+            over = _OVER_TIME[kind](self.network.sizes)
+            return ("window", "time", "component"), {"time": over, "component": VariableAxis(("target",))}
         own: dict[str, Axis] = dict(module.durations()) if isinstance(module, HasDurations) else {}
         known = self.network.layouts().get(path)
         component = ("component",) if known and known.per_component else ()

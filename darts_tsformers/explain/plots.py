@@ -12,6 +12,7 @@ from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
 from darts_tsformers.explain.pictures.memories import memory
+from darts_tsformers.explain.pictures.paths import guidance, spread
 from darts_tsformers.explain.pictures.responses import responses
 from darts_tsformers.explain.recorded import Recorded
 
@@ -26,6 +27,8 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "gates": gates,
     "memory": memory,
     "responses": responses,
+    "guidance": guidance,
+    "spread": spread,
     "decomposition": decomposition,
 }
 

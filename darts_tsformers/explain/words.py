@@ -31,6 +31,7 @@ def summary(e: Recorded) -> str:
         *_variables(e),
         *_gates(e),
         *_routes(e),
+        *_paths(e),
         *_rows(e),
         *_health(e),
     ]
@@ -160,6 +161,21 @@ def _routes(e: Recorded) -> Iterator[str]:
         named = ", ".join(f"{i} ({_percent(share)})" for i, share in zip(top["expert"], top["share"], strict=True))
         alike = f"alike, each of {len(rows)} would have {_percent(1 / len(rows))}"
         yield f"{path} sends most tokens to the experts {named}; {alike}."
+
+
+def _paths(e: Recorded) -> Iterator[str]:
+    for path, part in e.parts.get("guidance", {}).items():
+        pull = part["pull"].mean(["window", "component"]).to_numpy()
+        if pull.sum() > 0:
+            half = densest_span(pull / pull.sum())
+            first, last = (int(part["time"].to_numpy()[at]) for at in (half.start, half.stop - 1))
+            yield f"Half of what pulled the paths of {path} was at steps {first} to {last}, 0 being the last one seen."
+    for path, part in e.parts.get("spread", {}).items():
+        spread = part["deviation"].mean(["window", "component"]).to_numpy()
+        yield (
+            f"The paths of {path} spread by {spread[0]:.2g} at the first step of the forecast and by {spread[-1]:.2g} at "
+            "the last, in the units that the network sees."
+        )
 
 
 def _rows(e: Recorded) -> Iterator[str]:

@@ -17,6 +17,7 @@ from darts_tsformers.recording import revise
 from darts_tsformers.window import Window
 from darts_tsformers.window.covariates import ALL_KINDS, CovariateHead
 from darts_tsformers.window.instance_norm import InstanceNorm, Statistics
+from darts_tsformers.window.magnitude_norm import MagnitudeNorm
 from darts_tsformers.window.missing import (
     Filled,
     MissingCovariates,
@@ -30,6 +31,9 @@ from darts_tsformers.window.missing import (
 from darts_tsformers.window.restore import restore
 from darts_tsformers.window.statics import StaticFeatures
 from darts_tsformers.window.units import CovariateUnits, Moments, Unit, fixed_statistics
+
+NORMS: dict[bool | str, type[InstanceNorm]] = {True: InstanceNorm, "magnitude": MagnitudeNorm}
+"""What ``use_instance_norm`` stands for, here; streaming knows one more."""
 
 
 class Forecaster(nn.Module):
@@ -47,7 +51,8 @@ class Forecaster(nn.Module):
     network
         The architecture, built for the numeric features that ``statics`` gives.
     use_instance_norm
-        Whether the network sees each window at its own level and spread, and not at those of the training part.
+        Whether the network sees each window at its own level and spread, and not at those of the training part;
+        ``"magnitude"`` for windows divided by the mean of their absolute values alone.
     instance_norm_affine
         Whether the normalisation learns a scale and a bias per component.
     restore_rules
@@ -82,7 +87,7 @@ class Forecaster(nn.Module):
         self,
         network: Network,
         *,
-        use_instance_norm: bool = True,
+        use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
         restore_rules: Sequence[str] = ("location",),
         statics: StaticFeatures | None = None,
@@ -96,7 +101,7 @@ class Forecaster(nn.Module):
         self.network = network
         self.restore_rules = tuple(restore_rules)
         self.instance_norm = (
-            InstanceNorm(network.sizes.n_targets, affine=instance_norm_affine, **vars(network.spread))
+            NORMS[use_instance_norm](network.sizes.n_targets, affine=instance_norm_affine, **vars(network.spread))
             if use_instance_norm
             else None
         )
@@ -195,7 +200,8 @@ class Forecaster(nn.Module):
     ) -> Window:
         """Put in what the network sees of the target: of its past, and while training of what followed."""
         past = add_offset(bridge_gaps(values, target.missing), target.missing, self.missing_offset)
-        return replace(window, target=past, future_target=self._followed(window.future_target, target.mean, statistics))
+        future = self._followed(window.future_target, target.mean, statistics)
+        return replace(window, target=past, future_target=future, missing=target.missing)
 
     def _followed(
         self, future: Float[Tensor, "B H C"] | None, mean: Float[Tensor, "B 1 C"], statistics: Statistics

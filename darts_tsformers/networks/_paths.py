@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from darts_tsformers.window import Window
@@ -46,6 +46,12 @@ class Noise:
     def __init__(self, numbers: range, *, n_paths: int, seed: int, windows: Float[Tensor, "B L C"]) -> None:
         self.numbers, self.n_paths, self.windows = numbers, n_paths, windows
         self._generator = torch.Generator().manual_seed(seed)
+
+    @property
+    def of_rows(self) -> Int[Tensor, " R"]:
+        """The number of the path of each row."""
+        numbers = torch.arange(self.numbers.start, self.numbers.stop, device=self.windows.device)
+        return numbers.repeat_interleave(len(self.windows))
 
     def __call__(self, *shape: int) -> Float[Tensor, "R ..."]:
         """Draw the next numbers: ``shape`` of them for each row."""
@@ -96,16 +102,28 @@ def median_path(sample: Sample, window: Window, n_paths: int, *, seed: int = 0) 
     tensor([[  1.,   1.,   1.],
             [100., 100., 100.]])
     """
+    return median_of(drawn_paths(sample, window, n_paths, seed=seed))
+
+
+def median_of(paths: Float[Tensor, "n B H C"]) -> Float[Tensor, "B H C 1"]:
+    """Return the median of each step over paths."""
+    in_order = paths.sort(dim=0).values
+    return in_order[[(len(paths) - 1) // 2, len(paths) // 2]].mean(dim=0).unsqueeze(-1)
+
+
+def drawn_paths(
+    sample: Sample, window: Window, n_paths: int, *, seed: int = 0, rows: int | None = None
+) -> Float[Tensor, "n B H C"]:
+    """Return paths that are the same each time, drawn as :func:`median_path` does; ``rows`` at a time, or 1,024."""
     n_windows = len(window.target)
-    at_once = max(ROWS_AT_ONCE // n_windows, 1)
+    at_once = max((ROWS_AT_ONCE if rows is None else rows) // n_windows, 1)
     paths = []
     for first in range(0, n_paths, at_once):
         numbers = range(first, min(first + at_once, n_paths))
         noise = Noise(numbers, n_paths=n_paths, seed=seed, windows=window.target)
         drawn = sample(_tiled(window, len(numbers)), noise)
-        paths.append(rearrange(drawn, "(n B) H C -> n B H C 1", B=n_windows))
-    in_order = torch.cat(paths).sort(dim=0).values
-    return in_order[[(n_paths - 1) // 2, n_paths // 2]].mean(dim=0)
+        paths.append(rearrange(drawn, "(n B) H C -> n B H C", B=n_windows))
+    return torch.cat(paths)
 
 
 def _tiled(window: Window, times: int) -> Window:

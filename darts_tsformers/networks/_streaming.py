@@ -114,8 +114,9 @@ def leaves_out_start(network: Network) -> bool:
 
 def require_norm(use_instance_norm: bool | str, network: Network) -> None:
     """Raise ``ValueError`` unless the normalisation is known, and one that the network can have."""
-    if not isinstance(use_instance_norm, bool) and use_instance_norm != "running":
-        choices = "True, False or 'running'" if isinstance(network, StreamingNetwork) else "True or False"
+    if not isinstance(use_instance_norm, bool) and use_instance_norm not in ("magnitude", "running"):
+        streaming = isinstance(network, StreamingNetwork)
+        choices = "True, False, 'magnitude' or 'running'" if streaming else "True, False or 'magnitude'"
         raise ValueError(f"use_instance_norm={use_instance_norm!r} must be {choices}")
     if use_instance_norm == "running" and not streams(network):
         raise ValueError(f"use_instance_norm='running' needs a network that streams; {why_not(network)}")

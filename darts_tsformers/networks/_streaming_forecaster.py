@@ -232,7 +232,7 @@ def build_forecaster(
 ) -> Forecaster:
     """Put a network behind the shared path: the one that streams, unless network or normalisation stand against it."""
     require_norm(use_instance_norm, network)
-    if streams(network) and use_instance_norm is not True:
+    if streams(network) and use_instance_norm in (False, "running"):
         normalise = use_instance_norm == "running"
         return StreamingForecaster(network, normalise=normalise, restore_rules=restore_rules, **shared)
-    return Forecaster(network, use_instance_norm=use_instance_norm is True, restore_rules=restore_rules, **shared)
+    return Forecaster(network, use_instance_norm=use_instance_norm, restore_rules=restore_rules, **shared)

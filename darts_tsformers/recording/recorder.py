@@ -25,6 +25,8 @@ KINDS = (
     "memory",
     "responses",
     "skips",
+    "guidance",
+    "spread",
     "trend",
 )
 """What can be recorded, with the names of the tensors of one entry.
@@ -63,6 +65,11 @@ KINDS = (
     ``weights`` ``(B, 2, K)``: how much goes into a mixer of what each mixer over time, and each over variates, has put
     out so far, from what went into the first on; zero for what is not there yet. They are learned, and alike for all
     windows.
+``guidance``
+    ``pull`` ``(B, L, C)``: how hard what was observed pulled a diffusion at each step, the gradient's size summed over
+    the steps of the sampler and the copies by lags, a mean over paths.
+``spread``
+    ``deviation`` ``(B, H, C)``: the standard deviation of paths, as the network sees the target.
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 """

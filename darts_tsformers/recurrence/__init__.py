@@ -26,6 +26,7 @@ from darts_tsformers.recurrence.prefix_attention import (
     prefix_attention,
     prefix_weights,
 )
+from darts_tsformers.recurrence.s4 import s4_kernel, s4_legs, s4_read, two_way, two_way_response
 from darts_tsformers.recurrence.selective_scan import selective_scan, selective_step
 from darts_tsformers.recurrence.two_dimensional import (
     GridState,
@@ -60,8 +61,13 @@ __all__ = [
     "prefix_attention",
     "prefix_weights",
     "rollout_waves",
+    "s4_kernel",
+    "s4_legs",
+    "s4_read",
     "selective_scan",
     "selective_step",
     "two_dimensional_closed_loop",
     "two_dimensional_scan",
+    "two_way",
+    "two_way_response",
 ]

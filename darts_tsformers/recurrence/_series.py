@@ -50,7 +50,7 @@ class _Product(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
         x, y = ctx.saved_tensors
-        size = _fft_size(x.shape[-1] + y.shape[-1] - 1)
+        size = fft_size(x.shape[-1] + y.shape[-1] - 1)
         spectrum = torch.fft.rfft(d_out, size)
         return (
             _correlate(spectrum, y, x, size) if ctx.needs_input_grad[0] else None,
@@ -73,7 +73,7 @@ class _Quotient(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
         numerator, denominator, inverse, out = ctx.saved_tensors
-        size = _fft_size(2 * out.shape[-1] - 1)
+        size = fft_size(2 * out.shape[-1] - 1)
         d_numerator = _correlate(torch.fft.rfft(d_out, size), inverse, out, size)  # as if it had all terms
         d_denominator = None
         if ctx.needs_input_grad[1]:
@@ -85,7 +85,7 @@ class _Quotient(torch.autograd.Function):
 
 
 def _multiply(x: Tensor, y: Tensor, length: int) -> Tensor:
-    size = _fft_size(x.shape[-1] + y.shape[-1] - 1)
+    size = fft_size(x.shape[-1] + y.shape[-1] - 1)
     return torch.fft.irfft(torch.fft.rfft(x, size) * torch.fft.rfft(y, size), size)[..., :length]
 
 
@@ -106,7 +106,7 @@ def _reciprocal(y: Tensor, length: int) -> Tensor:
     out = torch.ones_like(y[..., :1])
     for new in _lengths(length):
         old = out.shape[-1]
-        size = _fft_size(new)
+        size = fft_size(new)
         spectrum = torch.fft.rfft(out, size)
         excess = torch.fft.irfft(torch.fft.rfft(y[..., :new], size) * spectrum, size)[..., old:new]
         more = torch.fft.irfft(torch.fft.rfft(excess, size) * spectrum, size)[..., : new - old]
@@ -123,7 +123,7 @@ def _lengths(length: int) -> list[int]:
     return out[::-1]
 
 
-def _fft_size(least: int) -> int:
+def fft_size(least: int) -> int:
     """Return the next even size without a prime factor above 7, for which transforms are fast."""
     size = least + least % 2
     while True:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least
@@ -80,6 +80,8 @@ class Window:
     start
         Row at which the history of each sample begins: nothing of its target was observed before. None if all begin at
         row 0; always None for networks that neither stream nor ask for it.
+    missing
+        Which values of the target were not observed, so that others stand in for them. None if that is none.
 
     Examples
     --------
@@ -97,3 +99,4 @@ class Window:
     static: Float[Tensor, "B V S"] | None = None
     future_target: Float[Tensor, "B H C"] | None = None
     start: Int[Tensor, " B"] | None = None
+    missing: Bool[Tensor, "B L C"] | None = None

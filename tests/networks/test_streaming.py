@@ -239,9 +239,9 @@ def test_only_what_can_be_streamed_takes_the_path_that_streams():
 @pytest.mark.parametrize(
     ("norm", "made", "message"),
     [
-        ("whole", Fading, "use_instance_norm='whole' must be True, False or 'running'"),
-        (1, Fading, "use_instance_norm=1 must be True, False or 'running'"),
-        ("whole", ITransformer, "use_instance_norm='whole' must be True or False"),
+        ("whole", Fading, "use_instance_norm='whole' must be True, False, 'magnitude' or 'running'"),
+        (1, Fading, "use_instance_norm=1 must be True, False, 'magnitude' or 'running'"),
+        ("whole", ITransformer, "use_instance_norm='whole' must be True, False or 'magnitude'"),
         ("running", ITransformer, "use_instance_norm='running' needs a network that streams; ITransformer cannot"),
         (
             "running",

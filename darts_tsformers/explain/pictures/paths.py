@@ -1,0 +1,37 @@
+"""What pulled paths while they were drawn, and how far they lie apart, as lines over time."""
+
+from matplotlib.figure import Figure
+
+from darts_tsformers.checks import require_one_of
+from darts_tsformers.explain.pictures.canvas import BLUE, chosen_layer, figure_of, plain
+from darts_tsformers.explain.recorded import Recorded
+from darts_tsformers.explain.ticks import date_ticks
+
+
+def guidance(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
+    """Draw how hard each step of the look-back pulled the paths of a component."""
+    return _line(e, "guidance", "pull", "pull on the paths", window, component)
+
+
+def spread(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
+    """Draw how far the paths of a component lie apart at each step of the forecast."""
+    return _line(e, "spread", "deviation", "deviation of the paths", window, component)
+
+
+def _line(e: Recorded, kind: str, name: str, words: str, window: int, component: str | None) -> Figure:
+    path, part = chosen_layer(e, kind, "a network that draws paths", None)
+    e.check_window(window)
+    names = [str(one) for one in part["component"].to_numpy()]
+    component = names[0] if component is None else component
+    require_one_of(names, component=component)
+    chosen = part.isel(window=window, component=names.index(component))
+    figure = figure_of(9, 4)
+    axes = figure.subplots()
+    at = chosen["time_end"].to_numpy()
+    axes.plot(at, chosen[name].to_numpy(), color=BLUE, linewidth=1.4, marker="o", markersize=3)
+    axes.set_ylim(bottom=0)
+    date_ticks(axes.xaxis, at)
+    axes.set_ylabel(words)
+    plain(axes)
+    figure.suptitle(f"{e.model}: {path}\nwindow {e.window_names[window]}, {component}", fontsize=12, parse_math=False)
+    return figure
