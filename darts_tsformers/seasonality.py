@@ -28,6 +28,7 @@ def seasonal_period(freq: pd.DateOffset | int) -> int:
     period = _PERIODS.get(base, 1)
     return period // freq.n if period % freq.n == 0 else 1
 
+
 _DAYS = (*range(1, 8), 14, 21, 28)
 _MONTHS = tuple(range(1, 13))
 _DAYS_OF_A_MONTH = 30

@@ -16,8 +16,8 @@ SHARED: dict[str, str] = {
     "output_chunk_shift": "Steps left out between the last one seen and the first one forecast.",
     "use_instance_norm": (
         "Whether the network sees each window of the target at its own level and spread; undone for point forecasts "
-        'and for every likelihood of Darts. ``"magnitude"`` divides each window by the mean of its absolute values alone. '
-        'Of a model that streams, ``"running"`` shows each step at level and spread '
+        'and for every likelihood of Darts. ``"magnitude"`` divides each window by the mean of its absolute values '
+        'alone. Of a model that streams, ``"running"`` shows each step at level and spread '
         "of what was seen up to it, which a stream needs unless it is False."
     ),
     "instance_norm_affine": "Whether that normalisation learns a scale and a bias for each component.",

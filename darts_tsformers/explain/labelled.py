@@ -13,7 +13,16 @@ from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.attention import Attention
 from darts_tsformers.explain.windows import Origin, common_freq, duration, window_coordinates
 from darts_tsformers.networks import Network
-from darts_tsformers.recording.layout import Axis, Durations, HasDurations, Layout, TimeAxis, VariableAxis, horizon, look_back
+from darts_tsformers.recording.layout import (
+    Axis,
+    Durations,
+    HasDurations,
+    Layout,
+    TimeAxis,
+    VariableAxis,
+    horizon,
+    look_back,
+)
 
 _WITHOUT_TOKENS = {
     "delays": ("rank",),

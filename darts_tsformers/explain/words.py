@@ -173,8 +173,8 @@ def _paths(e: Recorded) -> Iterator[str]:
     for path, part in e.parts.get("spread", {}).items():
         spread = part["deviation"].mean(["window", "component"]).to_numpy()
         yield (
-            f"The paths of {path} spread by {spread[0]:.2g} at the first step of the forecast and by {spread[-1]:.2g} at "
-            "the last, in the units that the network sees."
+            f"The paths of {path} spread by {spread[0]:.2g} at the first step of the forecast and by "
+            f"{spread[-1]:.2g} at the last, in the units that the network sees."
         )
 
 

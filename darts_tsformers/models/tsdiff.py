@@ -31,9 +31,9 @@ def _published(context: int, horizon: int, scale: float, lags: str | None = None
 class TSDiffModel(TSFormerModel):
     """TSDiff: a diffusion that draws whole paths, and is told while it draws what was observed.
 
-    For distributions of what comes: ``predict(n, num_samples=100)`` draws paths; without ``num_samples`` the forecast is
-    their median. It learns windows, and not a forecast: gaps and guidance can change after training. The components do
-    not look at each other. Takes past, future and static covariates and any number of targets; no likelihood.
+    For distributions of what comes: ``predict(n, num_samples=100)`` draws paths; without ``num_samples`` the forecast
+    is their median. It learns windows, and not a forecast: gaps and guidance can change after training. The components
+    do not look at each other. Takes past, future and static covariates and any number of targets; no likelihood.
 
     Notes
     -----

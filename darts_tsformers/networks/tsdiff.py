@@ -44,11 +44,11 @@ class TSDiff(Network, name="tsdiff"):
     .. math:: x_t = \sqrt{\bar\alpha_t}\, x + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad
         \min_\theta \lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2
 
-    The network learns without being told what is to be forecast. While it samples, an energy pulls the look-back of each
-    path to its own quantile of what was observed (see :class:`~darts_tsformers.diffusion.Guidance`), and the horizon
-    follows. What was not observed does not pull. With ``conditional=True`` the look-back is given to the network
-    instead, which learns the noise of the rest alone, and nothing guides. Components are series of their own, with the
-    same weights.
+    The network learns without being told what is to be forecast. While it samples, an energy pulls the look-back of
+    each path to its own quantile of what was observed (see :class:`~darts_tsformers.diffusion.Guidance`), and the
+    horizon follows. What was not observed does not pull. With ``conditional=True`` the look-back is given to the
+    network instead, which learns the noise of the rest alone, and nothing guides. Components are series of their own,
+    with the same weights.
 
     A step holds the value, and those at some ``lags`` before it, which are noised and drawn together with it. The
     context is then the look-back without its first ``max(lags)`` steps.
@@ -107,8 +107,8 @@ class TSDiff(Network, name="tsdiff"):
     Deviations: by default windows are normalised by mean and deviation, where theirs are divided by the mean of their
     absolute values (``use_instance_norm="magnitude"``), and sampled in 10 steps of DDIM, where theirs take all 100 of
     DDPM. The error counts in the units of the data. A copy of a value by a lag guides if the value was observed, where
-    theirs takes all of a lag's channel for observed. Where ``output_chunk_shift`` lies between value and lag, what would
-    fall into it is the last value seen.
+    theirs takes all of a lag's channel for observed. Where ``output_chunk_shift`` lies between value and lag, what
+    would fall into it is the last value seen.
 
     Examples
     --------

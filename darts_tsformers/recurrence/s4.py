@@ -27,8 +27,8 @@ def s4_kernel(
         k_i = c \bar A^i \bar b
 
     of which ``read`` is :math:`\tilde c = c (I - \bar A^L)`, see :func:`s4_read`. The response is then, at each root of
-    unity ``z``, :math:`\tilde c (I - z \bar A)^{-1} \bar b`, where the Woodbury identity leaves sums over the poles; one
-    inverse transform gives all ``L`` steps. O(K D N L) time, O(D (N + K) L) memory.
+    unity ``z``, :math:`\tilde c (I - z \bar A)^{-1} \bar b`, where the Woodbury identity leaves sums over the poles;
+    one inverse transform gives all ``L`` steps. O(K D N L) time, O(D (N + K) L) memory.
 
     Parameters
     ----------

@@ -93,7 +93,9 @@ class BidirectionalS4(nn.Module):
         now = F.pad(self.skip.to(onward.dtype)[:, None], (0, self.length - 1))
         return two_way_response(onward + now, back)
 
-    def forward(self, x: Float[Tensor, "B L D"], response: Complex[Tensor, "D F"] | None = None) -> Float[Tensor, "B L D"]:
+    def forward(
+        self, x: Float[Tensor, "B L D"], response: Complex[Tensor, "D F"] | None = None
+    ) -> Float[Tensor, "B L D"]:
         """Return the outputs; ``response`` is the layer's own, where it is known already."""
         response = self.response() if response is None else response
         mixed: Tensor = self.project_out(self.dropout(F.gelu(two_way(x.mT, response))).mT)

@@ -144,13 +144,9 @@ class S4Denoiser(nn.Module, Recomputing):
             raise ValueError(f"d_step={d_step} must be even: it is sines and cosines")
         self.d_step, self.n_out, self.skips = d_step, n_out, skips
         self.project_in = nn.Linear(n_in, d_model)
-        self.project_step = nn.Sequential(
-            nn.Linear(d_step, d_model), nn.SiLU(), nn.Linear(d_model, d_model), nn.SiLU()
-        )
+        self.project_step = nn.Sequential(nn.Linear(d_step, d_model), nn.SiLU(), nn.Linear(d_model, d_model), nn.SiLU())
         self.blocks = nn.ModuleList(
-            GatedS4Block(
-                d_model, d_state, length, n_features=n_features, hands_on=i < n_layers - 1, dropout=dropout
-            )
+            GatedS4Block(d_model, d_state, length, n_features=n_features, hands_on=i < n_layers - 1, dropout=dropout)
             for i in range(n_layers)
         )
         self.project_out = nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU(), nn.Linear(d_model, n_out))
@@ -162,7 +158,7 @@ class S4Denoiser(nn.Module, Recomputing):
     def forward(
         self, x: Float[Tensor, "B L i"], t: Int[Tensor, " B"], known: list[Known] | None = None
     ) -> Float[Tensor, "B L o"]:
-        """Return the guess at a step of each series; ``known`` is :meth:`known`, of series without features by default."""
+        """Return the guess at a step of each series; ``known`` is :meth:`known`, by default without features."""
         step = self.project_step(step_embedding(t, self.d_step).to(x.dtype))
         hidden, total = F.relu(self.project_in(x)), torch.zeros((), dtype=x.dtype, device=x.device)
         for block, of_block in zip(self.blocks, self.known() if known is None else known, strict=True):
