@@ -2,9 +2,12 @@
 
 import math
 
+from typing import Any
+
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from darts_tsformers.recurrence._series import at_least_single, fft_size
 
@@ -120,9 +123,38 @@ def two_way_response(onward: Float[Tensor, "D L"], back: Float[Tensor, "D L"]) -
 
 def two_way(x: Float[Tensor, "B D L"], response: Complex[Tensor, "D F"]) -> Float[Tensor, "B D L"]:
     """Answer to each step with what came before it and what follows. O(B D L log L)."""
-    size = 2 * (response.shape[-1] - 1)
-    wide = torch.fft.rfft(at_least_single(x), size) * response
-    return torch.fft.irfft(wide, size)[..., : x.shape[-1]].to(x.dtype)
+    out: Tensor = _TwoWay.apply(at_least_single(x), response)  # type: ignore[no-untyped-call]
+    return out.to(x.dtype)
+
+
+class _TwoWay(torch.autograd.Function):
+    """The gradient goes the other way: real transforms there as well, where torch would take complex ones."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, response: Tensor) -> Tensor:
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else x.new_zeros(0), response)
+        return _answer(torch.fft.rfft(x, _size(response)), response)[..., : x.shape[-1]]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, response = ctx.saved_tensors
+        spectrum, d_x, d_response = torch.fft.rfft(d_out, _size(response)), None, None
+        if ctx.needs_input_grad[1]:
+            both = torch.full_like(response.real, 2 / _size(response))  # of a frequency and its mirror image
+            both[:, 0] = both[:, -1] = 1 / _size(response)
+            d_response = both * (torch.fft.rfft(x, _size(response)).conj() * spectrum).sum(dim=0)
+        if ctx.needs_input_grad[0]:
+            d_x = _answer(spectrum, response.conj())[..., : d_out.shape[-1]]
+        return d_x, d_response
+
+
+def _size(response: Complex[Tensor, "D F"]) -> int:
+    return 2 * (response.shape[-1] - 1)
+
+
+def _answer(spectrum: Complex[Tensor, "B D F"], response: Complex[Tensor, "D F"]) -> Float[Tensor, "B D S"]:
+    return torch.fft.irfft(spectrum.mul_(response), _size(response))
 
 
 def s4_legs(n_pairs: int) -> tuple[Complex[Tensor, "1 N"], Complex[Tensor, "1 N"], Complex[Tensor, "1 N"]]:

@@ -98,7 +98,7 @@ class BidirectionalS4(nn.Module):
     ) -> Float[Tensor, "B L D"]:
         """Return the outputs; ``response`` is the layer's own, where it is known already."""
         response = self.response() if response is None else response
-        mixed: Tensor = self.project_out(self.dropout(F.gelu(two_way(x.mT, response))).mT)
+        mixed: Tensor = self.project_out(self.dropout(F.gelu(two_way(x.mT, response).mT.contiguous())))
         return mixed
 
 
