@@ -78,8 +78,8 @@ class TSDiffModel(TSFormerModel):
         "n_paths": 5,
     }
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
-        "conditional": {"conditional": True, "skips": True, "spacing": "quadratic", "eta": 0.5},
-        "squared": {"sampler": "ddpm", "guidance": "squared", "guidance_scale": 1.0, "n_diffusion_steps": 5},
+        "conditional": {"conditional": True, "skips": True, "spacing": "quadratic", "lags": [2, 3]},
+        "squared": {"sampler": "ddpm", "guidance": "squared", "guidance_scale": 0.3, "n_diffusion_steps": 7},
     }
 
     def __init__(

@@ -54,8 +54,8 @@ class Noise:
         return numbers.repeat_interleave(len(self.windows))
 
     def __call__(self, *shape: int) -> Float[Tensor, "R ..."]:
-        """Draw the next numbers: ``shape`` of them for each row."""
-        drawn = torch.randn(self.n_paths, *shape, generator=self._generator)
+        """Draw the next numbers: ``shape`` of them for each row, the same in any precision."""
+        drawn = torch.randn(self.n_paths, *shape, generator=self._generator, dtype=torch.float32)
         mine = drawn[self.numbers.start : self.numbers.stop]
         return mine.to(self.windows).repeat_interleave(len(self.windows), dim=0)
 

@@ -23,7 +23,7 @@ from darts_tsformers.diffusion import (
     refined,
     spaced,
 )
-from darts_tsformers.layers.recurrent.s4_denoiser import Known, S4Denoiser
+from darts_tsformers.layers.recurrent.s4_denoiser import S4Denoiser
 from darts_tsformers.networks._lessons import Lesson, Training
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks._paths import Noise, drawn_paths, median_of
@@ -189,7 +189,7 @@ class TSDiff(Network, name="tsdiff"):
         assert window.future_target is not None
         x = self._channels(torch.cat([window.target, window.future_target], dim=1))
         generator = None if self.training else torch.Generator().manual_seed(EVALUATION_SEED)
-        noise = torch.randn(x.shape, generator=generator, device="cpu").to(x)
+        noise = torch.randn(x.shape, generator=generator, dtype=torch.float32, device="cpu").to(x)
         t = torch.randint(len(self.schedule), x.shape[:1], generator=generator, device="cpu").to(x.device)
         guess = self._denoise(window)(self.schedule.noised(x, noise, t), t)
         learnt = self.sources >= self.sizes.input_length if self.conditional else self.sources >= 0
@@ -243,7 +243,7 @@ class TSDiff(Network, name="tsdiff"):
         """
         with _differentiable(replace(window, future_target=base)) as window, torch.no_grad():
             assert window.future_target is not None
-            x = self._channels(torch.cat([window.target, window.future_target], dim=1))
+            x = _at_least_single(self._channels(torch.cat([window.target, window.future_target], dim=1)))
             guide = self._guide(window, noise)
             tied = guide.observed if guide.levels is None else torch.ones_like(guide.observed)
 
@@ -266,13 +266,15 @@ class TSDiff(Network, name="tsdiff"):
     def _denoise(self, window: Window) -> Denoise:
         """Return what guesses the noise of windows like this one, at one step or at one of each."""
         known = self.denoiser.known(self._features(window))
-        if not self.conditional:
-            return partial(_guess, self.denoiser, known)
-        held = self._observed(window)
-        values = self._channels(_with_horizon(window.target, self.sizes)) * held
+        held = self._observed(window) if self.conditional else None
+        values = self._channels(_with_horizon(window.target, self.sizes))
 
         def guess(x: Tensor, t: int | Tensor) -> Tensor:
-            return _guess(self.denoiser, known, torch.cat([x * ~held, values, held.to(x.dtype)], dim=-1), t)
+            seen = x.to(window.target.dtype)
+            if held is not None:
+                seen = torch.cat([seen * ~held, values * held, held.to(seen.dtype)], dim=-1)
+            steps = torch.full(x.shape[:1], t, device=x.device) if isinstance(t, int) else t
+            return self.denoiser(seen, steps, known).to(x.dtype)
 
         return guess
 
@@ -290,7 +292,7 @@ class TSDiff(Network, name="tsdiff"):
 
     def _guide(self, window: Window, noise: Noise) -> "_Guide":
         """Return what pulls the paths to what was observed of the look-back."""
-        values = self._channels(_with_horizon(window.target, self.sizes))
+        values = _at_least_single(self._channels(_with_horizon(window.target, self.sizes)))
         levels = None
         if self.guidance == "quantile":
             of_rows = quantile_levels(noise.of_rows, noise.n_paths).to(values.dtype)
@@ -308,10 +310,12 @@ class TSDiff(Network, name="tsdiff"):
 
     def _draw(self, window: Window, noise: Noise) -> Float[Tensor, "BC T c"]:
         steps, channels = self.sources.shape
-        return rearrange(noise(steps, window.target.shape[-1], channels), "B T C c -> (B C) T c")
+        drawn = rearrange(noise(steps, window.target.shape[-1], channels), "B T C c -> (B C) T c")
+        return _at_least_single(drawn)
 
     def _horizon(self, x: Float[Tensor, "BC T c"], window: Window) -> Float[Tensor, "B H C"]:
-        return rearrange(x[:, -self.sizes.output_length :, 0], "(B C) H -> B H C", B=len(window.target))
+        drawn = rearrange(x[:, -self.sizes.output_length :, 0], "(B C) H -> B H C", B=len(window.target))
+        return drawn.to(window.target.dtype)
 
     def _by_step(self, pull: Float[Tensor, "BC T c"], window: Window) -> Float[Tensor, "B L C"]:
         """Add up what came over a step of the look-back and over its copies."""
@@ -339,12 +343,6 @@ class _Guide(Guidance):
         return self.moved[0] if self.moved else torch.zeros_like(self.values)
 
 
-def _guess(denoiser: S4Denoiser, known: list[Known], x: Float[Tensor, "R T i"], t: int | Int[Tensor, " R"]) -> Tensor:
-    steps = torch.full(x.shape[:1], t, device=x.device) if isinstance(t, int) else t
-    guess: Tensor = denoiser(x, steps, known)
-    return guess
-
-
 def _sources(sizes: Sizes, lags: Sequence[int]) -> Int[Tensor, "T c"]:
     """Return which row of look-back and horizon, one after the other, each channel of each step is."""
     length, shift = sizes.input_length, sizes.output_shift
@@ -357,6 +355,11 @@ def _sources(sizes: Sizes, lags: Sequence[int]) -> Int[Tensor, "T c"]:
 def _with_horizon(x: Tensor, sizes: Sizes) -> Tensor:
     """Add zeros for the steps to forecast."""
     return torch.cat([x, x.new_zeros(len(x), sizes.output_length, x.shape[-1])], dim=1)
+
+
+def _at_least_single(x: Tensor) -> Tensor:
+    """Return single precision for half: rounding would add up over the steps of a sampler."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Structured state spaces: what a diagonal matrix minus a matrix of rank one answers with, step by step."""
 
 import math
-
 from typing import Any
 
 import torch

@@ -46,6 +46,11 @@ class Case:
     def refuses(self) -> dict[str, str]:
         return REFUSES.get(self.name, {})
 
+    @property
+    def draws_paths(self) -> bool:
+        """Whether it has no likelihood and no forecast in training, but draws paths."""
+        return self.model_class.network_class.draws_paths
+
     def takes(self, argument: str) -> bool:
         return argument in inspect.signature(self.model_class).parameters
 
@@ -70,11 +75,12 @@ class Case:
 SHORT: dict[str, dict[str, Any]] = {
     name: {"patch_length": None}
     for name in ("AarenModel", "LMUFormerModel", "MambaMixerModel", "PatchTSMixerModel", "PatchTSTModel")
-}
+} | {"TSDiffModel": {"lags": None}}
 """What has to change for a look-back of one step, by model."""
 TO_LEARN: dict[str, dict[str, Any]] = {
     "AutoformerModel": {"kernel_size": 13},
     "TimeMoEModel": {"horizon_lengths": (1, 12)},
+    "TSDiffModel": {"n_diffusion_steps": 100, "n_sampling_steps": 20, "n_paths": 51, "d_state": 16},
 }
 """What has to change to learn a season of twelve steps, by model."""
 ROW_BY_ROW = {
@@ -101,6 +107,10 @@ SHARED = [CASE[name] for name in ("PatchTSTModel", "LogSparseTransformerModel", 
 """For what the path does that all models share: components one by one, step by step, and all together."""
 
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_forecast = pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.draws_paths], ids=lambda case: case.name
+)
+"""Of models that say all that they know in one forecast: the others draw paths."""
 some_models = pytest.mark.parametrize("case", SHARED, ids=lambda case: case.name)
 
 

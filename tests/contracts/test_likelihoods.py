@@ -12,7 +12,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 
 from darts_tsformers.adapter.likelihoods import RULES, n_levels, restore_rules
 from darts_tsformers.models import ITransformerModel
-from tests.contracts.cases import CASES, SHARED, Case, H, every_model, make_data, some_models
+from tests.contracts.cases import CASES, SHARED, Case, H, every_forecast, make_data, some_models
 
 FAMILIES = [
     family
@@ -59,7 +59,12 @@ OFTEN = (GaussianLikelihood, QuantileRegression, likelihoods.PoissonLikelihood)
 
 @pytest.mark.parametrize(
     ("case", "family"),
-    [(case, family) for case in CASES for family in FAMILIES if family in OFTEN or case in SHARED],
+    [
+        (case, family)
+        for case in CASES
+        for family in FAMILIES
+        if (family in OFTEN or case in SHARED) and not case.draws_paths
+    ],
     ids=lambda one: one.name if isinstance(one, Case) else one.__name__,
 )
 def test_fits_samples_and_gives_its_parameters(case: Case, family):
@@ -91,7 +96,7 @@ def test_an_unknown_family_is_refused_when_the_model_is_made():
         ITransformerModel(7, 3, likelihood=Unknown())
 
 
-@every_model
+@every_forecast
 def test_one_parameter_with_shared_weights_equals_the_point_forecast(case: Case):
     """The first quantile of a three-quantile model is the point forecast of a model with those weights."""
     data = make_data(3, ())

@@ -25,7 +25,7 @@ from darts.utils.onnx import run_onnx_prediction
 
 from darts_tsformers.attention import Attention, AutoCorrelation, ProbSparseAttention
 from darts_tsformers.models import InformerModel, TSFormerModel
-from tests.contracts.cases import CASE, CASES, Case, Data, every_model, make_data
+from tests.contracts.cases import CASE, CASES, Case, Data, every_forecast, make_data
 from tests.helpers import draw
 
 L, H = 7, 3
@@ -73,7 +73,7 @@ def assert_close(session: onnxruntime.InferenceSession, model: TSFormerModel, in
     np.testing.assert_allclose(got, forward(model, inputs), rtol=CLOSE, atol=CLOSE)
 
 
-@every_model
+@every_forecast
 def test_with_all_covariates_it_equals_the_model(case: Case, tmp_path: Path):
     data = make_data()
     model = small(case, min_input_chunk_length=2).fit(data.series, **data.covariates())

@@ -169,17 +169,17 @@ class S4Denoiser(nn.Module, Recomputing):
 
 
 def step_embedding(t: Int[Tensor, " B"], width: int) -> Float[Tensor, "B E"]:
-    """Return the sines of a step at falling frequencies, then the cosines.
+    """Return the sines of a step at falling frequencies, then the cosines, in float64.
 
     Examples
     --------
     >>> import torch
     >>> from darts_tsformers.layers.recurrent.s4_denoiser import step_embedding
-    >>> step_embedding(torch.tensor([0, 1]), width=4)
+    >>> step_embedding(torch.tensor([0, 1]), width=4).float()
     tensor([[0.0000e+00, 0.0000e+00, 1.0000e+00, 1.0000e+00],
             [8.4147e-01, 1.0000e-04, 5.4030e-01, 1.0000e+00]])
     """
     half = width // 2
     rates = torch.arange(half, device=t.device, dtype=torch.float64) * (-math.log(1e4) / max(half - 1, 1))
     angles = t[:, None] * rates.exp()
-    return torch.cat([angles.sin(), angles.cos()], dim=-1).to(torch.get_default_dtype())
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
