@@ -21,7 +21,7 @@ STOREYS = [
     {"pretrained"},
     {"adapter"},
     {"models", ""},
-    {"capabilities", "diagnosis", "explain", "pretraining", "recommendation", "sktime"},
+    {"capabilities", "diagnosis", "explain", "pretraining", "recommendation", "refinement", "sktime"},
     {"data", "panels", "workflow", "serving"},
     {"cli", "demo", "stubs"},
 ]

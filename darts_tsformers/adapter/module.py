@@ -23,7 +23,7 @@ from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import let_recompute
 from darts_tsformers.networks._lessons import Training
 from darts_tsformers.networks._network import NETWORKS, Feed
-from darts_tsformers.networks._paths import Noise
+from darts_tsformers.networks._paths import Noise, drawn_paths
 from darts_tsformers.networks._series import TrainingSeries
 from darts_tsformers.networks._streaming_forecaster import build_forecaster
 from darts_tsformers.recording import revise
@@ -145,6 +145,20 @@ class TSFormerModule(LearningModule, SamplingModule):
         window = replace(_window(x_in.replace(past_target=past)), future_target=future)
         training: Training = self.forecaster(window, learns=True)
         return training if self.rin is None else training.map(self.rin.inverse)
+
+    def refine(self, x_in: PLModuleInput, base: torch.Tensor, *, seed: int, **how: Any) -> torch.Tensor:
+        """Refine forecasts ``(n, H, C)`` of one window, ``x_in``; see :meth:`Network.refine`."""
+        past = x_in.past_target
+        if self.rin is not None:
+            past = self.rin(past)
+            base = self.rin.transform(base)
+
+        def refined(window: Window, noise: Noise) -> torch.Tensor:
+            return self.forecaster.refine(window, base[noise.of_rows], noise, **how)
+
+        window = _window(x_in.replace(past_target=past))
+        out = drawn_paths(refined, window, len(base), seed=seed).squeeze(1)
+        return out if self.rin is None else self.rin.inverse(out.unsqueeze(-1)).squeeze(-1)
 
     def sample(self, x_in: PLModuleInput, noise: Noise | None) -> torch.Tensor:
         """Draw one path for each window: by noise, or by samples of a likelihood that the network feeds on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -166,6 +167,12 @@ class Forecaster(nn.Module):
         seen, statistics = self._seen(window)
         path = self.network.sample(seen, noise).unsqueeze(-1)
         return self._restored(self._with_covariates(path, seen), statistics).squeeze(-1)
+
+    def refine(self, window: Window, base: Float[Tensor, "B H C"], noise: Noise, **how: Any) -> Float[Tensor, "B H C"]:
+        """Make one forecast for each window, in data units, more like what the network knows."""
+        seen, statistics = self._seen(window)
+        refined = self.network.refine(seen, statistics.normalised(base), noise, **how)
+        return self._restored(refined.unsqueeze(-1), statistics).squeeze(-1)
 
     def _learnt_from(self, seen: Window, statistics: Statistics) -> Training:
         """Return the parts of the loss. What covariates add through the head is in the horizon's forecast alone."""

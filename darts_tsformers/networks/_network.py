@@ -141,6 +141,20 @@ class Network(nn.Module, ABC):
         """Draw one path for each window, in normalised units; ``noise`` is all that is left to chance."""
         raise NotImplementedError(f"{self.name} draws no paths")
 
+    def refine(
+        self,
+        window: Window,
+        base: Float[Tensor, "B H C"],
+        noise: Noise,
+        *,
+        step: int,
+        n_iterations: int,
+        rate: float,
+        noise_scale: float,
+    ) -> Float[Tensor, "B H C"]:
+        """Make one forecast for each window, in normalised units, more like what the network knows."""
+        raise NotImplementedError(f"{self.name} refines no forecasts")
+
 
 def mechanism_paths(module: nn.Module) -> list[str]:
     """Return the paths of the layers around a mechanism in a module."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from darts_tsformers.checks import require_at_least, require_flag, require_one_of
+from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
 from darts_tsformers.diffusion import (
     SPACINGS,
     Denoise,
@@ -124,6 +124,7 @@ class TSDiff(Network, name="tsdiff"):
     torch.Size([2, 6, 3])
     """
 
+    sources: Tensor
     reads = ALL_KINDS
     validates_by_lessons = True
     draws_paths = True
@@ -145,15 +146,16 @@ class TSDiff(Network, name="tsdiff"):
         sampler: str = "ddim",
         n_sampling_steps: int = 10,
         spacing: str = "uniform",
-        eta: float = 0.0,
+        eta: float | int = 0.0,
         guidance: str = "quantile",
-        guidance_scale: float = 4.0,
+        guidance_scale: float | int = 4.0,
         n_paths: int = 100,
         dropout: float = 0.0,
     ) -> None:
         super().__init__(sizes)
         lags = tuple(lags or ())
         require_at_least(1, n_diffusion_steps=n_diffusion_steps, n_sampling_steps=n_sampling_steps, n_paths=n_paths)
+        require_probability(dropout=dropout)
         require_flag(conditional=conditional, skips=skips)
         require_one_of(SAMPLERS, sampler=sampler)
         require_one_of(SPACINGS, spacing=spacing)
@@ -203,7 +205,8 @@ class TSDiff(Network, name="tsdiff"):
         rows = max(ROWS // window.target.shape[-1], 1)
         paths = drawn_paths(sample, window, self.n_paths, rows=rows)
         if pulls:
-            record("guidance", self.denoiser, pull=torch.cat(pulls).unflatten(0, (self.n_paths, -1)).mean(dim=0))
+            pull = reduce(torch.cat(pulls), "(n B) L C -> B L C", "mean", n=self.n_paths)
+            record("guidance", self.denoiser, pull=pull)
         record("spread", self.denoiser, deviation=paths.std(dim=0, correction=0))
         return median_of(paths)
 
@@ -263,7 +266,7 @@ class TSDiff(Network, name="tsdiff"):
             )
             return self._horizon(y, window)
 
-    def _denoise(self, window: Window) -> Denoise:
+    def _denoise(self, window: Window) -> Callable[[Tensor, int | Tensor], Tensor]:
         """Return what guesses the noise of windows like this one, at one step or at one of each."""
         known = self.denoiser.known(self._features(window))
         held = self._observed(window) if self.conditional else None

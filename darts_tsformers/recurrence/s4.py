@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from einops import rearrange
 from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -64,8 +65,7 @@ def s4_kernel(
     left, right = 2 * (1 - z) / step[:, None], 1 + z
     rows = torch.cat([read, low_rank.conj()[None]])
     products = torch.cat([rows * write, rows * low_rank])
-    sums = _sums_over_pairs(products.transpose(0, 1), poles, left, right).unflatten(1, (2, -1))
-    of_write, of_low_rank = sums.unbind(dim=1)
+    of_write, of_low_rank = _sums_over_pairs(products.transpose(0, 1), poles, left, right).chunk(2, dim=1)
     share = right * of_write[:, -1] / (1 + right * of_low_rank[:, -1])
     response = 2 * (of_write[:, :-1] - of_low_rank[:, :-1] * share[:, None])
     return torch.fft.irfft(response, n=length).transpose(0, 1)
@@ -85,7 +85,8 @@ def _sums_over_pairs(
     )
     inverse = torch.view_as_real(pairs.reciprocal()).flatten(-2)
     factors = torch.cat([products.real, (products * poles.conj()[:, None]).real], dim=1)
-    of_left, of_right = torch.view_as_complex((2 * factors @ inverse).unflatten(-1, (-1, 2))).chunk(2, dim=1)
+    sums = torch.view_as_complex(rearrange(2 * factors @ inverse, "D V (F c) -> D V F c", c=2))
+    of_left, of_right = sums.chunk(2, dim=1)
     return left[:, None] * of_left - right * of_right
 
 
@@ -171,4 +172,4 @@ def s4_legs(n_pairs: int) -> tuple[Complex[Tensor, "1 N"], Complex[Tensor, "1 N"
     angles, vectors = torch.linalg.eigh(-1j * skew)
     angles, vectors = angles[n_pairs:], vectors[:, n_pairs:]
     poles = torch.complex(torch.full_like(angles, -0.5), angles)
-    return poles[None], (vectors.mH @ low_rank.cdouble())[None], (vectors.mH @ write.cdouble())[None]
+    return poles[None], (vectors.mH @ low_rank.to(vectors.dtype))[None], (vectors.mH @ write.to(vectors.dtype))[None]

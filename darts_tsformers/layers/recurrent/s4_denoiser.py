@@ -1,7 +1,7 @@
 """A guess of the noise in a series: gated blocks of state spaces, told how much noise there is."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -153,7 +153,7 @@ class S4Denoiser(nn.Module, Recomputing):
 
     def known(self, features: Float[Tensor, "B L F"] | None = None) -> list[Known]:
         """Return what can be computed before the noise is seen: for all steps of a sampler."""
-        return [block.known(features) for block in self.blocks]
+        return [cast(GatedS4Block, block).known(features) for block in self.blocks]
 
     def forward(
         self, x: Float[Tensor, "B L i"], t: Int[Tensor, " B"], known: list[Known] | None = None

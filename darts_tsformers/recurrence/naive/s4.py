@@ -6,7 +6,10 @@ from torch import Tensor
 
 
 def s4_matrices(
-    poles: Complex[Tensor, " N"], low_rank: Complex[Tensor, " N"], write: Complex[Tensor, " N"], step: float
+    poles: Complex[Tensor, " N"],
+    low_rank: Complex[Tensor, " N"],
+    write: Complex[Tensor, " N"],
+    step: float | Float[Tensor, ""],
 ) -> tuple[Complex[Tensor, "M M"], Complex[Tensor, " M"]]:
     """Return the discrete matrix and vector of one feature, over both halves of all pairs."""
     poles, low_rank, write = (torch.cat([x, x.conj()]) for x in (poles, low_rank, write))
@@ -21,7 +24,7 @@ def s4_kernel(
     low_rank: Complex[Tensor, " N"],
     write: Complex[Tensor, " N"],
     read: Complex[Tensor, " N"],
-    step: float,
+    step: float | Float[Tensor, ""],
     length: int,
 ) -> Float[Tensor, " L"]:
     """Read the state after each step since an impulse; ``read`` is that of the recurrence, for any length."""
