@@ -1,5 +1,7 @@
 """The seasonal period that a frequency suggests."""
 
+from typing import cast
+
 import pandas as pd
 
 _PERIODS = {"B": 5, "C": 5, "D": 7, "W": 52, "SM": 24, "M": 12, "BM": 12, "CBM": 12, "Q": 4, "BQ": 4}
@@ -55,7 +57,7 @@ def lags_of(freq: str | pd.DateOffset) -> list[int]:
     ([30, 60, 90], [4, 8, 12], [1, 2, 3])
     """
     try:
-        offset = pd.tseries.frequencies.to_offset(freq)
+        offset = cast(pd.DateOffset, pd.tseries.frequencies.to_offset(freq))
     except ValueError as error:
         raise ValueError(f"freq={freq!r} must be a frequency that pandas knows") from error
     period = seasonal_period(offset)
