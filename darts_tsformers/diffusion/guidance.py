@@ -72,13 +72,36 @@ class Guidance:
 def distance(
     x: Float[Tensor, "R *S"], values: Float[Tensor, "R *S"], levels: Float[Tensor, "R *#S"] | None
 ) -> Float[Tensor, "R *S"]:
-    """Return the pinball distance at levels, the squared one without."""
+    """Return the pinball distance at levels, the squared one without.
+
+    Parameters
+    ----------
+    x, values
+        What is, and what should be.
+    levels
+        Of each series.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.diffusion import distance
+    >>> x, values = torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 2.0]])
+    >>> distance(x, values, levels=torch.tensor([[0.9]])), distance(x, values, levels=None)
+    (tensor([[0.9000, 0.1000]]), tensor([[1., 1.]]))
+    """
     above = values - x
     return above.square() if levels is None else torch.maximum(levels * above, (levels - 1) * above)
 
 
 def quantile_levels(numbers: Float[Tensor, " R"], n: int) -> Float[Tensor, " R"]:
     """Return the levels of series by their numbers, of ``0 .. n - 1``: evenly spread over (0, 1).
+
+    Parameters
+    ----------
+    numbers
+        Those of the series.
+    n
+        How many there are in all.
 
     Examples
     --------

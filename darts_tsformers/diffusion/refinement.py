@@ -56,6 +56,18 @@ def refined(
     -----
     Kollovieh et al., "Predict, Refine, Synthesize: Self-Guiding Diffusion Models for Probabilistic Time Series
     Forecasting", NeurIPS 2023. No rate that falls on a plateau: theirs does after a hundred iterations.
+
+    Examples
+    --------
+    A denoiser that knows series about 0 alone, and a tie to 1:
+
+    >>> import torch
+    >>> from darts_tsformers.diffusion import Schedule, refined
+    >>> schedule, start, draw = Schedule(10), torch.ones(1, 3), lambda: torch.randn(1, 3)
+    >>> free = refined(lambda x, t: x, start, schedule, draw, tie=lambda y: y.sum() * 0, t=5, n_iterations=50)
+    >>> tied = refined(lambda x, t: x, start, schedule, draw, tie=lambda y: 9 * (y - 1).square().sum(), t=5, rate=0.02)
+    >>> bool(free.abs().max() < tied.abs().max())
+    True
     """
     kept = float(schedule.kept[t])
     x = x.detach()

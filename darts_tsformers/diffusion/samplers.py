@@ -20,7 +20,28 @@ SPACINGS = ("uniform", "quadratic")
 def ddpm_step(
     schedule: Schedule, x: Float[Tensor, "R *S"], guess: Float[Tensor, "R *S"], t: int, noise: Float[Tensor, "R *S"]
 ) -> Float[Tensor, "R *S"]:
-    """Go from step ``t`` to the one before; from step 0 to the series."""
+    """Go from step ``t`` to the one before; from step 0 to the series.
+
+    Parameters
+    ----------
+    schedule
+        Of the diffusion.
+    x, guess
+        Series at the step, and the guess of their noise.
+    t
+        The step.
+    noise
+        Standard normal numbers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.diffusion import Schedule, ddpm_step
+    >>> schedule, series, noise = Schedule(10), torch.ones(1, 3), torch.randn(1, 3)
+    >>> noised = schedule.noised(series, noise, torch.tensor([0]))
+    >>> torch.allclose(ddpm_step(schedule, noised, noise, t=0, noise=torch.randn(1, 3)), series)
+    True
+    """
     beta, kept = float(schedule.betas[t]), float(schedule.kept[t])
     mean: Tensor = (x - beta / (1 - kept) ** 0.5 * guess) / (1 - beta) ** 0.5
     return mean + schedule.posterior_variance(t) ** 0.5 * noise
@@ -38,8 +59,27 @@ def ddim_step(
 ) -> Float[Tensor, "R *S"]:
     """Go from step ``t`` to any step ``before``, or to the series for None.
 
-    ``eta`` is how much new noise comes in: none at 0, and then ``noise`` is not needed; as much as of
-    :func:`ddpm_step` at 1.
+    Parameters
+    ----------
+    schedule, x, guess, t
+        As of :func:`ddpm_step`.
+    before
+        The step to go to.
+    noise
+        Standard normal numbers; not needed if ``eta`` is 0.
+    eta
+        How much new noise comes in: none at 0, as much as of :func:`ddpm_step` at 1.
+
+    Examples
+    --------
+    A guess that is right leads from any step to any other:
+
+    >>> import torch
+    >>> from darts_tsformers.diffusion import Schedule, ddim_step
+    >>> schedule, series, noise = Schedule(10), torch.ones(1, 3), torch.randn(1, 3)
+    >>> ninth, third = (schedule.noised(series, noise, torch.tensor([t])) for t in (9, 3))
+    >>> torch.allclose(ddim_step(schedule, ninth, noise, t=9, before=3), third)
+    True
     """
     kept, kept_before = float(schedule.kept[t]), schedule.kept_before(before)
     sigma = eta * ((1 - kept_before) / (1 - kept) * (1 - kept / kept_before)) ** 0.5
@@ -50,7 +90,14 @@ def ddim_step(
 def spaced(n_steps: int, skip: int, spacing: str = "uniform") -> list[int]:
     """Return the steps of a diffusion that are taken, in increasing order: about every ``skip``-th.
 
-    ``"quadratic"`` spacing has them closer to each other where there is little noise.
+    Parameters
+    ----------
+    n_steps
+        Steps of the diffusion.
+    skip
+        About every which is taken.
+    spacing
+        ``"uniform"``; or ``"quadratic"``, closer to each other where there is little noise.
 
     Raises
     ------
@@ -100,6 +147,18 @@ def ddpm(
         Called once with each step but the last.
     guidance
         What pulls the series.
+
+    Examples
+    --------
+    Of series that are always 2, whose noise can be told exactly:
+
+    >>> import torch
+    >>> from darts_tsformers.diffusion import Schedule, ddpm
+    >>> schedule = Schedule(100)
+    >>> def denoise(x, t):
+    ...     return (x - 2 * schedule.kept[t] ** 0.5) / (1 - schedule.kept[t]) ** 0.5
+    >>> ddpm(denoise, torch.randn(1, 4), schedule, draw=lambda: torch.randn(1, 4)).round()
+    tensor([[2., 2., 2., 2.]])
     """
     for t in range(len(schedule) - 1, -1, -1):
         noise = draw() if t else torch.zeros_like(x)
@@ -139,6 +198,18 @@ def ddim(
     Notes
     -----
     Song, Meng and Ermon, "Denoising Diffusion Implicit Models", ICLR 2021.
+
+    Examples
+    --------
+    Of series that are always 2, whose noise can be told exactly:
+
+    >>> import torch
+    >>> from darts_tsformers.diffusion import Schedule, ddim, spaced
+    >>> schedule = Schedule(100)
+    >>> def denoise(x, t):
+    ...     return (x - 2 * schedule.kept[t] ** 0.5) / (1 - schedule.kept[t]) ** 0.5
+    >>> ddim(denoise, torch.randn(1, 4), schedule, spaced(100, skip=10), draw=lambda: torch.randn(1, 4)).round()
+    tensor([[2., 2., 2., 2.]])
     """
     for t, before in zip(reversed(steps), [*reversed(steps[:-1]), None], strict=True):
         if guidance is None:

@@ -100,6 +100,27 @@ def s4_read(
     r"""Return :math:`c (I - \bar A^L)`: what :func:`s4_kernel` reads with, for steps up to ``length`` alone.
 
     O(D N^3 log L) time: for the start, and not for each batch.
+
+    Parameters
+    ----------
+    poles, low_rank
+        As of :func:`s4_kernel`.
+    read
+        ``c`` of each output, for any length.
+    step
+        Time from one step to the next.
+    length
+        Steps ``L``.
+
+    Examples
+    --------
+    Of a state that forgets within the length, next to nothing is taken off:
+
+    >>> import torch
+    >>> from darts_tsformers.recurrence import s4_read
+    >>> poles, read = torch.tensor([[-3.0 + 1j]]), torch.tensor([[[1.0 + 0j]]])
+    >>> torch.allclose(s4_read(poles, 0 * poles, read, step=torch.tensor([0.5]), length=40), read)
+    True
     """
     poles, low_rank, read = (torch.cat([x, x.conj()], dim=-1) for x in (poles, low_rank, read))
     matrix = torch.diag_embed(poles) - low_rank[..., :, None] * low_rank.conj()[..., None, :]
@@ -115,6 +136,18 @@ def two_way_response(onward: Float[Tensor, "D L"], back: Float[Tensor, "D L"]) -
 
     The response to an input ``i`` steps before is ``onward[i]``, the own step included; to one ``i + 1`` steps after it
     is ``back[i]``.
+
+    Parameters
+    ----------
+    onward, back
+        Responses of each feature.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.recurrence import two_way_response
+    >>> two_way_response(torch.ones(3, 5), torch.ones(3, 5)).shape  # frequencies of ten steps
+    torch.Size([3, 6])
     """
     length = onward.shape[-1]
     gap = onward.new_zeros(len(onward), fft_size(2 * length) - 2 * length)
@@ -122,7 +155,25 @@ def two_way_response(onward: Float[Tensor, "D L"], back: Float[Tensor, "D L"]) -
 
 
 def two_way(x: Float[Tensor, "B D L"], response: Complex[Tensor, "D F"]) -> Float[Tensor, "B D L"]:
-    """Answer to each step with what came before it and what follows. O(B D L log L)."""
+    """Answer to each step with what came before it and what follows. O(B D L log L).
+
+    Parameters
+    ----------
+    x
+        Sequences of each feature.
+    response
+        As :func:`two_way_response` returns it, for their length.
+
+    Examples
+    --------
+    An input at the second of three steps:
+
+    >>> import torch
+    >>> from darts_tsformers.recurrence import two_way, two_way_response
+    >>> response = two_way_response(onward=torch.tensor([[1.0, 0.5, 0.25]]), back=torch.tensor([[0.1, 0.0, 0.0]]))
+    >>> two_way(torch.tensor([[[0.0, 1.0, 0.0]]]), response)
+    tensor([[[0.1000, 1.0000, 0.5000]]])
+    """
     out: Tensor = _TwoWay.apply(at_least_single(x), response)  # type: ignore[no-untyped-call]
     return out.to(x.dtype)
 
@@ -163,6 +214,18 @@ def s4_legs(n_pairs: int) -> tuple[Complex[Tensor, "1 N"], Complex[Tensor, "1 N"
     .. math:: A_{nk} = -\sqrt{(2n + 1)(2k + 1)} \;\; (n > k), \quad -(n + 1) \;\; (n = k), \quad 0 \;\; (n < k)
 
     of order ``2 N``, in float64.
+
+    Parameters
+    ----------
+    n_pairs
+        Conjugate pairs ``N``.
+
+    Examples
+    --------
+    >>> from darts_tsformers.recurrence import s4_legs
+    >>> poles, low_rank, write = s4_legs(n_pairs=2)
+    >>> poles.shape, poles.real.flatten().tolist()
+    (torch.Size([1, 2]), [-0.5, -0.5])
     """
     n = torch.arange(2 * n_pairs, dtype=torch.float64, device="cpu")
     write = (2 * n + 1).sqrt()
