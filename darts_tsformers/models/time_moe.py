@@ -180,3 +180,8 @@ class TimeMoEModel(PretrainedModel):
                 f"use_dense={ours['dense']}"
             )
         return ours
+
+    @classmethod
+    def needs_paths(cls, **arguments: Any) -> bool:
+        """Return True: each part of the horizon is forecast from the one before."""
+        return True

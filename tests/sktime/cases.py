@@ -33,6 +33,16 @@ def darts_model(forecaster: TSFormerForecaster, **overrides: Any) -> TSFormerMod
     return forecaster.model_class(**arguments | {"pl_trainer_kwargs": TRAINER} | overrides)
 
 
+def point_forecast(forecaster: TSFormerForecaster, model: TSFormerModel, n: int, **given: Any) -> list[np.ndarray]:
+    """Return the point forecast of each series: of a model that draws paths their median."""
+    series = given.pop("series", None)
+    if model.network_class.draws_paths:
+        given |= {"num_samples": forecaster.num_samples, "random_state": 0}
+    forecasts = model.predict(n, series, **given)
+    several = [forecasts] if isinstance(forecasts, TimeSeries) else forecasts
+    return [np.median(one.all_values(), axis=-1) for one in several]
+
+
 def months(length: int = LENGTH, start: str = "2001-03") -> pd.PeriodIndex:
     return pd.period_range(start, periods=length, freq="M")
 

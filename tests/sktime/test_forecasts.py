@@ -9,10 +9,8 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from darts_tsformers.sktime import (
     FEDformerForecaster,
     ITransformerForecaster,
-    LogSparseTransformerForecaster,
     PatchTSTForecaster,
     TemporalFusionTransformerForecaster,
-    TimeMoEForecaster,
 )
 from tests.sktime.cases import (
     LENGTH,
@@ -26,6 +24,7 @@ from tests.sktime.cases import (
     make_X,
     make_y,
     months,
+    point_forecast,
     tiny,
 )
 
@@ -40,7 +39,7 @@ def test_two_variables_with_exogenous_data(forecaster_class):
     forecaster = tiny(forecaster_class)
     ours = forecaster.fit(y, X=X[:LENGTH]).predict([1, 2, 3], X=X[LENGTH:])
     model = darts_model(forecaster).fit(as_darts(y), future_covariates=as_darts(X))
-    same(ours, model.predict(3, future_covariates=as_darts(X)).values())
+    same(ours, point_forecast(forecaster, model, 3, future_covariates=as_darts(X))[0])
     pd.testing.assert_index_equal(ours.index, months(LENGTH + 3)[LENGTH:])
 
 
@@ -50,8 +49,10 @@ def test_quantiles(forecaster_class):
     forecaster = tiny(forecaster_class, quantiles=QUANTILES, num_samples=11)
     ours = forecaster.fit(y, fh=[1, 3]).predict_quantiles(alpha=[0.9, 0.3])
     assert list(ours.columns) == [("y0", 0.9), ("y0", 0.3)]
-    model = darts_model(forecaster, likelihood=QuantileRegression(list(QUANTILES))).fit(as_darts(y))
-    if forecaster_class in (LogSparseTransformerForecaster, TimeMoEForecaster):  # each step builds on a sample
+    draws_paths = forecaster.model_class.network_class.draws_paths
+    learns = {} if draws_paths else {"likelihood": QuantileRegression(list(QUANTILES))}
+    model = darts_model(forecaster, **learns).fit(as_darts(y))
+    if forecaster.model_class.needs_paths():
         paths = model.predict(3, num_samples=11, random_state=0).all_values()[[0, 2], 0]
         theirs, median = np.quantile(paths, [0.9, 0.3], axis=-1).T, np.median(paths, axis=-1)
     else:
@@ -147,10 +148,10 @@ def test_a_panel_trains_one_network_that_forecasts_each_instance(forecaster_clas
     forecaster = tiny(forecaster_class)
     ours = forecaster.fit(panel).predict([2, 3])
     series = [as_darts(panel.loc[name]) for name in lengths]
-    theirs = darts_model(forecaster).fit(series).predict(3, series)
+    theirs = point_forecast(forecaster, darts_model(forecaster).fit(series), 3, series=series)
     assert list(ours.index.get_level_values(0).unique()) == list(lengths)
     for name, forecast in zip(lengths, theirs, strict=True):
-        np.testing.assert_allclose(ours.loc[name], forecast.values()[1:], rtol=1e-5)
+        np.testing.assert_allclose(ours.loc[name], forecast[1:], rtol=1e-5)
         assert ours.loc[name].index[0] == panel.loc[name].index[-1] + 2
 
 
@@ -219,7 +220,7 @@ def test_gaps_count_as_not_observed(forecaster_class):
     forecaster = tiny(forecaster_class)
     ours = forecaster.fit(y, X=X[:LENGTH]).predict([1, 2], X=X[LENGTH:])
     model = darts_model(forecaster).fit(as_darts(y), future_covariates=as_darts(X))
-    theirs = model.predict(2, future_covariates=as_darts(X)).values()
+    (theirs,) = point_forecast(forecaster, model, 2, future_covariates=as_darts(X))
     assert np.isfinite(theirs).all()
     same(ours, theirs)
 
