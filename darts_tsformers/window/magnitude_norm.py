@@ -20,8 +20,8 @@ class MagnitudeNorm(InstanceNorm):
 
     Notes
     -----
-    Salinas et al., "DeepAR: Probabilistic forecasting with autoregressive recurrent networks", 2020, section 3.3; without
-    the 1 that is added there, which has the unit of the data.
+    Salinas et al., "DeepAR: Probabilistic forecasting with autoregressive recurrent networks", 2020, section 3.3;
+    without the 1 that is added there, which has the unit of the data.
 
     Examples
     --------

@@ -49,8 +49,9 @@ def all_runs() -> list[Run]:
     inverted, patched = case_of(ITransformerModel), case_of(PatchTSTModel)
     quantiles, summed = QuantileRegression([0.1, 0.5, 0.9]), torch.nn.L1Loss(reduction="sum")
     of_a_sum = {"loss_fn": summed, "optimizer_kwargs": {"lr": 1e-4}}
-    return [
-        *(Run(case.name, case, layer_norm(case) | GENTLE.get(case.name, {}), has_gaps=True) for case in CASES),
+    of_forms = {case.name: layer_norm(case) | GENTLE.get(case.name, {}) for case in CASES}
+    return [  # noise that is put on to learn from is drawn by each process
+        *(Run(case.name, case, of_forms[case.name], True, not case.draws_paths) for case in CASES),
         Run("no gaps", inverted),
         Run("quantiles", inverted, {"likelihood": quantiles}, has_gaps=True),
         Run("sum of errors", inverted, of_a_sum),
