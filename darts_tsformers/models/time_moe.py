@@ -182,6 +182,6 @@ class TimeMoEModel(PretrainedModel):
         return ours
 
     @classmethod
-    def needs_paths(cls, **arguments: Any) -> bool:
+    def needs_paths(cls, **arguments: Any) -> bool:  # noqa: ARG003 - whatever they are
         """Return True: each part of the horizon is forecast from the one before."""
         return True
