@@ -36,7 +36,7 @@ class Case:
 
     @property
     def short(self) -> dict[str, Any]:
-        return SHORT.get(self.model_class.__name__, {})
+        return {name: None for name in CHOSEN_BY_LENGTH if self.takes(name)}
 
     @property
     def to_learn(self) -> dict[str, Any]:
@@ -72,11 +72,8 @@ class Case:
         return self.model_class(input_chunk_length, output_chunk_length, pl_trainer_kwargs=trainer, **arguments)
 
 
-SHORT: dict[str, dict[str, Any]] = {
-    name: {"patch_length": None}
-    for name in ("AarenModel", "LMUFormerModel", "MambaMixerModel", "PatchTSMixerModel", "PatchTSTModel")
-} | {"TSDiffModel": {"lags": None}}
-"""What has to change for a look-back of one step, by model."""
+CHOSEN_BY_LENGTH = ("lags", "patch_length")
+"""Arguments that are chosen by the look-back where they are None, as one step asks for."""
 TO_LEARN: dict[str, dict[str, Any]] = {
     "AutoformerModel": {"kernel_size": 13},
     "TimeMoEModel": {"horizon_lengths": (1, 12)},

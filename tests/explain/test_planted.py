@@ -15,6 +15,7 @@ from darts_tsformers.layers.transformer.distilling import Distilling
 from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from darts_tsformers.models import (
     AutoformerModel,
+    ChimeraModel,
     FEDformerModel,
     InformerModel,
     ITransformerModel,
@@ -179,6 +180,24 @@ def test_the_driver_is_found_by_its_name(driver):
     assert importance["kind"].iloc[0] == {"y": "target", "p": "past", "f": "future"}[driver[0]]
     assert driver in e.summary().split("Most important variables")[1].split("(")[0]
     assert (e.health()["collapsed"]).all()
+
+
+@pytest.mark.usefixtures("unchecked")  # the checks of sizes would take most of the time
+@pytest.mark.parametrize(("driver", "driven"), [("a", "c"), ("c", "a")])
+def test_a_trained_chimera_names_the_component_that_drives_another(driver, driven):
+    noise = pd.DataFrame(np.random.default_rng(0).normal(size=(1500, 3)), columns=list("abc"))
+    noise[driven] = noise[driver].shift(4).fillna(0)  # what comes of it is the driver's last four steps
+    series = TimeSeries.from_dataframe((noise + np.array([0, 3, -3])).astype(np.float32))
+    model = ChimeraModel(
+        8, 4, patch_length=4, batch_size=32, optimizer_kwargs={"lr": 5e-3}, **PLAIN | {"n_epochs": 3}
+    ).fit(series[:-40])
+    e = explain(model, series, start=1460, stride=4)
+    importance = findings.variable_importance(e).sort_values("share", ascending=False)
+    assert importance["variable"].iloc[0] == driver
+    assert importance["share"].iloc[0] > 0.4
+    assert f"Most important variables by attention of the targets: {driver} (" in e.summary()
+    takes = sum(weights.mean(["window", "head"]) for weights in e.maps.values()).sel(query=driven)
+    assert takes.drop_sel(key=driven).idxmax() == driver
 
 
 def test_a_trained_model_of_a_daily_series_looks_back_by_days():

@@ -2,22 +2,29 @@
 
 import numpy as np
 import pytest
+from darts import TimeSeries
 from darts.utils.likelihood_models.torch import GaussianLikelihood, PoissonLikelihood, QuantileRegression
 
-from darts_tsformers.models import AutoformerModel, FEDformerModel
+from darts_tsformers.models import AutoformerModel, ChimeraModel, FEDformerModel
 from tests.contracts.cases import TRAINER, H, make_data
 from tests.helpers import exactly
 
-TINY = {"d_model": 8, "n_heads": 2, "d_ff": 11, "n_epochs": 1, "random_state": 7, "pl_trainer_kwargs": TRAINER}
-both_models = pytest.mark.parametrize("model_class", [AutoformerModel, FEDformerModel])
+TRAINING = {"n_epochs": 1, "random_state": 7, "pl_trainer_kwargs": TRAINER}
+HEADS = {"d_model": 8, "n_heads": 2, "d_ff": 11}
+TINY = {AutoformerModel: HEADS, ChimeraModel: ChimeraModel.tiny, FEDformerModel: HEADS}
+every_model = pytest.mark.parametrize("model_class", TINY)
+
+
+def tiny(model_class, **arguments):
+    return model_class(13, H, **(TINY[model_class] | TRAINING | arguments))
 
 
 def fitted(model_class, **arguments):
     data = make_data()
-    return model_class(13, H, **(TINY | arguments)).fit(data.series, **data.covariates())
+    return tiny(model_class, **arguments).fit(data.series, **data.covariates())
 
 
-@both_models
+@every_model
 @pytest.mark.parametrize(
     "arguments", [{}, {"use_instance_norm": False}, {"use_reversible_instance_norm": True}], ids=str
 )
@@ -31,7 +38,7 @@ def test_the_parts_add_up_to_the_forecast(model_class, arguments):
         assert trend.time_index.equals(forecast.time_index)
 
 
-@both_models
+@every_model
 def test_the_trend_lies_where_the_series_is_and_the_season_about_zero(model_class):
     model, data = fitted(model_class), make_data()
     raised = data.series + 1000
@@ -40,7 +47,7 @@ def test_the_trend_lies_where_the_series_is_and_the_season_about_zero(model_clas
     assert (np.abs(seasonal.values()) < 30).all()
 
 
-@both_models
+@every_model
 @pytest.mark.parametrize(
     ("likelihood", "level"), [(GaussianLikelihood(), 0), (QuantileRegression([0.1, 0.5, 0.9]), 1)], ids=["gauss", "q"]
 )
@@ -52,7 +59,7 @@ def test_of_a_likelihood_the_location_is_parted(model_class, likelihood, level):
     np.testing.assert_allclose((trend + seasonal).values(), expected, rtol=1e-5)
 
 
-@both_models
+@every_model
 def test_several_series(model_class):
     panel = [make_data(seed=seed) for seed in range(3)]
     covariates = {
@@ -60,7 +67,7 @@ def test_several_series(model_class):
         "future_covariates": [data.future_covariates for data in panel],
     }
     series = [data.series for data in panel]
-    model = model_class(13, H, **TINY, batch_size=2).fit(series, **covariates)
+    model = tiny(model_class, batch_size=2).fit(series, **covariates)
     trends, seasonals = model.decompose(series=series, **covariates)
     for i, data in enumerate(panel):
         trend, seasonal = model.decompose(series=data.series, **data.covariates())
@@ -78,6 +85,20 @@ def test_more_steps_than_one_forecast_has():
 def test_counts_have_no_trend_in_their_own_units():
     data = make_data(1, ())
     counts = data.series.with_values(np.floor(np.abs(data.series.values())))
-    model = AutoformerModel(13, H, **TINY, likelihood=PoissonLikelihood()).fit(counts)
+    model = tiny(AutoformerModel, likelihood=PoissonLikelihood()).fit(counts)
     with pytest.raises(ValueError, match="has no location in the units of the target to have a trend"):
         model.decompose()
+
+
+@pytest.mark.usefixtures("unchecked")  # the checks of sizes would take most of the time
+def test_a_trained_chimera_tells_trend_and_season_apart():
+    steps = np.arange(500)
+    trend = 4 * np.sin(2 * np.pi * steps / 200)
+    series = TimeSeries.from_values((trend + np.sin(2 * np.pi * steps / 12)).astype(np.float32))
+    model = ChimeraModel(
+        36, 24, patch_length=4, trend_distance=12, d_model=16, dropout=0.0, batch_size=16,
+        optimizer_kwargs={"lr": 3e-3}, **TRAINING | {"n_epochs": 6},
+    ).fit(series[:-24])  # fmt: skip
+    parts = model.decompose(series=series[:-24])
+    assert np.abs(parts.trend.values()[:, 0] - trend[-24:]).mean() < 0.3
+    assert np.corrcoef(parts.seasonal.values()[:, 0], np.sin(2 * np.pi * steps[-24:] / 12))[0, 1] > 0.95

@@ -62,10 +62,10 @@ class BidirectionalMamba(nn.Module):
     def mix(self, x: Float[Tensor, "B N D"], order: Int[Tensor, "B N"] | None = None) -> Float[Tensor, "B N D"]:
         """Mix the tokens as ``forward`` does, and record nothing."""
         x = in_order(x, order)
-        return in_order(self.onward(x) + self.reverse(x.flip(1)).flip(1), _back(order))
+        return in_order(self.onward(x) + self.reverse(x.flip(1)).flip(1), order_back(order))
 
     def _record(self, x: Float[Tensor, "B N D"], order: Int[Tensor, "B N"] | None, n_parts: int) -> None:
-        x, back = in_order(x, order), _back(order)
+        x, back = in_order(x, order), order_back(order)
         if is_recording("attention"):
             sizes = self.onward.attention_size(x) + self.reverse.attention_size(x.flip(1)).flip(1, 2)
             weights = in_rows_of_one(in_order(in_order(sizes, back).mT, back).mT)
@@ -75,7 +75,8 @@ class BidirectionalMamba(nn.Module):
             record("steps", self, length=reduce(in_order(lengths, back), "(B p) N -> B N", "mean", p=n_parts))
 
 
-def _back(order: Int[Tensor, "B N"] | None) -> Int[Tensor, "B N"] | None:
+def order_back(order: Int[Tensor, "B N"] | None) -> Int[Tensor, "B N"] | None:
+    """Return the order that brings tokens back from an order."""
     return None if order is None else order.argsort(dim=1)
 
 

@@ -1,6 +1,7 @@
 """Chimera's layer: a selective state space model along time and across variates."""
 
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -91,6 +92,17 @@ class VariateScan(nn.Module):
         y = self._read(grid, (h1.permute(1, 2, 0, 3, 4), h2.permute(1, 2, 0, 3, 4)), c)
         return y.permute(2, 0, 1, 3), GridState(h1[:, :, -1].clone(), h2[:, :, -1].clone())  # not the grid
 
+    def shares(self, x: Float[Tensor, "B V T D"]) -> Iterator[Float[Tensor, "B V T D"]]:
+        """Return, for one variate after the other, what comes of its inputs: with ``D x`` these add up to the output.
+
+        Each of them is a scan of its own: for explanations.
+        """
+        a, b, c = self._discrete(x)
+        a1, a2, a3, a4 = a
+        for v in range(x.shape[1]):
+            b1, b2 = (F.pad(t[:, v : v + 1], (0, 0) * 3 + (v, x.shape[1] - 1 - v)) for t in b)
+            yield self._told(two_dimensional_scan((a1, a2, a3, a4), (b1, b2)), c)
+
     def advance(self, x: Float[Tensor, "B V D"], state: GridState) -> tuple[Float[Tensor, "B V D"], GridState]:
         """Scan the variates at one more step."""
         a, b, c = self._discrete(x)
@@ -118,8 +130,12 @@ class VariateScan(nn.Module):
     def _read(
         self, x: Float[Tensor, "*cells D"], states: tuple[Tensor, Tensor], c: tuple[Tensor, Tensor]
     ) -> Float[Tensor, "*cells D"]:
+        return (self._told(states, c) + self.D * x).to(x.dtype)
+
+    @staticmethod
+    def _told(states: tuple[Tensor, Tensor], c: tuple[Tensor, Tensor]) -> Float[Tensor, "*cells D"]:
         first, second = ((h @ by[..., None]).squeeze(-1) for h, by in zip(states, c, strict=True))
-        return (first + second + self.D * x).to(x.dtype)
+        return first + second
 
 
 class ChimeraLayer(nn.Module):
@@ -207,6 +223,16 @@ class ChimeraLayer(nn.Module):
     def forward(self, x: Float[Tensor, "B V T D"]) -> Float[Tensor, "B V T D"]:
         """Map each cell by what it sees."""
         return self.begin(x)[0]
+
+    def shares(self, x: Float[Tensor, "B V T D"]) -> Iterator[Float[Tensor, "B V T D"]]:
+        """Return, for one variate after the other, what its input adds to the output of all cells by way of the states.
+
+        With ``D x`` of both scans they add up to the output.
+        """
+        if self.reverse is None:
+            return self.onward.shares(x)
+        others = list(self.reverse.shares(x.flip(1)))
+        return (share + other.flip(1) for share, other in zip(self.onward.shares(x), others[::-1], strict=True))
 
     def begin(self, x: Float[Tensor, "B V T D"]) -> tuple[Float[Tensor, "B V T D"], tuple[GridState, ...]]:
         """Map each cell, and keep what :meth:`advance` needs to go on."""

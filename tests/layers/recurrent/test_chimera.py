@@ -64,6 +64,31 @@ def test_equals_a_loop_over_its_equations(coupling, input_zoh):
 
 
 @either_way
+@torch.no_grad()
+def test_shares_are_what_each_variate_adds_to_the_output(bidirectional):
+    layer, x = a_layer(bidirectional=bidirectional), grid(2, 3, 7)
+    scans = [layer.onward] + [layer.reverse] * bidirectional
+    shares = list(layer.shares(x))
+    torch.testing.assert_close(sum(shares), layer(x) - sum(scan.D for scan in scans) * x)
+    for v, share in enumerate(shares):
+        seen = share.abs().amax((0, 2, 3)) > 0
+        assert seen.tolist() == [bidirectional or other >= v for other in range(3)]
+
+
+@torch.no_grad()
+def test_a_share_is_the_output_for_an_input_of_one_variate_alone():
+    layer, x = a_layer(), grid(2, 3, 7)
+    for scan in (layer.onward, layer.reverse):
+        for selecting in (scan.dt1, scan.dt2, scan.B1, scan.B2, scan.C1, scan.C2):
+            selecting.weight.zero_()
+        for by in (scan.B1, scan.B2, scan.C1, scan.C2):
+            by.bias = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))  # nothing depends on the input now
+        scan.D.zero_()
+    for v, share in enumerate(layer.shares(x)):
+        torch.testing.assert_close(share, layer(torch.zeros_like(x).index_copy(1, torch.tensor(v), x[:, v : v + 1])))
+
+
+@either_way
 def test_no_later_step_is_seen(bidirectional):
     layer, x = a_layer(bidirectional=bidirectional), grid(2, 3, 13)
     before = layer(x)
