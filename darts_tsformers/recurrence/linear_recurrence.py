@@ -11,7 +11,7 @@ from darts_tsformers.execution.tracing import is_traced
 
 
 def linear_recurrence(
-    a: Float[Tensor, "#T *#F"], b: Float[Tensor, "T *F"], initial: Float[Tensor, "*F"] | None = None
+    a: Float[Tensor, "..."], b: Float[Tensor, "T *F"], initial: Float[Tensor, "*F"] | None = None
 ) -> Float[Tensor, "T *F"]:
     r"""Carry a state from step to step: :math:`h_t = a_t h_{t-1} + b_t`, element by element.
 
@@ -21,7 +21,7 @@ def linear_recurrence(
     Parameters
     ----------
     a
-        What is left of a state after a step. Axes of size 1 are repeated: a single step is that of all.
+        What is left of a state after a step, ``(T, *F)``. Axes of size 1 are repeated: a single step is that of all.
     b
         What is added at each step.
     initial

@@ -76,7 +76,7 @@ class VariateScan(nn.Module):
         needed, and less time than to allocate large grids.
         """
         size = max(1, PART // (x[0].numel() * self.A1_log.shape[1]))
-        if x.shape[0] <= size or x.device.type != "cpu" or is_traced():
+        if is_traced() or x.device.type != "cpu" or x.shape[0] <= size:
             return self._begin(x)
         once_more = partial(checkpoint, self._begin, use_reentrant=False, preserve_rng_state=False)
         done = [once_more(part) for part in torch.split(x, size)]
