@@ -50,7 +50,7 @@ class Chimera(Network, name="chimera"):
         look-back if it is shorter. With 1 the cells are steps, as in the paper.
     trend_distance
         Steps of the horizon between two points of the trend, at least; the period of a season, or more, keeps it out of
-        the trend. A horizon that is not as long has one straight line.
+        the trend. Over a horizon of up to twice this it is one straight line.
     n_encoder_layers
         Layers, of two scans each.
     d_state

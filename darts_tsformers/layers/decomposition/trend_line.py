@@ -17,8 +17,8 @@ class TrendLine(nn.Module):
     horizon
         Steps ``H``, at least 1.
     distance
-        Least distance of two points in steps, at least 1. A horizon that is not as long has one straight line, a single
-        step one point.
+        Least distance of two points in steps, at least 1. A horizon of up to twice as many steps has one straight line,
+        a single step one point.
 
     Raises
     ------
