@@ -38,7 +38,7 @@ class ChimeraModel(DecomposingModel):
     """
 
     network_class = Chimera
-    tiny: ClassVar[dict[str, Any]] = {"patch_length": 5, "trend_distance": 2, "d_model": 8, "d_state": 2}
+    tiny: ClassVar[dict[str, Any]] = {"patch_length": 4, "trend_distance": 2, "d_model": 8, "d_state": 2}
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
         "correlation": {
             "variate_order": "correlation",
