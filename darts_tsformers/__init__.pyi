@@ -2,6 +2,7 @@
 from darts_tsformers.diagnosis import diagnose as diagnose
 from darts_tsformers.models.aaren import AarenModel as AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel as AutoformerModel
+from darts_tsformers.models.chimera import ChimeraModel as ChimeraModel
 from darts_tsformers.models.fedformer import FEDformerModel as FEDformerModel
 from darts_tsformers.models.informer import InformerModel as InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel as ITransformerModel
@@ -14,6 +15,7 @@ from darts_tsformers.models.smamba import SMambaModel as SMambaModel
 from darts_tsformers.models.spacetime import SpaceTimeModel as SpaceTimeModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel as TemporalFusionTransformerModel
 from darts_tsformers.models.time_moe import TimeMoEModel as TimeMoEModel
+from darts_tsformers.models.tsdiff import TSDiffModel as TSDiffModel
 from darts_tsformers.recommendation import recommend as recommend
 
 __version__: str

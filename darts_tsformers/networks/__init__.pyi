@@ -9,6 +9,7 @@ from darts_tsformers.networks._series import TrainingSeries as TrainingSeries
 from darts_tsformers.networks._streaming import StreamingNetwork as StreamingNetwork
 from darts_tsformers.networks.aaren import Aaren as Aaren
 from darts_tsformers.networks.autoformer import Autoformer as Autoformer
+from darts_tsformers.networks.chimera import Chimera as Chimera
 from darts_tsformers.networks.fedformer import FEDformer as FEDformer
 from darts_tsformers.networks.informer import Informer as Informer
 from darts_tsformers.networks.itransformer import ITransformer as ITransformer
@@ -21,3 +22,4 @@ from darts_tsformers.networks.smamba import SMamba as SMamba
 from darts_tsformers.networks.spacetime import SpaceTime as SpaceTime
 from darts_tsformers.networks.tft import TemporalFusionTransformer as TemporalFusionTransformer
 from darts_tsformers.networks.time_moe import TimeMoE as TimeMoE
+from darts_tsformers.networks.tsdiff import TSDiff as TSDiff

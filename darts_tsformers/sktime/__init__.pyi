@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models.aaren import AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel
+from darts_tsformers.models.chimera import ChimeraModel
 from darts_tsformers.models.fedformer import FEDformerModel
 from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
@@ -17,6 +18,7 @@ from darts_tsformers.models.smamba import SMambaModel
 from darts_tsformers.models.spacetime import SpaceTimeModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel
 from darts_tsformers.models.time_moe import TimeMoEModel
+from darts_tsformers.models.tsdiff import TSDiffModel
 from darts_tsformers.sktime._forecaster import TSFormerForecaster
 
 class AarenForecaster(TSFormerForecaster):
@@ -87,6 +89,42 @@ class AutoformerForecaster(TSFormerForecaster):
         padding_mode: str = "replicate",
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class ChimeraForecaster(TSFormerForecaster):
+    r"""Chimera: a state along time and one across variates, with a trend and a seasonal part.
+
+    For related components with a trend and a season, at a cost that grows with the look-back and with their number, and
+    with the square of neither. The order of the components matters, unless it is left to the window
+    (``variate_order="correlation"``).
+
+    See :class:`darts_tsformers.ChimeraModel`.
+    """
+
+    model_class: ClassVar[type[ChimeraModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int | None = None,
+        trend_distance: int = 24,
+        d_model: int = 32,
+        n_encoder_layers: int = 1,
+        d_state: int = 4,
+        coupling: str = "bounded",
+        dropout: float = 0.1,
+        variate_order: str = "given",
+        use_instance_norm: bool = True,
+        train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
@@ -483,6 +521,51 @@ class SpaceTimeForecaster(TSFormerForecaster):
         norm_order: int = 1,
         open_loop_weight: float | int = 1.0,
         next_input_weight: float | int = 1.0,
+        use_instance_norm: bool | str = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class TSDiffForecaster(TSFormerForecaster):
+    r"""TSDiff: a diffusion that draws whole paths, and is told while it draws what was observed.
+
+    For distributions of what comes: ``predict(n, num_samples=100)`` draws paths; without ``num_samples`` the forecast
+    is their median. It learns windows, and not a forecast: gaps and guidance can change after training. The components
+    do not look at each other. Takes past, future and static covariates and any number of targets; no likelihood.
+
+    See :class:`darts_tsformers.TSDiffModel`.
+    """
+
+    model_class: ClassVar[type[TSDiffModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        d_model: int = 32,
+        d_state: int = 64,
+        n_layers: int = 2,
+        d_step: int | None = None,
+        n_diffusion_steps: int = 100,
+        conditional: bool = False,
+        lags: Sequence[int] | str | None = None,
+        skips: bool = False,
+        sampler: str = "ddim",
+        n_sampling_steps: int = 10,
+        spacing: str = "uniform",
+        eta: float | int = 0.0,
+        guidance: str = "quantile",
+        guidance_scale: float | int = 4.0,
+        n_paths: int = 100,
+        dropout: float = 0.0,
         use_instance_norm: bool | str = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
