@@ -62,17 +62,17 @@ class CheckedCalls(MixedCovariatesTorchModel):
     @_as_declared_by(MixedCovariatesTorchModel.fit)
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train; see Darts' documentation."""
-        check_call(super().fit, *args, **kwargs)
+        check_call(MixedCovariatesTorchModel.fit, self, *args, **kwargs)
         return super().fit(*args, **kwargs)
 
     @_as_declared_by(MixedCovariatesTorchModel.predict)
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Forecast; see Darts' documentation."""
-        check_call(super().predict, *args, **kwargs)
+        check_call(MixedCovariatesTorchModel.predict, self, *args, **kwargs)
         return super().predict(*args, **kwargs)
 
     @_as_declared_by(MixedCovariatesTorchModel.historical_forecasts)
     def historical_forecasts(self, *args: Any, **kwargs: Any) -> Any:
         """Forecast from the points of a series as if what is later were not known; see Darts' documentation."""
-        check_call(super().historical_forecasts, *args, **kwargs)
+        check_call(MixedCovariatesTorchModel.historical_forecasts, self, *args, **kwargs)
         return super().historical_forecasts(*args, **kwargs)
