@@ -59,7 +59,7 @@ class SpaceTimeModel(TSFormerModel):
         | {"optimizer_cls": AdamW, "optimizer_kwargs": {"lr": 1e-3, "weight_decay": 1e-4}}
         for dataset in ("ETTh1", "ETTh2", "ETTm1", "ETTm2")
     }
-    tiny: ClassVar[dict[str, Any]] = {"d_model": 8, "d_state": 5}
+    tiny: ClassVar[dict[str, Any]] = {"d_model": 8, "d_state": 5, "n_kernels": None}
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
         "joint": {
             "channel_independent": False,

@@ -102,7 +102,9 @@ class Forecaster(nn.Module):
         self.network = network
         self.restore_rules = tuple(restore_rules)
         self.instance_norm = (
-            NORMS[use_instance_norm](network.sizes.n_targets, affine=instance_norm_affine, **vars(network.spread))
+            NORMS[use_instance_norm](
+                network.sizes.n_targets, affine=instance_norm_affine, **vars(network.window_spread)
+            )
             if use_instance_norm
             else None
         )

@@ -50,7 +50,7 @@ class Network(nn.Module, ABC):
     knows_start
         Whether ``window.start`` tells it where the history of each sample begins, and it leaves out what is before;
         a network that streams is always told.
-    spread
+    window_spread
         What instance normalisation takes for the spread of a window.
     in_data_units
         Whether it takes covariates, and a target that is not normalised window by window, in the units of the data, and
@@ -75,7 +75,7 @@ class Network(nn.Module, ABC):
     validates_by_lessons: ClassVar[bool] = False
     draws_paths: ClassVar[bool] = False
     knows_start: ClassVar[bool] = False
-    spread: ClassVar[Spread] = POPULATION
+    window_spread: ClassVar[Spread] = POPULATION
     in_data_units: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str) -> None:

@@ -95,7 +95,7 @@ class TimeMoE(Network, name="time_moe"):
 
     reads = ALL_KINDS
     knows_start = True
-    spread = Spread(correction=1)
+    window_spread = Spread(correction=1)
     width_tie = None
 
     def __init__(

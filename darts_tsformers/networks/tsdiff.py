@@ -154,7 +154,8 @@ class TSDiff(Network, name="tsdiff"):
     ) -> None:
         super().__init__(sizes)
         lags = tuple(lags or ())
-        require_at_least(1, n_diffusion_steps=n_diffusion_steps, n_sampling_steps=n_sampling_steps, n_paths=n_paths)
+        require_at_least(1, d_model=d_model, n_paths=n_paths)
+        require_at_least(1, n_diffusion_steps=n_diffusion_steps, n_sampling_steps=n_sampling_steps)
         require_probability(dropout=dropout)
         require_flag(conditional=conditional, skips=skips)
         require_one_of(SAMPLERS, sampler=sampler)

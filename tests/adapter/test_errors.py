@@ -6,7 +6,7 @@ import pytest
 from darts.utils.likelihood_models.torch import DirichletLikelihood
 
 from darts_tsformers import InformerModel, ITransformerModel, PatchTSTModel
-from darts_tsformers.attention import FullAttention
+from darts_tsformers.attention import FullAttention, attention_names
 from tests.contracts.cases import CASES as EVERY_MODEL
 
 COMMON = [
@@ -22,7 +22,7 @@ COMMON = [
     ({"dropout": float("nan")}, "dropout=nan must be in [0, 1)"),
     ({"activation": ["gelu"]}, "activation=['gelu'] must be one of"),
     ({"likelihood": "gaussian"}, "likelihood='gaussian' must be None or a likelihood of Darts"),
-    ({"use_instance_norm": "yes"}, "use_instance_norm='yes' must be True or False"),
+    ({"use_instance_norm": "yes"}, "use_instance_norm='yes' must be True, False or 'magnitude'"),
     ({"attention": ("full", {"x": 1})}, "attention='full' cannot be built with {'x': 1}"),
     ({"categorical_embedding_sizes": "store"}, "categorical_embedding_sizes='store' must be a dict of name to"),
     (
@@ -40,7 +40,7 @@ COMMON = [
     ({"activation": "tanhh"}, "activation='tanhh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
     (
         {"attention": "none"},
-        "attention='none' must be one of ['auto_correlation', 'full', 'log_sparse', 'prob_sparse']",
+        f"attention='none' must be one of {attention_names()}",
     ),
     ({"train_variates": 0}, "train_variates=0 must be None, an integer of at least 1 or a share in (0, 1]"),
     ({"train_variates": 1.5}, "train_variates=1.5 must be None, an integer of at least 1 or a share in (0, 1]"),
