@@ -2,12 +2,14 @@
 
 import os
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.typing import TimeSeriesLike
 from darts.utils.data.torch_datasets.utils import TorchTrainingSample
+from torch import Tensor
 
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.checks import require_one_of
@@ -50,6 +52,11 @@ class PretrainedModel(TSFormerModel):
             If it asks for something that the network does not have.
         """
 
+    @classmethod
+    def arranged(cls, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return the weights of a checkpoint in the shapes of the network's, still by the checkpoint's names."""
+        return weights
+
     def __init__(self) -> None:
         if self._checkpoint is not None and self.model_params.get("enable_finetuning") is None:
             self.model_params["enable_finetuning"] = False
@@ -70,7 +77,7 @@ class PretrainedModel(TSFormerModel):
         if checkpoint is not None:
             source = f"checkpoint {str(checkpoint.local_dir or checkpoint.hub_model_name)!r}"
             part = module.forecaster.network.get_submodule(self.pretrained_part)
-            load_mapped(part, checkpoint.weights(), self.key_map, source)
+            load_mapped(part, self.arranged(checkpoint.weights()), self.key_map, source)
         return module
 
     def predict(self, n: int, series: TimeSeriesLike | None = None, *args: Any, **kwargs: Any) -> TimeSeriesLike:

@@ -161,7 +161,8 @@ class Forecaster(nn.Module):
             return self._learnt_from(seen, statistics)
         out = self.network(seen, self._fed(feed, statistics)) if self.network.feeds_on_itself else self.network(seen)
         out = self._with_covariates(out, seen)
-        revise("trend", lambda trend: self._restored(trend, statistics))
+        for kind in ("trend", "stages"):
+            revise(kind, lambda part: self._restored(part, statistics))
         return self._restored(out, statistics)
 
     def sample(self, window: Window, noise: Noise) -> Float[Tensor, "B H C"]:

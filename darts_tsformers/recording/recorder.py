@@ -28,6 +28,7 @@ KINDS = (
     "guidance",
     "spread",
     "trend",
+    "stages",
 )
 """What can be recorded, with the names of the tensors of one entry.
 
@@ -72,6 +73,9 @@ KINDS = (
     ``deviation`` ``(B, H, C)``: the standard deviation of paths, as the network sees the target.
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
+``stages``
+    ``up_to_1``, ``up_to_2``, ..., each ``(B, H, C, Q)``: the forecast of the first stage, of the first two, ... of a
+    hierarchy, in data units; the last is the forecast.
 """
 
 

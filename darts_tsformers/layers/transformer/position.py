@@ -30,10 +30,11 @@ class SinusoidalPosition(nn.Module):
         super().__init__()
         if d_model % 2:
             raise ValueError(f"d_model={d_model} must be even: positions take half sines, half cosines")
-        exponents = torch.arange(0, d_model, 2, dtype=torch.float32) / d_model
+        exponents = torch.arange(0, d_model, 2) / d_model
         self.register_buffer("frequency", torch.exp(-math.log(10000.0) * exponents), persistent=False)
 
     def forward(self, steps: Float[Tensor, " L"]) -> Float[Tensor, "L D"]:
         """Return the features of each step."""
-        angle = steps[:, None].float() * self.frequency.float()
+        wide = torch.promote_types(self.frequency.dtype, torch.float32)
+        angle = steps[:, None].to(wide) * self.frequency.to(wide)
         return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2).to(self.frequency.dtype)

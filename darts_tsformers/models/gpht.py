@@ -1,0 +1,163 @@
+"""GPHT as a Darts model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Unpack
+
+import torch
+from torch import Tensor
+
+from darts_tsformers.adapter.arguments import DartsArguments
+from darts_tsformers.adapter.pretrained import PretrainedModel
+from darts_tsformers.networks.gpht import GPHT
+from darts_tsformers.pretrained import ConfigMap, KeyMap
+
+_PROJECTED = ("query", "key", "value")
+
+
+class GPHTModel(PretrainedModel):
+    """GPHT: a hierarchy of causal transformers, coarse to fine, that forecasts patch by patch.
+
+    Forecasts without any training from weights in a folder, is trained further from them, or is trained from the start
+    at any size. The components do not look at each other.
+
+    ``GPHTModel.from_pretrained(folder, 336).predict(n, series)`` forecasts any number of steps. The authors have not
+    published weights: such a folder is made of what their code, or this model, has trained.
+
+    Past, future and static covariates are learnt when the model is trained; weights of a folder know of none.
+
+    It learns from every patch of the look-back, and of the horizon.
+
+    Notes
+    -----
+    Liu et al., "Generative Pretrained Hierarchical Transformer for Time Series Forecasting", KDD 2024 (arXiv
+    2402.16516). The authors train one model on many data sets, and then its heads alone on each. See
+    :class:`darts_tsformers.networks.GPHT` for the architecture and for where it deviates.
+
+    Examples
+    --------
+    A small one, trained from the start:
+
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import GPHTModel
+    >>> series = TimeSeries.from_values(np.sin(np.arange(200) / 4).astype(np.float32))
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = GPHTModel.scratch("tiny", 48, 12, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> len(model.fit(series, verbose=False).predict(12, verbose=False))
+    12
+    """
+
+    network_class = GPHT
+    pretrained_part = "hierarchy"
+    config_map: ClassVar[ConfigMap] = ConfigMap(
+        arguments={
+            "GT_d_ff": "d_ff",
+            "GT_d_model": "d_model",
+            "GT_e_layers": "n_encoder_layers",
+            "GT_pooling_rate": "pool_sizes",
+            "activation": "activation",
+            "n_heads": "n_heads",
+            "token_len": "patch_length",
+        },
+        defaults={"activation": "gelu"},
+        fixed={"model_type": "gpht"},
+        ignored=("depth", "dropout", "pred_len", "seq_len", "torch_dtype"),
+    )
+    key_map = KeyMap(
+        renames=(
+            (r"^encoders\.", "stages."),
+            (r"\.patch_embedding\.value_embedding\.", ".embedding."),
+            (r"\.forecast_head\.", ".head."),
+            (r"\.encoder\.attn_layers\.", ".layers."),
+            (r"\.encoder\.norm\.", ".norm."),
+            (r"\.attention\.out_projection\.", ".attention.project_out."),
+            (r"\.attention\.projections\.", ".attention.project_in."),
+            (r"\.conv1\.", ".feed_forward.0."),
+            (r"\.conv2\.", ".feed_forward.3."),
+            (r"\.norm1\.", ".attention_norm."),
+            (r"\.norm2\.", ".feed_forward_norm."),
+        )
+    )
+    scratch_sizes: ClassVar[dict[str, dict[str, Any]]] = {
+        "tiny": {"patch_length": 12, "pool_sizes": (4, 1), "d_model": 32, "n_encoder_layers": 1, "d_ff": 64},
+        "small": {"patch_length": 24, "pool_sizes": (8, 4, 2, 1), "d_model": 64, "n_encoder_layers": 2, "d_ff": 128},
+        "base": {
+            "patch_length": 48,
+            "pool_sizes": (8, 4, 2, 1),
+            "d_model": 512,
+            "n_heads": 8,
+            "n_encoder_layers": 3,
+            "d_ff": 2048,
+        },
+    }
+    tiny: ClassVar[dict[str, Any]] = {
+        "patch_length": 3,
+        "pool_sizes": (3, 1),
+        "d_model": 8,
+        "n_heads": 2,
+        "n_encoder_layers": 1,
+        "d_ff": 11,
+    }
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
+        "one_stage": {"patch_length": 5, "pool_sizes": (1,), "n_encoder_layers": 2, "activation": "relu"}
+    }
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        patch_length: int = 48,
+        pool_sizes: Sequence[int] = (8, 4, 2, 1),
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 3,
+        d_ff: int = 128,
+        dropout: float = 0.1,
+        activation: str = "gelu",
+        hub_model_name: str | None = None,
+        hub_model_revision: str | None = None,
+        local_dir: str | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        recompute: bool = False,
+        **kwargs: Unpack[DartsArguments],
+    ) -> None:
+        super().__init__()
+
+    @classmethod
+    def architecture(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the network's arguments that the configuration of a checkpoint asks for.
+
+        Raises
+        ------
+        ValueError
+            If it asks for something that the network does not have; the message names it.
+        """
+        ours = cls.config_map.ours(config)
+        rates = ours["pool_sizes"]
+        depth = config.get("depth", len(rates))
+        if not 1 <= depth <= len(rates):
+            raise ValueError(
+                f"config.json has depth={depth!r}, which must be 1 to {len(rates)} for GT_pooling_rate={rates}"
+            )
+        return ours | {"pool_sizes": rates[:depth]}
+
+    @classmethod
+    def arranged(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights with one map to queries, keys and values, and with linear maps for convolutions."""
+        found: dict[str, Tensor] = {}
+        for name, weight in weights.items():
+            before, _, last = name.rpartition(".")
+            layer, _, part = before.rpartition(".")
+            parts = [f"{layer}.{each}_projection.{last}" for each in _PROJECTED]
+            if part.removesuffix("_projection") in _PROJECTED and all(each in weights for each in parts):
+                found[f"{layer}.projections.{last}"] = torch.cat([weights[each] for each in parts])
+            else:
+                found[name] = weight.squeeze(-1) if part in ("conv1", "conv2") and weight.ndim == 3 else weight
+        return found
