@@ -73,7 +73,8 @@ class Explanation(Recorded):
             ``"gates"``: where a layer lets in what it has mixed; ``"memory"``: what was written to a memory and what it
             still holds; ``"responses"``: what the models of a layer answer to a pulse; ``"guidance"``: how hard what
             was observed pulled paths; ``"spread"``: how far paths lie apart; ``"decomposition"``: trend and
-            remainder of a forecast. By default the first of them that there is something to show of.
+            remainder of a forecast; ``"stages"``: what each stage of a hierarchy adds to it. By default the first of
+            them that there is something to show of.
         **options
             ``layer`` (a path), ``head`` (from 1), ``window`` (a position), ``component`` (a name), ``top`` (how many
             variables or models); by default the last layer, means over the rest, 30 variables and 8 models.

@@ -91,7 +91,7 @@ class Labels:
 
     def _axes(self, kind: str, path: str, module: nn.Module) -> tuple[tuple[str, ...], dict[str, Axis]]:
         """Return the names of all axes, and what those of tokens and lengths of time stand for."""
-        if kind == "trend":
+        if kind in ("trend", "stages"):
             axis: dict[str, Axis] = {"time": horizon(self.network.sizes), "component": VariableAxis(("target",))}
             return ("window", "time", "component", "parameter"), axis
         if kind in _OVER_TIME:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.pictures.bars import experts, importance, levels, routing
-from darts_tsformers.explain.pictures.decomposition import decomposition
+from darts_tsformers.explain.pictures.decomposition import decomposition, stages
 from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
@@ -30,6 +30,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "guidance": guidance,
     "spread": spread,
     "decomposition": decomposition,
+    "stages": stages,
 }
 
 

@@ -12,6 +12,7 @@ from darts_tsformers.explain.exchange import PARTS
 from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.routes import expert_shares
+from darts_tsformers.explain.stages import stage_shares
 from darts_tsformers.explain.windows import duration, stamp
 
 _N_NAMED = 5
@@ -32,6 +33,7 @@ def summary(e: Recorded) -> str:
         *_gates(e),
         *_routes(e),
         *_paths(e),
+        *_stages(e),
         *_rows(e),
         *_health(e),
     ]
@@ -176,6 +178,13 @@ def _paths(e: Recorded) -> Iterator[str]:
             f"The paths of {path} spread by {spread[0]:.2g} at the first step of the forecast and by "
             f"{spread[-1]:.2g} at the last, in the units that the network sees."
         )
+
+
+def _stages(e: Recorded) -> Iterator[str]:
+    shares = stage_shares(e)
+    if len(shares) > 1:
+        named = ", ".join(f"stage {i} {_percent(share)}" for i, share in enumerate(shares, 1))
+        yield f"Of what the stages add to the level of what was read, the first one first: {named}."
 
 
 def _rows(e: Recorded) -> Iterator[str]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.transformer.encoder import EncoderLayer
-from darts_tsformers.layers.transformer.position import SinusoidalPosition
+from darts_tsformers.layers.transformer.position import require_even, sinusoids
 
 
 class Stage(nn.Module, Recomputing):
@@ -48,11 +48,11 @@ class Stage(nn.Module, Recomputing):
         activation: str,
     ) -> None:
         super().__init__()
+        require_even(d_model)
         self.pool_size = pool_size
         self.patch_length = patch_length
         self.n_parameters = n_parameters
         self.embedding = nn.Linear(patch_length // pool_size, d_model, bias=False)
-        self.position = SinusoidalPosition(d_model)
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             EncoderLayer(
@@ -74,8 +74,8 @@ class Stage(nn.Module, Recomputing):
         """Forecast from each patch the next one."""
         pooled = F.max_pool1d(x.unsqueeze(1), self.pool_size).squeeze(1)
         patches = rearrange(pooled, "R (N p) -> R N p", p=self.patch_length // self.pool_size)
-        steps = torch.arange(patches.shape[1], device=x.device)
-        tokens = self.dropout(self.embedding(patches) + self.position(steps))
+        values = self.embedding(patches)
+        tokens = self.dropout(values + sinusoids(patches.shape[1], like=values))
         for layer in self.layers:
             tokens, _ = self.run(layer, tokens)
         return rearrange(self.head(self.norm(tokens)), "R N (p Q) -> R (N p) Q", Q=self.n_parameters)
@@ -130,11 +130,11 @@ class Hierarchy(nn.Module):
             for pool_size in pool_sizes
         )
 
-    def forward(self, x: Float[Tensor, "R T"]) -> Float[Tensor, "K R T Q"]:
-        """Return what the first stage, the first two, ... forecast from each patch of the next one."""
+    def forward(self, x: Float[Tensor, "R T"]) -> Float[Tensor, "S R T Q"]:
+        """Return what no stage, the first one, the first two, ... forecast from each patch of the next one."""
         sums: list[Tensor] = []
         for stage in self.stages:
             out = stage(x)
-            sums.append(out if not sums else sums[-1] + out)
+            sums += [out if not sums else sums[-1] + out]
             x = x - F.pad(out[:, : -self.patch_length, self.level], (self.patch_length, 0))
-        return torch.stack(sums)
+        return torch.stack([torch.zeros_like(sums[0]), *sums])

@@ -171,13 +171,12 @@ class GPHT(Network, name="gpht"):
         parts: list[Tensor] = []
         for i in range(self.n_passes):
             more = added[:, i * p : (i + 1) * p]
-            part = self.ahead(patches, i)[:, :, -p:][:, :, : more.shape[1]] + more
-            parts.append(part)
-            fed = feed(part[-1])
+            parts.append(self.ahead(patches, i)[:, :, -p:][:, :, : more.shape[1]] + more)
+            fed = feed(parts[-1][-1])
             if i + 1 < self.n_passes:
                 patches = patches.followed_by(fed.to(patches.values.dtype))
         sums = torch.cat(parts, dim=2)[:, :, shift:]
-        record("stages", self, **{f"up_to_{k}": each for k, each in enumerate(sums, 1)})
+        record("stages", self, level=sums[0], **{f"up_to_{k}": each for k, each in enumerate(sums[1:], 1)})
         return sums[-1]
 
     def learn(self, window: Window) -> Training:
@@ -195,8 +194,8 @@ class GPHT(Network, name="gpht"):
         added = F.pad(self._added(window), (0, 0, 0, 0, self.sizes.input_length, 0))
         return Training(None, [Lesson("patches", forecast[:, at] + added[:, step], self._known(window, at, step))])
 
-    def ahead(self, patches: Patched, n_read: int = 0) -> Float[Tensor, "K B T C Q"]:
-        """Return what the first stage, the first two, ... forecast from each patch of the next one.
+    def ahead(self, patches: Patched, n_read: int = 0) -> Float[Tensor, "S B T C Q"]:
+        """Return what no stage, the first one, the first two, ... forecast from each patch of the next one.
 
         Parameters
         ----------
@@ -218,7 +217,7 @@ class GPHT(Network, name="gpht"):
 
     def _recorded(
         self, x: Float[Tensor, "R T"], start: Int[Tensor, " R"] | None, n_read: int
-    ) -> Float[Tensor, "K R T Q"]:
+    ) -> Float[Tensor, "S R T Q"]:
         """Apply the stages, and put attention where its patches are in look-back and horizon."""
         if not is_recording("attention"):
             return self._staged(x, start)
@@ -231,7 +230,7 @@ class GPHT(Network, name="gpht"):
             record("attention", entry.module, weights=F.pad(weights[:, :, -1 if n_read else 0 :], (n_read, 0)))
         return sums
 
-    def _staged(self, x: Float[Tensor, "R T"], start: Int[Tensor, " R"] | None) -> Float[Tensor, "K R T Q"]:
+    def _staged(self, x: Float[Tensor, "R T"], start: Int[Tensor, " R"] | None) -> Float[Tensor, "S R T Q"]:
         """Apply the stages to patches of which the first ``start`` are padding: behind the others they are not seen."""
         if start is None:
             sums: Tensor = self.hierarchy(x)
@@ -241,7 +240,7 @@ class GPHT(Network, name="gpht"):
         out = rearrange(self.hierarchy(moved.flatten(1)), "K R (N p) Q -> R N K p Q", p=p)
         return rearrange(to_front(out, -start, dim=1), "R N K p Q -> K R (N p) Q")
 
-    def _restored(self, raw: Float[Tensor, "K B T C Q"], statistics: Statistics) -> Float[Tensor, "K B T C Q"]:
+    def _restored(self, raw: Float[Tensor, "S B T C Q"], statistics: Statistics) -> Float[Tensor, "S B T C Q"]:
         """Bring what is a level back to the units of the window."""
         n = self.sizes.n_levels
         levels = raw[..., :n] * statistics.spread.unsqueeze(-1) + statistics.level.unsqueeze(-1)

@@ -74,8 +74,8 @@ KINDS = (
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 ``stages``
-    ``up_to_1``, ``up_to_2``, ..., each ``(B, H, C, Q)``: the forecast of the first stage, of the first two, ... of a
-    hierarchy, in data units; the last is the forecast.
+    ``level``, ``up_to_1``, ``up_to_2``, ..., each ``(B, H, C, Q)``: the forecast of no stage, of the first, of the
+    first two, ... of a hierarchy, in data units; the last is the forecast.
 """
 
 

@@ -11,6 +11,7 @@ from darts_tsformers.attention import FullAttention, LogSparseAttention
 from darts_tsformers.explain import Explanation, findings
 from darts_tsformers.explain.capture import Capture, windows_of_passes
 from darts_tsformers.explain.labelled import Labels, common_names
+from darts_tsformers.explain.plots import PICTURES
 from darts_tsformers.explain.routes import expert_shares
 from darts_tsformers.explain.windows import Origin
 from darts_tsformers.networks import Forecaster, Network
@@ -298,9 +299,7 @@ def test_a_network_that_does_not_say_what_its_tokens_are_is_told_so():
         (lambda e: e.plot("lags", window=1), "window=1 is no option of plot('lags'), which has ['head', 'layer']"),
         (
             lambda e: e.plot("map"),
-            "kind='map' must be one of "
-            "['attention', 'decomposition', 'experts', 'gates', 'importance', 'lags', 'levels', 'memory', "
-            "'mode_attention', 'responses', 'routing']",
+            f"kind='map' must be one of {sorted(PICTURES)}",
         ),
         (lambda e: e.plot("levels"), "this picture needs a wavelet tree; recorded were ['delays']"),
         (lambda e: e.plot("experts"), "this picture needs a mixture of moving averages; recorded were ['delays']"),

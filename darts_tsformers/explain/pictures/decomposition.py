@@ -1,23 +1,20 @@
 """The parts of a forecast, one above the other."""
 
+import xarray as xr
 from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.pictures.canvas import BLACK, BLUE, GREY, ORANGE, figure_of, plain
 from darts_tsformers.explain.recorded import Recorded
+from darts_tsformers.explain.stages import contributions
 from darts_tsformers.explain.ticks import date_ticks
 
 
 def decomposition(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
     """Draw trend and remainder of a forecast."""
-    if "trend" not in e.parts:
-        raise ValueError("kind='decomposition' needs a model that forecasts a trend; none was recorded")
-    e.check_window(window)
-    ((_, part),) = e.parts["trend"].items()
-    components = list(part["component"].to_numpy())
-    component = components[0] if component is None else component
-    require_one_of(components, component=component)
-    chosen = part.isel(window=window, component=components.index(component), parameter=e.level)
+    chosen, component = _chosen(
+        e, "trend", "kind='decomposition' needs a model that forecasts a trend", window, component
+    )
     at = chosen["time_start"].to_numpy()
     trend, whole = chosen["trend"].to_numpy(), chosen["forecast"].to_numpy()
     figure = figure_of(9, 5)
@@ -34,3 +31,38 @@ def decomposition(e: Recorded, *, window: int = 0, component: str | None = None)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(f"{e.model}: parts of the forecast from {e.window_names[window]}", fontsize=12, parse_math=False)
     return figure
+
+
+def stages(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
+    """Draw a forecast, and what each stage of a hierarchy adds to it, the first one on top."""
+    chosen, component = _chosen(e, "stages", "kind='stages' needs a hierarchy of stages", window, component)
+    at, added = chosen["time_start"].to_numpy(), contributions(chosen)
+    whole = chosen["level"].to_numpy() + sum(added)
+    figure = figure_of(9, 3 + 1.1 * len(added))
+    upper, *others = figure.subplots(1 + len(added), 1, sharex=True)
+    upper.plot(at, whole, color=BLACK, linewidth=1.4, label="forecast")
+    upper.plot(at, chosen["level"].to_numpy(), color=GREY, linewidth=1.4, label="level of what was read")
+    upper.set_ylabel(component, parse_math=False)
+    for i, (axes, part) in enumerate(zip(others, added, strict=True), 1):
+        axes.axhline(0, color=GREY, linewidth=1)
+        axes.plot(at, part, color=BLUE, linewidth=1.4)
+        axes.set_ylabel(f"stage {i}")
+        plain(axes)
+    date_ticks(others[-1].xaxis, at)
+    plain(upper)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    title = f"{e.model}: what each stage adds to the forecast from {e.window_names[window]}"
+    figure.suptitle(title, fontsize=12, parse_math=False)
+    return figure
+
+
+def _chosen(e: Recorded, kind: str, needed: str, window: int, component: str | None) -> tuple[xr.Dataset, str]:
+    """Return the parts of one forecast, and the component, the first one by default."""
+    if kind not in e.parts:
+        raise ValueError(f"{needed}; none was recorded")
+    e.check_window(window)
+    (part,) = e.parts[kind].values()
+    components = list(part["component"].to_numpy())
+    component = components[0] if component is None else component
+    require_one_of(components, component=component)
+    return part.isel(window=window, component=components.index(component), parameter=e.level), component
