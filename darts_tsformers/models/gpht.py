@@ -8,10 +8,19 @@ from torch import Tensor
 
 from darts_tsformers.adapter.arguments import DartsArguments
 from darts_tsformers.adapter.pretrained import PretrainedModel
+from darts_tsformers.adapter.published import HALVED, trained
 from darts_tsformers.networks.gpht import GPHT
 from darts_tsformers.pretrained import ConfigMap, KeyMap
 
 _PROJECTED = ("query", "key", "value")
+_BASE: dict[str, Any] = {
+    "patch_length": 48,
+    "pool_sizes": (8, 4, 2, 1),
+    "d_model": 512,
+    "n_heads": 8,
+    "n_encoder_layers": 3,
+    "d_ff": 2048,
+}
 
 
 class GPHTModel(PretrainedModel):
@@ -30,8 +39,10 @@ class GPHTModel(PretrainedModel):
     Notes
     -----
     Liu et al., "Generative Pretrained Hierarchical Transformer for Time Series Forecasting", KDD 2024 (arXiv
-    2402.16516). The authors train one model on many data sets, and then its heads alone on each. See
-    :class:`darts_tsformers.networks.GPHT` for the architecture and for where it deviates.
+    2402.16516). The authors train one model on many data sets, and then its heads alone on each; a ``paper_config`` is
+    how they do the latter, to be used with ``local_dir`` and ``enable_finetuning={"unfreeze": ["*.head.*"]}``. They
+    forecast 96 to 720 steps by going on patch after patch. See :class:`darts_tsformers.networks.GPHT` for the
+    architecture and for where it deviates.
 
     Examples
     --------
@@ -81,14 +92,22 @@ class GPHTModel(PretrainedModel):
     scratch_sizes: ClassVar[dict[str, dict[str, Any]]] = {
         "tiny": {"patch_length": 12, "pool_sizes": (4, 1), "d_model": 32, "n_encoder_layers": 1, "d_ff": 64},
         "small": {"patch_length": 24, "pool_sizes": (8, 4, 2, 1), "d_model": 64, "n_encoder_layers": 2, "d_ff": 128},
-        "base": {
-            "patch_length": 48,
-            "pool_sizes": (8, 4, 2, 1),
-            "d_model": 512,
-            "n_heads": 8,
-            "n_encoder_layers": 3,
-            "d_ff": 2048,
-        },
+        "base": _BASE,
+    }
+    paper_configs: ClassVar[dict[str, dict[str, Any]]] = {
+        dataset: {"input_chunk_length": 336, "output_chunk_length": 48, "dropout": dropout}
+        | _BASE
+        | trained(rate, batch=8 if dataset == "traffic" else 32, epochs=10, patience=3, schedule=HALVED)
+        for dataset, rate, dropout in (
+            ("ETTh1", 1e-4, 0.0),
+            ("ETTh2", 1e-4, 0.0),
+            ("ETTm1", 1e-3, 0.0),
+            ("ETTm2", 1e-3, 0.0),
+            ("electricity", 1e-4, 0.1),
+            ("exchange", 1e-5, 0.1),
+            ("traffic", 5e-5, 0.0),
+            ("weather", 1e-4, 0.1),
+        )
     }
     tiny: ClassVar[dict[str, Any]] = {
         "patch_length": 3,
@@ -129,6 +148,14 @@ class GPHTModel(PretrainedModel):
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()
+
+    @classmethod
+    def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+        """Return keyword arguments to start from on a series."""
+        patch_length = next((length for length in (24, 12) if 3 * length <= lookback), 4)
+        pool_sizes = tuple(size for size in (8, 4, 2, 1) if patch_length % size == 0)
+        own = {"patch_length": patch_length, "pool_sizes": pool_sizes, "n_encoder_layers": 2}
+        return super().starting_sizes(lookback, season, n_windows) | own
 
     @classmethod
     def architecture(cls, config: dict[str, Any]) -> dict[str, Any]:

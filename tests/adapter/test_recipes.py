@@ -43,6 +43,8 @@ PUBLISHED: dict[str, tuple[Any, ...]] = {
     "PatchTSTModel-traffic": (336, 96, 128, 24, 1e-4, 100, 10, (OneCycle, {"pct_start": 0.2})),
     "PatchTSTModel-illness": (104, 24, 16, 16, 2.5e-3, 100, 100, (None, None)),
     "SpaceTimeModel-ETTh1": (336, 720, 128, 50, 1e-3, 500, 20, (CosineAnnealingLR, {"T_max": 300, "eta_min": 1e-5})),
+    "GPHTModel-exchange": (336, 48, 512, 32, 1e-5, 10, 3, HALVED),
+    "GPHTModel-traffic": (336, 48, 512, 8, 5e-5, 10, 3, HALVED),
     "InformerModel-ETTm1": (672, 24, 512, 32, 1e-4, 6, 3, HALVED),
     "AutoformerModel-weather": (96, 96, 512, 32, 1e-4, 2, 3, HALVED),
     "FEDformerModel-illness": (36, 24, 512, 32, 1e-4, 10, 3, HALVED),
