@@ -1,16 +1,22 @@
 """GPHT as a Darts model."""
 
+import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from darts_tsformers.adapter.arguments import DartsArguments
+from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.adapter.pretrained import PretrainedModel
 from darts_tsformers.adapter.published import HALVED, trained
 from darts_tsformers.networks.gpht import GPHT
 from darts_tsformers.pretrained import ConfigMap, KeyMap
+from darts_tsformers.pretrained.checkpoint import CONFIG, WEIGHTS
 
 _PROJECTED = ("query", "key", "value")
 _BASE: dict[str, Any] = {
@@ -30,7 +36,7 @@ class GPHTModel(PretrainedModel):
     at any size. The components do not look at each other.
 
     ``GPHTModel.from_pretrained(folder, 336).predict(n, series)`` forecasts any number of steps. The authors have not
-    published weights: such a folder is made of what their code, or this model, has trained.
+    published weights: such a folder is made of what their code has trained, or by :meth:`save_pretrained`.
 
     Past, future and static covariates are learnt when the model is trained; weights of a folder know of none.
 
@@ -156,6 +162,34 @@ class GPHTModel(PretrainedModel):
         pool_sizes = tuple(size for size in (8, 4, 2, 1) if patch_length % size == 0)
         own = {"patch_length": patch_length, "pool_sizes": pool_sizes, "n_encoder_layers": 2}
         return super().starting_sizes(lookback, season, n_windows) | own
+
+    @classmethod
+    def needs_paths(cls, **arguments: Any) -> bool:  # noqa: ARG003 - all models share one signature
+        """Return True: a patch is forecast from the one before."""
+        return True
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``config.json`` and ``model.safetensors``, which :meth:`from_pretrained` reads.
+
+        Unlike a model that was saved, they can be read for any look-back and horizon. What was learnt of covariates and
+        of missing values is left out.
+
+        Parameters
+        ----------
+        folder
+            Where to; made if it is not there.
+
+        Raises
+        ------
+        ValueError
+            If the model is not fitted.
+        """
+        require_fitted(self)
+        arguments = {theirs: self._network_params[ours] for theirs, ours in self.config_map.arguments.items()}
+        weights = self.model.forecaster.network.get_submodule(self.pretrained_part).state_dict()
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder, CONFIG).write_text(json.dumps({**self.config_map.fixed, **arguments}, indent=2), encoding="utf-8")
+        save_file({name: weight.cpu().contiguous() for name, weight in weights.items()}, Path(folder, WEIGHTS))
 
     @classmethod
     def architecture(cls, config: dict[str, Any]) -> dict[str, Any]:

@@ -88,6 +88,22 @@ def test_a_saved_model_needs_the_folder_no_more(folder, tmp_path):
     np.testing.assert_array_equal(GPHTModel.load(tmp_path / "saved.pt").predict(20, SERIES).values(), expected.values())
 
 
+def test_what_it_has_learnt_is_read_for_other_look_backs_and_horizons(tmp_path):
+    model = GPHTModel(24, 6, n_epochs=1, pl_trainer_kwargs=TRAINER, **GPHTModel.tiny).fit(SERIES, verbose=False)
+    model.save_pretrained(tmp_path / "mine")
+    other = model_of(tmp_path / "mine", 15, 9).fit(SERIES)
+    ours, theirs = (one.model.forecaster.network.hierarchy.state_dict() for one in (model, other))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert other.model_params["pool_sizes"] == [3, 1]
+    again = model_of(tmp_path / "mine", 24).predict(12, SERIES, verbose=False)
+    np.testing.assert_allclose(again.values(), model.predict(12, SERIES, verbose=False).values(), rtol=1e-5)
+
+
+def test_what_is_not_fitted_cannot_be_written(tmp_path):
+    with pytest.raises(ValueError, match="must be fitted first"):
+        GPHTModel(24, 6, **GPHTModel.tiny).save_pretrained(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
