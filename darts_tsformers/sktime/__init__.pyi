@@ -7,6 +7,7 @@ from darts_tsformers.models.aaren import AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel
 from darts_tsformers.models.chimera import ChimeraModel
 from darts_tsformers.models.fedformer import FEDformerModel
+from darts_tsformers.models.gpht import GPHTModel
 from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.lmuformer import LMUFormerModel
@@ -170,6 +171,52 @@ class FEDformerForecaster(TSFormerForecaster):
         padding_mode: str = "replicate",
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class GPHTForecaster(TSFormerForecaster):
+    r"""GPHT: a hierarchy of causal transformers, coarse to fine, that forecasts patch by patch.
+
+    Forecasts without any training from weights in a folder, is trained further from them, or is trained from the start
+    at any size. The components do not look at each other.
+
+    ``GPHTModel.from_pretrained(folder, 336).predict(n, series)`` forecasts any number of steps. The authors have not
+    published weights: such a folder is made of what their code has trained, or by :meth:`save_pretrained`.
+
+    Past, future and static covariates are learnt when the model is trained; weights of a folder know of none.
+
+    It learns from every patch of the look-back, and of the horizon.
+
+    See :class:`darts_tsformers.GPHTModel`.
+    """
+
+    model_class: ClassVar[type[GPHTModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int = 48,
+        pool_sizes: Sequence[int] = (8, 4, 2, 1),
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_encoder_layers: int = 3,
+        d_ff: int = 128,
+        dropout: float = 0.1,
+        activation: str = "gelu",
+        hub_model_name: str | None = None,
+        hub_model_revision: str | None = None,
+        local_dir: str | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),

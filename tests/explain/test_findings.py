@@ -13,6 +13,7 @@ from darts_tsformers.explain.capture import Capture, windows_of_passes
 from darts_tsformers.explain.labelled import Labels, common_names
 from darts_tsformers.explain.plots import PICTURES
 from darts_tsformers.explain.routes import expert_shares
+from darts_tsformers.explain.stages import contributions, stage_shares
 from darts_tsformers.explain.windows import Origin
 from darts_tsformers.networks import Forecaster, Network
 from darts_tsformers.recording import record
@@ -124,6 +125,26 @@ def test_a_trend_is_kept_with_the_forecast_it_is_of():
     assert part["component"].to_numpy().tolist() == ["load", "price"]
     assert part["time_start"].to_numpy()[0, 0] == np.datetime64("2021-03-01T01")
     assert float(part["forecast"].isel(window=1, time=3, component=1, parameter=0)) == 2 * 47
+
+
+def stages() -> Explanation:
+    """Two stages: the first adds 1 to loads, and 30 to prices, the second takes off 3 and 10."""
+    added = [[5.0, 50.0], [1.0, 30.0], [-3.0, -10.0]]
+    sums = [torch.tensor(one).expand(3, 4, 2).unsqueeze(-1) for one in np.cumsum(added, axis=0).tolist()]
+    return explanation([("stages", "", dict(zip(("level", "up_to_1", "up_to_2"), sums, strict=True)))])
+
+
+def test_what_stages_add():
+    e = stages()
+    (part,) = e.parts["stages"].values()
+    assert part["up_to_2"].dims == ("window", "time", "component", "parameter")
+    first, second = contributions(part)
+    assert first[1, 2].tolist() == [[1], [30]]
+    assert second[1, 2].tolist() == [[-3], [-10]]
+    assert stage_shares(e) == pytest.approx([(1 / 4 + 3 / 4) / 2, (3 / 4 + 1 / 4) / 2])
+    assert "the first one first: stage 1 50%, stage 2 50%." in e.summary()
+    assert stage_shares(explanation([("trend", "", {"trend": torch.zeros(3, 4, 2, 1)})])) == []
+    assert e.to_frame("stages", window=0)["up_to_1"].tolist() == [6, 80] * 4
 
 
 def memories() -> Explanation:
@@ -301,6 +322,7 @@ def test_a_network_that_does_not_say_what_its_tokens_are_is_told_so():
             lambda e: e.plot("map"),
             f"kind='map' must be one of {sorted(PICTURES)}",
         ),
+        (lambda e: e.plot("stages"), "kind='stages' needs a hierarchy of stages; none was recorded"),
         (lambda e: e.plot("levels"), "this picture needs a wavelet tree; recorded were ['delays']"),
         (lambda e: e.plot("experts"), "this picture needs a mixture of moving averages; recorded were ['delays']"),
         (

@@ -26,6 +26,7 @@ from tests.explain.test_findings import (
     impulse_responses,
     memories,
     routes,
+    stages,
 )
 from tests.helpers import exactly
 
@@ -181,6 +182,16 @@ def test_a_decomposition_has_its_parts():
     assert "2021-03-01 01:00" in texts[0]
     with pytest.raises(ValueError, match="component='cost' must be one of"):
         e.plot("decomposition", component="cost")
+
+
+def test_stages_are_drawn_one_under_the_other():
+    figure = stages().plot(component="price", window=1)
+    texts = drawn(figure)
+    assert {"forecast", "level of what was read", "price", "stage 1", "stage 2"} <= set(texts)
+    assert "2021-03-01 01:00" in texts[0]
+    whole, level = (line.get_ydata()[0] for line in figure.axes[0].lines)
+    assert (whole, level) == (70, 50)
+    assert [axes.lines[1].get_ydata()[0] for axes in figure.axes[1:]] == [30, -10]
 
 
 def test_routes_are_bars_with_the_share_of_each_expert():
