@@ -126,9 +126,13 @@ class PretrainedModel(TSFormerModel):
         *args, **kwargs
             The other arguments of the class.
         """
-        where = {"local_dir": os.fspath(source)} if Path(source).is_dir() else {"hub_model_name": os.fspath(source)}
         lengths: tuple[Any, ...] = input_chunk_length, output_chunk_length, *args
-        return cls(*lengths, **where, **kwargs)
+        return cls(*lengths, **cls._where(source), **kwargs)
+
+    @staticmethod
+    def _where(source: str | os.PathLike[str]) -> dict[str, Any]:
+        """Return the argument that says where a checkpoint is."""
+        return {"local_dir" if Path(source).is_dir() else "hub_model_name": os.fspath(source)}
 
     @classmethod
     def scratch(cls, size: str, *args: Any, **kwargs: Any) -> Self:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
 import torch
 from safetensors.torch import save_file
@@ -15,7 +15,7 @@ from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.adapter.pretrained import PretrainedModel
 from darts_tsformers.adapter.published import HALVED, trained
 from darts_tsformers.networks.gpht import GPHT
-from darts_tsformers.pretrained import ConfigMap, KeyMap
+from darts_tsformers.pretrained import Checkpoint, ConfigMap, KeyMap
 from darts_tsformers.pretrained.checkpoint import CONFIG, WEIGHTS
 
 _PROJECTED = ("query", "key", "value")
@@ -35,7 +35,7 @@ class GPHTModel(PretrainedModel):
     Forecasts without any training from weights in a folder, is trained further from them, or is trained from the start
     at any size. The components do not look at each other.
 
-    ``GPHTModel.from_pretrained(folder, 336).predict(n, series)`` forecasts any number of steps. The authors have not
+    ``GPHTModel.from_pretrained(folder).predict(n, series)`` forecasts any number of steps. The authors have not
     published weights: such a folder is made of what their code has trained, or by :meth:`save_pretrained`.
 
     Past, future and static covariates are learnt when the model is trained; weights of a folder know of none.
@@ -93,7 +93,8 @@ class GPHTModel(PretrainedModel):
             (r"\.conv2\.", ".feed_forward.3."),
             (r"\.norm1\.", ".attention_norm."),
             (r"\.norm2\.", ".feed_forward_norm."),
-        )
+        ),
+        unused=(r".*\.pe",),  # positions, which are computed
     )
     scratch_sizes: ClassVar[dict[str, dict[str, Any]]] = {
         "tiny": {"patch_length": 12, "pool_sizes": (4, 1), "d_model": 32, "n_encoder_layers": 1, "d_ff": 64},
@@ -168,11 +169,38 @@ class GPHTModel(PretrainedModel):
         """Return True: a patch is forecast from the one before."""
         return True
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str],
+        input_chunk_length: int | None = None,
+        output_chunk_length: int = 48,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Self:
+        """Make a model with the weights of a folder, or of a repository on the hub if there is no such folder.
+
+        Parameters
+        ----------
+        source
+            The folder, or the name of the repository.
+        input_chunk_length
+            Steps looked back on at most; None for ``seq_len`` of ``config.json``, or 336 if it does not say.
+        output_chunk_length
+            Steps forecast at once after ``fit``.
+        *args, **kwargs
+            The other arguments of the class.
+        """
+        if input_chunk_length is None:
+            checkpoint = Checkpoint(**cls._where(source), hub_model_revision=kwargs.get("hub_model_revision"))
+            input_chunk_length = checkpoint.config().get("seq_len", 336)
+        return super().from_pretrained(source, input_chunk_length, output_chunk_length, *args, **kwargs)
+
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write ``config.json`` and ``model.safetensors``, which :meth:`from_pretrained` reads.
 
-        Unlike a model that was saved, they can be read for any look-back and horizon. What was learnt of covariates and
-        of missing values is left out.
+        Unlike a model that was saved, they can be read for any horizon and look-back, by default this one. What was
+        learnt of covariates and of missing values is left out.
 
         Parameters
         ----------
@@ -186,9 +214,10 @@ class GPHTModel(PretrainedModel):
         """
         require_fitted(self)
         arguments = {theirs: self._network_params[ours] for theirs, ours in self.config_map.arguments.items()}
+        config = {**self.config_map.fixed, **arguments, "seq_len": self.input_chunk_length}
         weights = self.model.forecaster.network.get_submodule(self.pretrained_part).state_dict()
         Path(folder).mkdir(parents=True, exist_ok=True)
-        Path(folder, CONFIG).write_text(json.dumps({**self.config_map.fixed, **arguments}, indent=2), encoding="utf-8")
+        Path(folder, CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
         save_file({name: weight.cpu().contiguous() for name, weight in weights.items()}, Path(folder, WEIGHTS))
 
     @classmethod

@@ -95,8 +95,20 @@ def test_what_it_has_learnt_is_read_for_other_look_backs_and_horizons(tmp_path):
     ours, theirs = (one.model.forecaster.network.hierarchy.state_dict() for one in (model, other))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert other.model_params["pool_sizes"] == [3, 1]
-    again = model_of(tmp_path / "mine", 24).predict(12, SERIES, verbose=False)
+    again = model_of(tmp_path / "mine")
+    assert again.input_chunk_length == 24
+    again = again.predict(12, SERIES, verbose=False)
     np.testing.assert_allclose(again.values(), model.predict(12, SERIES, verbose=False).values(), rtol=1e-5)
+
+
+def test_it_looks_back_as_its_authors_do_unless_told(tmp_path):
+    assert model_of(folder_of("a", tmp_path)).input_chunk_length == 336
+    assert model_of(folder_of("b", tmp_path, seq_len=36)).input_chunk_length == 36
+
+
+def test_tables_of_positions_are_not_needed(tmp_path):
+    table = {"encoders.0.position_embedding.pe": torch.zeros(1, 5000, 24)}
+    assert len(model_of(folder_of("b", tmp_path, lambda w: w | table)).predict(3, SERIES)) == 3
 
 
 def test_what_is_not_fitted_cannot_be_written(tmp_path):
@@ -206,7 +218,7 @@ def test_sizes_to_start_from_fit_the_look_back(lookback):
 
 
 def test_a_horizon_of_several_patches_as_a_file(tmp_path):
-    model = GPHTModel(7, 5, pl_trainer_kwargs=TRAINER, n_epochs=0, **GPHTModel.tiny).fit(SERIES)
+    model = GPHTModel(7, 5, pl_trainer_kwargs=TRAINER, n_epochs=0, **GPHTModel.tiny | {"pool_sizes": (3,)}).fit(SERIES)
     model.to_onnx(tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession((tmp_path / "model.onnx").read_bytes())
     windows = np.random.default_rng(0).normal(size=(5, 7, 1)).astype("float32")
