@@ -14,7 +14,7 @@ from darts_tsformers.layers.mixing.graph_learning import GRAPHS, learn_graph
 from darts_tsformers.layers.recurrent.bidirectional import in_rows_of_one
 from darts_tsformers.layers.recurrent.summed_lstm import SummedLSTM
 from darts_tsformers.layers.transformer.encoder import Encoder
-from darts_tsformers.layers.transformer.feed_forward import build_activation
+from darts_tsformers.layers.transformer.feed_forward import ACTIVATIONS, build_activation
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks._series import TrainingSeries
 from darts_tsformers.networks._variates import LAYOUT
@@ -105,7 +105,9 @@ class ReGENN(Network, name="regenn"):
     ) -> None:
         super().__init__(sizes)
         require_one_of(GRAPHS, graph=graph)
+        require_one_of(ACTIVATIONS, activation=activation)
         require_at_least(0, n_encoder_layers=n_encoder_layers)
+        require_at_least(1, d_ff=d_ff)
         require_probability(dropout=dropout)
         require_flag(
             bidirectional_gate=bidirectional_gate, bidirectional_decoder=bidirectional_decoder, highway=highway
@@ -117,9 +119,7 @@ class ReGENN(Network, name="regenn"):
         self.register_buffer("graph", torch.eye(n_variables))
         self.source = GraphEvolution(n_variables)
         self.dropout = Dropout(dropout)
-        self.evolution_activation = (
-            nn.Identity() if evolution_activation is None else build_activation(evolution_activation)
-        )
+        self.evolution_activation = _activation(evolution_activation)
         self.time_map = nn.Linear(length, length)
         self.encoder = (
             Encoder(length, 1, d_ff, n_layers=n_encoder_layers, dropout=dropout, activation=activation)
@@ -163,8 +163,8 @@ class ReGENN(Network, name="regenn"):
         mixed = self.source(torch.cat([x for x in given if x is not None], dim=-1), embedded)
         tokens: Tensor = self.time_map(self.evolution_activation(self.dropout(mixed)).mT)
         if is_recording("attention"):
-            sizes = in_rows_of_one(self.source.evolved(embedded).abs())
-            record("attention", self.source, weights=sizes.expand(len(tokens), 1, -1, -1))
+            shares = in_rows_of_one(self.source.evolved(embedded).abs().expand(len(tokens), -1, -1))
+            record("attention", self.source, weights=shares.unsqueeze(1))
         if self.static is not None and window.static is not None:
             n_targets = self.sizes.n_targets
             targets, others = tokens[:, :n_targets], tokens[:, n_targets:]
@@ -190,6 +190,13 @@ def _variables(series: Iterable[TrainingSeries]) -> Iterator[Float[Tensor, "T V"
     """Return the variables of each series side by side."""
     for one in series:
         yield torch.cat([x for x in (one.target, one.past, one.future) if x is not None], dim=-1)
+
+
+def _activation(evolution_activation: str | None) -> nn.Module:
+    if evolution_activation is None:
+        return nn.Identity()
+    require_one_of(ACTIVATIONS, evolution_activation=evolution_activation)
+    return build_activation(evolution_activation)
 
 
 def _start(module: nn.Module) -> None:
