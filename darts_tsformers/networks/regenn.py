@@ -30,18 +30,19 @@ class ReGENN(Network, name="regenn"):
     1. A graph of the variables, learnt before training, evolves in training and mixes the variables of each step
        (:class:`~darts_tsformers.layers.mixing.graph_evolution.GraphEvolution`); a linear map over the steps follows.
     2. The look-back of each variable is a token; encoder layers let the tokens attend to each other.
-    3. The time gate, an LSTM that goes from target to target, makes the steps to forecast of those looked back on.
+    3. The time gate, an LSTM that goes from variable to variable, makes the steps to forecast of those looked back on.
     4. An LSTM goes over the steps to forecast, and adds to them.
     5. A second graph evolves from the first, and mixes the targets of each of these steps.
     6. The highway adds a linear map of each target's look-back, the same for all.
 
     The graphs tie the network to its number of components, and the time gate makes their order matter.
 
-    Covariates: past covariates, and the past of the future ones, are further variables of the graph and of the encoder
-    (the paper has none). Static covariates add to the token of their target, and each step responds to what is known of
-    it through :class:`~darts_tsformers.window.covariates.FutureResponse`; both start at zero.
+    Covariates: past covariates, and the past of the future ones, are further variables of the first graph, the encoder
+    and the gate (the paper has none); they are not forecast. Static covariates add to the token of their target, and
+    each step responds to what is known of it through :class:`~darts_tsformers.window.covariates.FutureResponse`; both
+    start at zero.
 
-    Cost: O(V L^2 + V^2 L + C H (L + H)) with V = C + P + F variables.
+    Cost: O(V L^2 + V^2 L + V H (L + H) + C^2 H) with V = C + P + F variables.
 
     Parameters
     ----------
@@ -54,9 +55,9 @@ class ReGENN(Network, name="regenn"):
     evolution_activation
         Of what the first graph has mixed, or None: ``"relu"`` suits sizes that are never below zero.
     bidirectional_gate, bidirectional_decoder
-        Whether the LSTM over the targets, and that over the steps to forecast, has a twin from the other end.
+        Whether the LSTM over the variables, and that over the steps to forecast, has a twin from the other end.
     highway
-        Whether the linear map of the look-back adds to the forecast.
+        Whether the linear map of the look-back adds to the forecast. Without it the forecast of each step is bounded.
 
     Raises
     ------
@@ -72,7 +73,7 @@ class ReGENN(Network, name="regenn"):
     graph is summed up batch by batch in the first epoch, and the second one is that of the last batch of training; ours
     are learnt once, and depend on no batch. It is scaled to a largest entry of 1, and counts each step of the training
     part once, not in each window that it is in. Correlation is ours. Their output activation is left out: a likelihood
-    for counts does that. With a likelihood each parameter has steps of its own in 3 to 6.
+    for counts does that. Each parameter of a likelihood has a second graph and a highway of its own.
 
     Examples
     --------
@@ -115,7 +116,6 @@ class ReGENN(Network, name="regenn"):
         self.kind_of_graph = graph
         length, n_targets = sizes.input_length, sizes.n_targets
         n_variables = n_targets + sizes.n_past + sizes.n_future
-        n_steps = sizes.output_length * sizes.n_parameters
         self.register_buffer("graph", torch.eye(n_variables))
         self.source = GraphEvolution(n_variables)
         self.dropout = Dropout(dropout)
@@ -126,11 +126,10 @@ class ReGENN(Network, name="regenn"):
             if n_encoder_layers
             else nn.Identity()
         )
-        self.gate = SummedLSTM(length, n_steps, bidirectional=bidirectional_gate)
-        width = n_targets * sizes.n_parameters
-        self.decoder = SummedLSTM(width, width, bidirectional=bidirectional_decoder)
-        self.target = GraphEvolution(n_targets)
-        self.highway = nn.Linear(length, n_steps) if highway else None
+        self.gate = SummedLSTM(length, sizes.output_length, bidirectional=bidirectional_gate)
+        self.decoder = SummedLSTM(n_targets, n_targets, bidirectional=bidirectional_decoder)
+        self.target = GraphEvolution(n_targets, sizes.n_parameters)
+        self.highway = nn.Linear(length, sizes.output_length * sizes.n_parameters) if highway else None
         self.apply(_start)
         self.static = zero_linear(sizes.n_static, length) if sizes.n_static else None
         self.future = FutureResponse(length, sizes.n_future, sizes.n_parameters) if sizes.n_future else None
@@ -154,8 +153,17 @@ class ReGENN(Network, name="regenn"):
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
         embedded = self.source.embedded(self.graph)
-        tokens = self.encoder(self._tokens(window, embedded))[:, : self.sizes.n_targets]
-        return self._decoded(window, tokens, embedded)
+        tokens = self.encoder(self._tokens(window, embedded))
+        n_targets = self.sizes.n_targets
+        steps = self._opened(tokens).mT
+        between_targets = self.target.embedded(embedded[:n_targets, :n_targets].detach())
+        out = self.target(steps + self.decoder(steps), between_targets)
+        out = rearrange(out, "B H (C Q) -> B H C Q", C=n_targets)
+        if self.highway is not None:
+            out = out + rearrange(self.highway(window.target.mT), "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
+        if self.future is not None and window.future is not None:
+            out = out + self.future(window.future, tokens[:, :n_targets]).transpose(1, 2)
+        return out
 
     def _tokens(self, window: Window, embedded: Float[Tensor, "V V"]) -> Float[Tensor, "B V L"]:
         """Return what the first graph makes of the look-back of each variable."""
@@ -171,19 +179,18 @@ class ReGENN(Network, name="regenn"):
             tokens = torch.cat([targets + self.static(window.static), others], dim=1)
         return tokens
 
-    def _decoded(
-        self, window: Window, tokens: Float[Tensor, "B C L"], embedded: Float[Tensor, "V V"]
-    ) -> Float[Tensor, "B H C Q"]:
-        n_targets, n_parameters = self.sizes.n_targets, self.sizes.n_parameters
-        steps = rearrange(self.gate(tokens), "B C (H Q) -> B H (C Q)", Q=n_parameters)
-        decoded = rearrange(steps + self.decoder(steps), "B H (C Q) -> B H Q C", Q=n_parameters)
-        between_targets = self.target.embedded(embedded[:n_targets, :n_targets].detach())
-        out = rearrange(self.target(decoded, between_targets), "B H Q C -> B H C Q")
-        if self.highway is not None:
-            out = out + rearrange(self.highway(window.target.mT), "B C (H Q) -> B H C Q", Q=n_parameters)
-        if self.future is not None and window.future is not None:
-            out = out + self.future(window.future, tokens).transpose(1, 2)
-        return out
+    def _opened(self, tokens: Float[Tensor, "B V L"]) -> Float[Tensor, "B C H"]:
+        """Return the steps to forecast of each target.
+
+        The gate meets the covariates before the targets; if it comes from both ends, the past ones behind them.
+        """
+        n_targets, n_past, n_future = self.sizes.n_targets, self.sizes.n_past, self.sizes.n_future
+        targets, past, future = tokens.split([n_targets, n_past, n_future], dim=1)
+        order, first = [past, future, targets], n_past + n_future
+        if self.gate.lstm.bidirectional:
+            order, first = [future, targets, past], n_future
+        opened: Tensor = self.gate(torch.cat(order, dim=1))
+        return opened[:, first : first + n_targets]
 
 
 def _variables(series: Iterable[TrainingSeries]) -> Iterator[Float[Tensor, "T V"]]:

@@ -152,8 +152,9 @@ def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case)
     values = 2 * np.sin(2 * np.pi * steps / 12) + 0.05 * steps + noise
     series = TimeSeries.from_values(values.astype(np.float32))
     train, test = series[:-60], series[-96:]
-    arguments = {"n_epochs": 30, "batch_size": 32, "dropout": 0.0, "d_model": 16, "optimizer_kwargs": {"lr": 3e-3}}
-    model = case.model(36, 12, **arguments, **case.to_learn)
+    arguments = {"n_epochs": 30, "batch_size": 32, "dropout": 0.0, "optimizer_kwargs": {"lr": 3e-3}}
+    width = {"d_model": 16} if case.takes("d_model") else {}
+    model = case.model(36, 12, **arguments, **width, **case.to_learn)
     model.fit(train)
     windows = {"start": 340, "forecast_horizon": 12, "stride": 12, "last_points_only": False, "verbose": False}
     ours = model.historical_forecasts(test, retrain=False, **windows)

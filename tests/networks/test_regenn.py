@@ -38,11 +38,13 @@ def by_hand(model: ReGENN, window: Window) -> Tensor:
     tokens = [model.time_map(model.evolution_activation(x)) for x in mixed.unbind(-1)]
     if window.static is not None:
         tokens[:3] = [tokens[c] + model.static(window.static[:, c]) for c in range(3)]
-    encoded = model.encoder(torch.stack(tokens, dim=1))[:, :3]
-    steps = model.gate(encoded)  # a step to forecast for each of its features
-    decoded = steps.mT + model.decoder(steps.mT)
+    encoded = model.encoder(torch.stack(tokens, dim=1))
+    future, past = (list(range(start, min(end, len(tokens)))) for start, end in ((5, 12), (3, 5)))
+    order = [*future, 0, 1, 2, *past] if model.gate.lstm.bidirectional else [*past, *future, 0, 1, 2]
+    opened = model.gate(encoded[:, order])
+    steps = torch.stack([opened[:, order.index(c)] for c in range(3)], dim=-1)
     graph = torch.stack([model.graph[i] @ model.source.weight[:, :3] + model.source.bias[i] for i in range(3)])
-    out = naive.evolution(model.target, decoded, graph).unsqueeze(-1)
+    out = naive.evolution(model.target, steps + model.decoder(steps), graph).unsqueeze(-1)
     for c in range(3):
         if model.highway is not None:
             out[:, :, c, 0] += model.highway(window.target[..., c])
@@ -137,12 +139,25 @@ def test_gradients_equal_finite_differences():
 
 
 @both
-def test_parameters_of_a_likelihood_have_steps_of_their_own(sizes):
+def test_parameters_of_a_likelihood_have_a_graph_and_a_highway_of_their_own(sizes):
     model, window = network(replace(sizes, n_parameters=2)).eval(), make_window(sizes)
     whole = model(window)
     assert whole.shape == (3, 5, 3, 2)
     model.highway.bias.data[1::2] += 1
     torch.testing.assert_close(model(window) - whole, torch.tensor([0.0, 1.0]).expand_as(whole), rtol=1e-5, atol=1e-5)
+    model.highway.bias.data[1::2] -= 1
+    model.target.shift.data[0::2] += 1
+    assert not torch.isclose(model(window), whole)[..., 0].all()
+    torch.testing.assert_close(model(window)[..., 1], whole[..., 1])
+
+
+def test_one_parameter_of_a_likelihood_is_a_network_of_its_own():
+    point, wide = (network(replace(SIZES, n_parameters=q)).eval() for q in (1, 3))
+    whole, state = wide(make_window(SIZES)), wide.state_dict()
+    for q in range(3):
+        own = [name for name in state if name.startswith("highway.") or name in ("target.scale", "target.shift")]
+        point.load_state_dict(state | {name: state[name][q::3] for name in own})
+        torch.testing.assert_close(point(make_window(SIZES)), whole[..., q : q + 1])
 
 
 def test_what_is_recorded_is_the_evolved_graph_and_attention_between_variables():

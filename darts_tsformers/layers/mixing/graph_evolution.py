@@ -24,6 +24,8 @@ class GraphEvolution(nn.Module):
     ----------
     n_variables
         Variables (``V``).
+    n_graphs
+        Evolved graphs (``K``), each with a ``Phi`` and a ``beta`` of its own; so many variables are put out for each.
 
     Attributes
     ----------
@@ -51,22 +53,24 @@ class GraphEvolution(nn.Module):
     n_heads: ClassVar[int] = 1
     exact_weights: ClassVar[bool] = False
 
-    def __init__(self, n_variables: int) -> None:
+    def __init__(self, n_variables: int, n_graphs: int = 1) -> None:
         super().__init__()
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(n_variables, n_variables)))
         self.bias = nn.Parameter(torch.zeros(n_variables, 1))
-        self.scale = nn.Parameter(nn.init.xavier_uniform_(torch.empty(n_variables, n_variables)))
-        self.shift = nn.Parameter(torch.zeros(n_variables, n_variables))
+        self.n_graphs = n_graphs
+        self.scale = nn.Parameter(nn.init.xavier_uniform_(torch.empty(n_variables * n_graphs, n_variables)))
+        self.shift = nn.Parameter(torch.zeros(n_variables * n_graphs, n_variables))
 
     def embedded(self, graph: Float[Tensor, "V V"]) -> Float[Tensor, "V V"]:
         """Return what is made of the given graph (``E``)."""
         return graph @ self.weight + self.bias
 
-    def evolved(self, embedded: Float[Tensor, "V V"]) -> Float[Tensor, "V V"]:
-        """Return the evolved graph (``S'``)."""
+    def evolved(self, embedded: Float[Tensor, "V V"]) -> Float[Tensor, "VK V"]:
+        """Return the evolved graphs (``S'``), those of one variable next to each other."""
         rows = F.normalize(embedded, dim=-1)
-        return rows @ rows.mT * self.scale + self.shift
+        cosines = rows @ rows.mT
+        return cosines.repeat_interleave(self.n_graphs, dim=0) * self.scale + self.shift
 
-    def forward(self, x: Float[Tensor, "*B V"], embedded: Float[Tensor, "V V"]) -> Float[Tensor, "*B V"]:
+    def forward(self, x: Float[Tensor, "*B V"], embedded: Float[Tensor, "V V"]) -> Float[Tensor, "*B VK"]:
         """Mix the variables."""
         return x @ self.evolved(embedded).mT

@@ -10,10 +10,11 @@ def evolution(layer: torch.nn.Module, x: Tensor, graph: Tensor) -> Tensor:
     """Mix the variables of each step."""
     n = len(graph)
     rows = [sum(graph[i, k] * layer.weight[k] for k in range(n)) + layer.bias[i] for i in range(n)]
-    out = torch.zeros_like(x)
-    for i in range(n):
+    out = x.new_zeros(*x.shape[:-1], len(layer.scale))
+    for i in range(len(layer.scale)):
+        own = rows[i // layer.n_graphs]
         for j in range(n):
-            cosine = (rows[i] * rows[j]).sum() / (rows[i].square().sum().sqrt() * rows[j].square().sum().sqrt())
+            cosine = (own * rows[j]).sum() / (own.square().sum().sqrt() * rows[j].square().sum().sqrt())
             out[..., i] += (cosine * layer.scale[i, j] + layer.shift[i, j]) * x[..., j]
     return out
 

@@ -6,9 +6,9 @@ from tests.helpers import assert_same_with_gradients, draw, scatter_
 from tests.layers.mixing import _naive_graph as naive
 
 
-@pytest.mark.parametrize(("b", "t", "v"), [(2, 7, 5), (1, 1, 1), (3, 11, 2)], ids=str)
-def test_equals_its_definition(b, t, v):
-    evolution = scatter_(GraphEvolution(v)).double()
+@pytest.mark.parametrize(("b", "t", "v", "k"), [(2, 7, 5, 1), (1, 1, 1, 1), (3, 11, 2, 3)], ids=str)
+def test_equals_its_definition(b, t, v, k):
+    evolution = scatter_(GraphEvolution(v, k)).double()
     graph = draw(v, v, dtype=torch.float64).requires_grad_()
     x = draw(b, t, v, seed=1, dtype=torch.float64).requires_grad_()
     ours = evolution(x, evolution.embedded(graph))
