@@ -185,7 +185,7 @@ class ReGENN(Network, name="regenn"):
         The gate meets the covariates before the targets; if it comes from both ends, the past ones behind them.
         """
         n_targets, n_past, n_future = self.sizes.n_targets, self.sizes.n_past, self.sizes.n_future
-        targets, past, future = tokens.split([n_targets, n_past, n_future], dim=1)
+        targets, past, future = torch.split(tokens, [n_targets, n_past, n_future], dim=1)
         order, first = [past, future, targets], n_past + n_future
         if self.gate.lstm.bidirectional:
             order, first = [future, targets, past], n_future
