@@ -12,6 +12,7 @@ from darts_tsformers.models.log_sparse import LogSparseTransformerModel as LogSp
 from darts_tsformers.models.mambamixer import MambaMixerModel as MambaMixerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel as PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel as PatchTSTModel
+from darts_tsformers.models.regenn import ReGENNModel as ReGENNModel
 from darts_tsformers.models.smamba import SMambaModel as SMambaModel
 from darts_tsformers.models.spacetime import SpaceTimeModel as SpaceTimeModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel as TemporalFusionTransformerModel

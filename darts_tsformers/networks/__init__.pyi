@@ -19,6 +19,7 @@ from darts_tsformers.networks.log_sparse import LogSparseTransformer as LogSpars
 from darts_tsformers.networks.mambamixer import MambaMixer as MambaMixer
 from darts_tsformers.networks.patchtsmixer import PatchTSMixer as PatchTSMixer
 from darts_tsformers.networks.patchtst import PatchTST as PatchTST
+from darts_tsformers.networks.regenn import ReGENN as ReGENN
 from darts_tsformers.networks.smamba import SMamba as SMamba
 from darts_tsformers.networks.spacetime import SpaceTime as SpaceTime
 from darts_tsformers.networks.tft import TemporalFusionTransformer as TemporalFusionTransformer

@@ -15,6 +15,7 @@ from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.mambamixer import MambaMixerModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
+from darts_tsformers.models.regenn import ReGENNModel
 from darts_tsformers.models.smamba import SMambaModel
 from darts_tsformers.models.spacetime import SpaceTimeModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel
@@ -187,7 +188,7 @@ class GPHTForecaster(TSFormerForecaster):
     Forecasts without any training from weights in a folder, is trained further from them, or is trained from the start
     at any size. The components do not look at each other.
 
-    ``GPHTModel.from_pretrained(folder, 336).predict(n, series)`` forecasts any number of steps. The authors have not
+    ``GPHTModel.from_pretrained(folder).predict(n, series)`` forecasts any number of steps. The authors have not
     published weights: such a folder is made of what their code has trained, or by :meth:`save_pretrained`.
 
     Past, future and static covariates are learnt when the model is trained; weights of a folder know of none.
@@ -493,6 +494,42 @@ class PatchTSTForecaster(TSFormerForecaster):
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class ReGENNForecaster(TSFormerForecaster):
+    r"""ReGENN: a graph of the components, learnt from the data, that evolves in training and can be read.
+
+    For a fixed set of a few related components, observed on many series or on one: the graph ties the model to them,
+    and their order matters. What goes into what is to be read off the evolved graph, by name.
+
+    See :class:`darts_tsformers.ReGENNModel`.
+    """
+
+    model_class: ClassVar[type[ReGENNModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        graph: str = "correlation",
+        n_encoder_layers: int = 1,
+        d_ff: int = 256,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        evolution_activation: str | None = None,
+        bidirectional_gate: bool = False,
+        bidirectional_decoder: bool = False,
+        highway: bool = True,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
