@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test slice kills check-sktime notebooks notebooks-refresh lint types pages docs check format bench-env bench report clean
+.PHONY: demo test slice kills check-sktime check-forms notebooks notebooks-refresh lint types pages docs check format bench-env bench report clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -50,6 +50,9 @@ check: lint types test kills notebooks ## the tests build the reference pages to
 
 check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a minute for each
 	$(BIN)/python -m tests.sktime.check_all
+
+check-forms: $(INSTALLED) ## what takes long, on every form of every model and not on one of each
+	ALL_FORMS=1 $(BIN)/pytest -n $(WORKERS) tests/contracts tests/distributed tests/pipelines
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

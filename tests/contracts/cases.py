@@ -1,6 +1,7 @@
 """The models under contract, each at a size that trains in a blink, and the data they are given."""
 
 import inspect
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -103,9 +104,13 @@ CASE = {case.name: case for case in CASES}
 SHARED = [CASE[name] for name in ("PatchTSTModel", "LogSparseTransformerModel", "TemporalFusionTransformerModel")]
 """For what the path does that all models share: components one by one, step by step, and all together."""
 
+MAIN = CASES if os.environ.get("ALL_FORMS") else [case for case in CASES if not case.variant]
+"""One form of each model, for what takes long; `make check-forms` takes all."""
+
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+each_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
 every_forecast = pytest.mark.parametrize(
-    "case", [case for case in CASES if not case.draws_paths], ids=lambda case: case.name
+    "case", [case for case in MAIN if not case.draws_paths], ids=lambda case: case.name
 )
 """Of models that say all that they know in one forecast: the others draw paths."""
 some_models = pytest.mark.parametrize("case", SHARED, ids=lambda case: case.name)

@@ -9,10 +9,10 @@ import torchmetrics
 from darts.metrics import mae
 from darts.models import ConformalNaiveModel, ExponentialSmoothing, NaiveEnsembleModel, RegressionEnsembleModel
 
-from tests.contracts.cases import CASES, KINDS, Case, H, every_model, fitted, make_data, some_models
+from tests.contracts.cases import CASES, KINDS, Case, H, each_model, every_model, fitted, make_data, some_models
 
 
-@every_model
+@each_model
 @pytest.mark.parametrize(("kinds", "horizon"), [((), H), (KINDS, H - 2)], ids=["none", "all"])
 def test_optimised_historical_forecasts_equal_plain_ones(case: Case, kinds, horizon):
     model, data = fitted(case, 3, kinds), make_data(3, kinds)
@@ -68,7 +68,7 @@ def test_gridsearch(case: Case):
     assert np.isfinite(error)
 
 
-@every_model
+@each_model
 def test_monte_carlo_dropout_gives_a_spread_and_leaves_none_behind(case: Case):
     model, data = fitted(case, dropout=0.4), make_data()
     before = model.predict(H, **data.covariates()).values()

@@ -9,7 +9,7 @@ from darts.models import NaiveSeasonal
 import darts_tsformers
 from darts_tsformers.attention import attention_names
 from tests.contracts import checks
-from tests.contracts.cases import CASES, KINDS, Case, H, L, every_model, fitted, make_data, some_models
+from tests.contracts.cases import CASES, KINDS, Case, H, L, each_model, every_model, fitted, make_data, some_models
 
 
 def test_every_public_forecaster_is_under_contract():
@@ -41,7 +41,7 @@ def test_output_chunk_shift(case: Case):
     assert np.isfinite(forecast.values()).all()
 
 
-@every_model
+@each_model
 @pytest.mark.parametrize(
     ("look_back", "horizon", "n_components"), [(1, 1, 1), (1, 7, 3), (5, 11, 1), (7, 1, 3), (17, 3, 1)]
 )
@@ -93,7 +93,7 @@ def test_statics_of_one_series_leave_the_others_alone(case: Case):
     assert np.abs(before[1].values() - after[1].values()).max() > 1e-6
 
 
-@every_model
+@each_model
 def test_statics_may_be_one_row_for_all_components(case: Case):
     data = make_data(3, ("past", "future"))
     one_row = data.series.with_static_covariates(make_data(1).series.static_covariates)
@@ -110,7 +110,7 @@ def test_statics_can_be_left_out(case: Case):
     np.testing.assert_array_equal(before.values(), after.values())
 
 
-@every_model
+@each_model
 def test_the_same_seed_gives_the_same_model(case: Case):
     data = make_data()
     first, second = (
@@ -145,7 +145,7 @@ def test_every_parameter_gets_a_gradient(case: Case, n_components):
     checks.every_parameter_gets_a_gradient(case, n_components)
 
 
-@every_model
+@each_model
 def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case):
     steps = np.arange(400)
     noise = np.random.default_rng(0).normal(scale=0.3, size=400)

@@ -16,7 +16,19 @@ from darts_tsformers.models import PatchTSTModel
 from darts_tsformers.networks._streaming_forecaster import StreamingForecaster
 from darts_tsformers.window.missing import fill_gaps
 from tests.contracts import checks
-from tests.contracts.cases import CASE, CASES, Case, H, L, every_forecast, every_model, fitted, make_data, some_models
+from tests.contracts.cases import (
+    CASE,
+    CASES,
+    Case,
+    H,
+    L,
+    each_model,
+    every_forecast,
+    every_model,
+    fitted,
+    make_data,
+    some_models,
+)
 
 EMPTY = PLModuleInput(*[None] * 6, stage=ModuleStage.PREDICT)
 
@@ -45,7 +57,7 @@ def test_forecasts_and_gradients_stay_finite(case: Case, share):
         assert all(p.grad.isfinite().all() for p in module.parameters())
 
 
-@every_model
+@each_model
 @pytest.mark.parametrize(
     ("share", "likelihood"), [(0.3, None), (0.9, GaussianLikelihood)], ids=["a third", "nearly all, Gaussian"]
 )
@@ -226,7 +238,7 @@ def test_a_gap_in_the_known_future_is_an_error_that_says_where(case: Case):
     assert data.future_covariates.time_index[55] == pd.Timestamp("2001-04-29")
 
 
-@every_model
+@each_model
 def test_short_and_ragged_histories(case: Case):
     panel = [make_data(seed=seed, length=length) for seed, length in [(0, 53), (1, 11), (2, 29)]]
     covariates = {

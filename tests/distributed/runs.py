@@ -17,7 +17,7 @@ from torch.utils.data import DistributedSampler
 from darts_tsformers.models import ITransformerModel, PatchTSTModel, TSFormerModel
 from tests.adapter.prepared import SeasonalModel
 from tests.adapter.students import SchooledModel, StudentModel
-from tests.contracts.cases import CASES, Case, H, L, make_data
+from tests.contracts.cases import CASES, MAIN, Case, H, L, make_data
 
 N_WINDOWS = 14  # as many for each of two processes
 TWO_PROCESSES = {"devices": 2, "strategy": "ddp"}
@@ -49,9 +49,9 @@ def all_runs() -> list[Run]:
     inverted, patched = case_of(ITransformerModel), case_of(PatchTSTModel)
     quantiles, summed = QuantileRegression([0.1, 0.5, 0.9]), torch.nn.L1Loss(reduction="sum")
     of_a_sum = {"loss_fn": summed, "optimizer_kwargs": {"lr": 1e-4}}
-    of_forms = {case.name: layer_norm(case) | GENTLE.get(case.name, {}) for case in CASES}
+    of_forms = {case.name: layer_norm(case) | GENTLE.get(case.name, {}) for case in MAIN}
     return [  # noise that is put on to learn from is drawn by each process
-        *(Run(case.name, case, of_forms[case.name], True, not case.draws_paths) for case in CASES),
+        *(Run(case.name, case, of_forms[case.name], True, not case.draws_paths) for case in MAIN),
         Run("no gaps", inverted),
         Run("quantiles", inverted, {"likelihood": quantiles}, has_gaps=True),
         Run("sum of errors", inverted, of_a_sum),

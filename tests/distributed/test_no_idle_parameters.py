@@ -7,7 +7,7 @@ import pytest
 from darts.utils.data.torch_datasets.utils import ModuleStage
 from darts.utils.likelihood_models.torch import GaussianLikelihood
 
-from tests.contracts.cases import CASES, KINDS, Case, make_data
+from tests.contracts.cases import CASES, KINDS, MAIN, Case, make_data
 from tests.contracts.checks import batch, learnt
 
 SUBSETS = [kinds for n in range(len(KINDS) + 1) for kinds in combinations(KINDS, n)]
@@ -28,7 +28,7 @@ OPTIONS = [
 """Further mechanisms are tried in every encoder by tests/attention/test_in_encoders.py."""
 CHOICES = [
     (case, {name: value})
-    for case in CASES
+    for case in MAIN
     for name, value in OPTIONS
     if case.takes(name) and str(value) not in case.refuses and not (name == "likelihood" and case.draws_paths)
 ]
