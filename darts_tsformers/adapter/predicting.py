@@ -1,5 +1,7 @@
 """How a model forecasts: in this process, by a trainer that is kept, one thread at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +14,8 @@ from darts_tsformers.adapter.stored import StoredModel
 
 class PredictingModel(OneAtATime, StoredModel):
     """A model that several threads may train, forecast by and explain; see :class:`OneAtATime` for what waits."""
+
+    _drops_out = False
 
     @trains
     def fit(self, *args: Any, **kwargs: Any) -> Any:
@@ -26,12 +30,41 @@ class PredictingModel(OneAtATime, StoredModel):
     @forecasts
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Forecast; see Darts' documentation."""
-        return super().predict(*args, **kwargs)
+        with self._dropping_out(kwargs):
+            return super().predict(*args, **kwargs)
 
     @forecasts
     def predict_from_dataset(self, *args: Any, **kwargs: Any) -> Any:
         """Forecast the windows of a data set; see Darts' documentation."""
-        return super().predict_from_dataset(*args, **kwargs)
+        with self._dropping_out(kwargs):
+            return super().predict_from_dataset(*args, **kwargs)
+
+    @forecasts
+    def historical_forecasts(self, *args: Any, **kwargs: Any) -> Any:
+        """Forecast from the points of a series; see Darts' documentation."""
+        with self._dropping_out(kwargs.get("predict_kwargs") or {}):
+            return super().historical_forecasts(*args, **kwargs)
+
+    @property
+    def supports_probabilistic_prediction(self) -> bool:
+        """Whether it can draw samples: by a likelihood, as paths, or while it is asked to by dropout.
+
+        Darts takes any model with dropout for one that can, and without ``mc_dropout`` it gives the same sample again
+        and again.
+        """
+        if not self.model_created or self._drops_out:
+            return True
+        return self.likelihood is not None or self.model.forecaster.network.draws_paths
+
+    @contextmanager
+    def _dropping_out(self, arguments: dict[str, Any]) -> Iterator[None]:
+        """Let samples be drawn by dropout inside the block, if the arguments of a call ask for that."""
+        before = self._drops_out
+        self._drops_out = before or bool(arguments.get("mc_dropout"))
+        try:
+            yield
+        finally:
+            self._drops_out = before
 
     def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Forecast in this process alone: of a forecast made by several, each would have a part only."""
@@ -53,8 +86,7 @@ class PredictingModel(OneAtATime, StoredModel):
 
     def _check_samples(self, num_samples: int, *, mc_dropout: bool) -> None:
         """Raise ``ValueError`` if there is nothing to draw samples from."""
-        samples = self.likelihood is not None or self.model.forecaster.network.draws_paths or mc_dropout
-        if num_samples > 1 and not samples:
+        if num_samples > 1 and not (self.supports_probabilistic_prediction or mc_dropout):
             raise ValueError(
                 f"num_samples={num_samples} must be 1: {type(self).__name__} has no likelihood to draw samples from; "
                 "train it with one, such as QuantileRegression(), or draw them by mc_dropout=True"

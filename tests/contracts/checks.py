@@ -151,10 +151,11 @@ def a_step_of_no_weight_does_not_count(case: Case) -> None:
 
 
 def every_parameter_gets_a_gradient(case: Case, n_components: int) -> None:
-    data = make_data(n_components)
+    data = make_data(n_components, KINDS if n_components > 1 else ("past", "future"))  # one static says nothing
     model = case.model().fit(data.series, **data.covariates())
     module = model.model.train()
     given = with_gaps(batch(4, n_components, stage=ModuleStage.TRAIN), share=0.3)
+    given = given if n_components > 1 else given.replace(static_covariates=None)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-2)
     moved = dict.fromkeys(dict(module.named_parameters()), False)
     for _ in range(3):

@@ -9,7 +9,19 @@ from darts.models import NaiveSeasonal
 import darts_tsformers
 from darts_tsformers.attention import attention_names
 from tests.contracts import checks
-from tests.contracts.cases import CASES, KINDS, Case, H, L, each_model, every_model, fitted, make_data, some_models
+from tests.contracts.cases import (
+    CASES,
+    KINDS,
+    Case,
+    H,
+    L,
+    each_model,
+    every_forecast,
+    every_model,
+    fitted,
+    make_data,
+    some_models,
+)
 
 
 def test_every_public_forecaster_is_under_contract():
@@ -131,12 +143,17 @@ def test_the_same_seed_gives_the_same_model(case: Case):
         checks.the_future_never_leaks,
         checks.later_values_do_not_move_earlier_forecasts,
         checks.inputs_are_never_written_to,
-        checks.a_step_of_no_weight_does_not_count,
     ],
     ids=lambda check: check.__name__,
 )
 def test_promise(case: Case, check):
     check(case)
+
+
+@every_forecast
+def test_a_step_of_no_weight_does_not_count(case: Case):
+    """Of models that draw paths what is learnt at a step rests on all steps of the horizon."""
+    checks.a_step_of_no_weight_does_not_count(case)
 
 
 @every_model
