@@ -132,7 +132,7 @@ def read_table(
     past, future = _names(past_covariates), _names(future_covariates)
     targets = None if target is None else _names(target)
     require_columns(cells, [*([time] if time is not None else []), *(targets or []), *past, *future])
-    time_name = time if time is not None else find_time_column(cells)
+    time_name = time if time is not None else find_time_column(cells, [*(targets or []), *past, *future])
     if targets is None:
         targets = [_only_target(cells, {time_name, *past, *future})]
     _require_one_role([time_name, *targets, *past, *future])

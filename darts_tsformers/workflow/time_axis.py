@@ -1,34 +1,24 @@
 """The time axis of a table: which column it is, what its cells mean, and how far apart they are."""
 
-import re
-import warnings
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.tseries.frequencies import to_offset
 
 from darts_tsformers.workflow.cells import is_numeric, line, listed, require_columns
+from darts_tsformers.workflow.dates import has_year, kind, read_dates, readable
 from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.frequency import axis, infer_frequency
 
-_SAMPLE = 50
-_SEGMENT = 10
-_MAX_SEGMENTS = 200
 _LARGEST_STEP = 2**62
 _LARGEST_EXACT_FLOAT = 2**53
 
-_OFFSET = r"\s*(?:[+-]\d{2}:?\d{2}|Z)$"
-_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[+-]\d{2}:?\d{2})?"
-_MONTH = r"[^\W\d]{3,}"
-_YEAR = rf"\d{{4}}|\d{{1,2}}[-/. ]+(?:\d{{1,2}}|{_MONTH})[-/., ]+\d{{2}}|{_MONTH}[-/. ]+\d{{1,2}}[-/., ]+\d{{2}}"
-_DAY_OR_MONTH = re.compile(r"\s*\d{1,2}[-/.]")
-_NUMBER_WITH_COMMA = r"[+-]?[\d.]*,[\d.,]*"
 
-
-def find_time_column(cells: pd.DataFrame) -> str:
-    """Return the only column whose cells are dates rather than numbers.
+def find_time_column(cells: pd.DataFrame, taken: Container[str] = ()) -> str:
+    """Return the only column whose cells are dates rather than numbers; of several, the only one that is not taken.
 
     Raises
     ------
@@ -36,8 +26,9 @@ def find_time_column(cells: pd.DataFrame) -> str:
         If there is none, or more than one.
     """
     texts = [name for name in cells.columns if not is_numeric(cells[name])]
-    found = {name: _kind(cells[name]) for name in texts}
+    found = {name: kind(cells[name]) for name in texts}
     dates = [name for name in texts if found[name] == "dates"] or [name for name in texts if found[name] == "times"]
+    dates = [name for name in dates if name not in taken] or dates
     if len(dates) == 1:
         return dates[0]
     if dates:
@@ -78,9 +69,10 @@ class TimeAxis:
 def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> TimeAxis:
     """Read a column as a regular time axis. Single rows may be missing, but fewer than are there.
 
-    Whole numbers are steps (a RangeIndex), unless they are dates such as ``20240131``; all else is read as dates, month
-    first where ``1/2/2024`` leaves a choice, unless the axis is regular only with the day first. One UTC offset in all
-    cells is dropped, and so are several where all times are of one time of day; else several are turned into UTC.
+    Whole numbers are steps (a RangeIndex), unless they are dates such as ``20240131``; all else is read as dates. Where
+    ``1/2/2024`` or ``24-01-31`` leaves a choice, that order of day, month and year is taken which leaves the fewest
+    steps without a row, and of several the month first. One UTC offset in all cells is dropped, and so are several
+    where all times are of one time of day; else several are turned into UTC.
 
     Parameters
     ----------
@@ -109,7 +101,7 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> T
         raise DataError(f"time column '{name}' has no time stamp at line {line(cells, empty[0])}")
     if len(cells) < 3:
         raise DataError(f"{len(cells)} rows are too few to tell a frequency: at least 3 are needed")
-    times = _parse(cells, name)
+    times = _parse(cells, name, freq)
     _require_order(cells, name, times)
     is_utc = False
     if isinstance(times, pd.DatetimeIndex):
@@ -132,60 +124,7 @@ def read_time_axis(cells: pd.DataFrame, name: str, freq: str | None = None) -> T
     return TimeAxis(grid, steps, is_utc)
 
 
-def _kind(column: pd.Series) -> str:
-    """Tell whether most of the first cells are "dates", "times" of no day, or "text".
-
-    A bad cell is to be named later, not to hide the column. Numbers with commas, which pandas takes for dates, are
-    text.
-    """
-    sample = column.dropna().iloc[:_SAMPLE]
-    sample = sample[sample.str.contains(r"\d") & ~sample.str.fullmatch(_NUMBER_WITH_COMMA)]
-    if not len(sample) or (_dates(sample) is None and _readable(sample).mean() <= 0.5):
-        return "text"
-    if _has_year(sample).mean() > 0.5:
-        return "dates"
-    return "times" if sample.str.contains(_CLOCK).mean() > 0.5 else "text"
-
-
-def _has_year(column: pd.Series) -> NDArray[np.bool_]:
-    """Tell which cells name a year, as pandas puts today's date where there is none."""
-    days = column.str.replace(_CLOCK, " ", regex=True)
-    return days.str.contains(_YEAR, regex=True).to_numpy(dtype=bool)
-
-
-def _dates(column: pd.Series) -> pd.DatetimeIndex | None:
-    """Read all cells as dates, or return None: month first, unless they are regular only with the day first."""
-    month_first = _read(column)
-    if month_first is None or (not _is_regular(month_first) and _DAY_OR_MONTH.match(column.iloc[0])):
-        day_first = _read(column, dayfirst=True)
-        if day_first is not None and (month_first is None or _is_regular(day_first)):
-            return day_first
-    return _of_several_offsets(column) if month_first is None else month_first
-
-
-def _of_several_offsets(column: pd.Series) -> pd.DatetimeIndex | None:
-    """Read the local times where all are of one time of day, else all times in UTC, and as such."""
-    local = _read(column.str.replace(_OFFSET, "", regex=True))
-    if local is not None and (local - local.normalize()).nunique() == 1:
-        return local
-    return _read(column, in_utc=True)
-
-
-def _read(column: pd.Series, *, dayfirst: bool = False, in_utc: bool = False) -> pd.DatetimeIndex | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            times = pd.DatetimeIndex(pd.to_datetime(column, dayfirst=dayfirst, utc=in_utc))
-            return times if in_utc else times.tz_localize(None)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _is_regular(times: pd.DatetimeIndex) -> bool:
-    return len(times) >= 3 and pd.infer_freq(times) is not None
-
-
-def _parse(cells: pd.DataFrame, name: str) -> pd.DatetimeIndex | pd.Index:
+def _parse(cells: pd.DataFrame, name: str, freq: str | None) -> pd.DatetimeIndex | pd.Index:
     column = cells[name]
     if column.str.fullmatch(r"[12]\d{7}").all():
         compact = pd.to_datetime(column, format="%Y%m%d", errors="coerce")
@@ -193,16 +132,16 @@ def _parse(cells: pd.DataFrame, name: str) -> pd.DatetimeIndex | pd.Index:
             return pd.DatetimeIndex(compact)
     if is_numeric(column):
         return _whole_numbers(cells, name)
-    undated = np.flatnonzero(~_has_year(column))
-    if len(undated) and _readable(column)[undated[0]]:
+    undated = np.flatnonzero(~has_year(column))
+    if len(undated) and readable(column)[undated[0]]:
         row = undated[0]
         raise DataError(
             f"time column '{name}' has no year in '{column.iloc[row]}' at line {line(cells, row)}: write whole dates, "
             "such as 2024-01-31 or 2024-01-31 12:00"
         )
-    dates = _dates(column)
+    dates = read_dates(column, freq)
     if dates is None:
-        row = int(np.argmin(_readable(column)))
+        row = int(np.argmin(readable(column)))
         raise DataError(
             f"time column '{name}' has a cell that is no date like the others: '{column.iloc[row]}' at line "
             f"{line(cells, row)}"
@@ -225,13 +164,6 @@ def _whole_numbers(cells: pd.DataFrame, name: str) -> pd.Index:
     return pd.Index(steps.astype(np.int64))
 
 
-def _readable(column: pd.Series) -> NDArray[np.bool_]:
-    """Tell which cells read as dates in the format of the first."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return pd.to_datetime(column, errors="coerce", utc=True).notna().to_numpy()
-
-
 def _require_order(cells: pd.DataFrame, name: str, times: pd.Index) -> None:
     repeated = np.flatnonzero(times.duplicated())
     if len(repeated):
@@ -250,7 +182,7 @@ def _require_order(cells: pd.DataFrame, name: str, times: pd.Index) -> None:
 
 def _regular_dates(cells: pd.DataFrame, name: str, times: pd.DatetimeIndex, freq: str | None) -> pd.DatetimeIndex:
     if freq is None:
-        freq = _infer_frequency(times)
+        freq = infer_frequency(times)
     if freq is None:
         steps = pd.Series(times[1:] - times[:-1])
         row = int(np.flatnonzero((steps != steps.mode()[0]).to_numpy())[0]) + 1
@@ -258,37 +190,7 @@ def _regular_dates(cells: pd.DataFrame, name: str, times: pd.DatetimeIndex, freq
             f"irregular time stamps: no frequency fits; the first odd step is at line {line(cells, row)}, from "
             f"'{cells[name].iloc[row - 1]}' to '{cells[name].iloc[row]}'; resample the rows or give --freq"
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            offset = to_offset(freq)
-            if offset.n < 1:
-                raise ValueError
-            return _grid(times, offset)
-    except (ValueError, OverflowError, ZeroDivisionError, AttributeError):
-        raise DataError(f"unknown frequency '{freq}': give one such as h, 30min, D, B, W-SUN, MS, QS or YS") from None
-
-
-def _grid(times: pd.DatetimeIndex, offset: pd.tseries.offsets.BaseOffset) -> pd.DatetimeIndex:
-    """Return the steps from first to last, of which those beyond twice the rows are of no use to anyone."""
-    step = pd.Timedelta(days=offset.n) if isinstance(offset, pd.offsets.Day) else None
-    if isinstance(offset, pd.offsets.Tick):
-        step = pd.Timedelta(offset)
-    if step is not None and (times[-1] - times[0]) // step >= 2 * len(times):
-        return pd.date_range(times[0], periods=2 * len(times), freq=offset)
-    grid = pd.date_range(times[0], times[-1], freq=offset)
-    return grid if len(grid) > 1 else pd.date_range(times[0], periods=len(times), freq=offset)
-
-
-def _infer_frequency(times: pd.DatetimeIndex) -> str | None:
-    """Frequency of the whole axis, else the one most short stretches of it have, else None."""
-    whole = pd.infer_freq(times)
-    if whole is not None:
-        return whole
-    starts = range(0, max(len(times) - _SEGMENT, 0) + 1, _SEGMENT)[:_MAX_SEGMENTS]
-    stretches = (pd.infer_freq(times[start : start + _SEGMENT]) for start in starts)
-    votes = Counter(found for found in stretches if found is not None)
-    return votes.most_common(1)[0][0] if votes else None
+    return axis(times, freq)
 
 
 def _regular_steps(times: pd.Index, freq: str | None) -> pd.RangeIndex:
