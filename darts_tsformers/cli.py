@@ -1,24 +1,22 @@
 """The command line: three calls of :mod:`darts_tsformers.workflow`."""
 
 import argparse
-import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import NoReturn
 
 from darts_tsformers import __version__
 from darts_tsformers.catalogue import forecasters
+from darts_tsformers.terminal import Interrupted, Signals, forgiving_streams
 
 PROGRAM = "darts-tsformers"
 
 IN_UTC = "found several UTC offsets: times are taken in UTC, and those of the forecast are too"
 
 _LONGEST_QUOTE = 60
+_LONGEST_LINE = 600
 
 
 class UsageError(Exception):
@@ -43,57 +41,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0; 2 after one line on stderr that says what is wrong; 128 and the number of the signal that interrupted it.
     """
+    with forgiving_streams() as out:
+        try:
+            status = _command(argv)
+        except SystemExit:  # of --help and --version
+            out.flush()
+            if out.error is None:
+                raise
+            status = 0
+        out.flush()
+        if status == 0 and out.error is not None:
+            return _fail(f"what is to be printed cannot be, and all else is done: {out.error.strerror}")
+        return status
+
+
+def _command(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parse(argv)
     except UsageError as error:
-        return _fail(error)
+        return _fail(str(error))
     try:
-        with _signals_as_exceptions():
-            return _run(arguments)
-    except _Interrupted as interruption:
+        with Signals() as signals:
+            return _run(arguments, signals)
+    except Interrupted as interruption:
         return _interrupted(interruption.signum)
     except KeyboardInterrupt:
         return _interrupted(signal.SIGINT)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, signals: Signals) -> int:
     from darts_tsformers.workflow import DataError
 
     try:
-        _forecast(arguments)
-        sys.stdout.flush()
+        _forecast(arguments, signals)
     except DataError as error:
-        return _fail(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(str(error))
     return 0
-
-
-class _Interrupted(BaseException):
-    """A signal came. Unlike a KeyboardInterrupt, Lightning lets it pass instead of ending the process."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
-
-
-@contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    """Let SIGINT and SIGTERM unwind the stack, so that nothing temporary is left behind."""
-
-    def interrupt(signum: int, _frame: FrameType | None) -> NoReturn:
-        raise _Interrupted(signum)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heeded = [signum for signum in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(signum) != signal.SIG_IGN]
-    before = {signum: signal.signal(signum, interrupt) for signum in heeded}
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -133,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _forecast(arguments: argparse.Namespace) -> None:
+def _forecast(arguments: argparse.Namespace, signals: Signals) -> None:
     from darts_tsformers.workflow import check_output_folder, compare, read_table, write_report
 
     check_output_folder(arguments.out, data=arguments.data)
@@ -158,14 +141,15 @@ def _forecast(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         verbose=not arguments.quiet,
     )
-    paths = write_report(comparison, arguments.out)
+    with signals.waiting():
+        paths = write_report(comparison, arguments.out)
     if not arguments.quiet:
         print(comparison.summary())
         print("\n".join(["", *map(str, paths)]))
 
 
-def _fail(error: Exception) -> int:
-    print(f"{PROGRAM}: error: {_one_line(str(error))}", file=sys.stderr)
+def _fail(message: str) -> int:
+    print(f"{PROGRAM}: error: {_one_line(message)}", file=sys.stderr)
     return 2
 
 
@@ -175,8 +159,15 @@ def _interrupted(signum: int) -> int:
 
 
 def _one_line(message: str) -> str:
-    """Collapse white space, and shorten what is quoted."""
-    return re.sub(r"(?<!\w)'(.*?)'(?!\w)", lambda match: f"'{_shortened(match[1])}'", " ".join(message.split()))
+    """Collapse white space, write out what does not print, and shorten what is quoted, and what is left."""
+    line = "".join(_printable(character) for character in " ".join(message.split()))
+    line = re.sub(r"(?<!\w)'(.*?)'(?!\w)", lambda match: f"'{_shortened(match[1])}'", line)
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} ... {line[-half:]}"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 def _shortened(quote: str) -> str:

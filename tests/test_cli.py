@@ -13,6 +13,7 @@ from darts_tsformers import cli, demo
 from darts_tsformers.adapter.callbacks import BestWeights
 from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import main
+from darts_tsformers.workflow import DataError
 from darts_tsformers.workflow.report import FILES
 from tests.workflow.conftest import weekly_wave
 
@@ -210,13 +211,142 @@ def test_a_message_is_one_line_and_quotes_no_long_cell(tmp_path, capsys):
 
 
 def test_output_that_nobody_reads_is_no_error():
-    code = "import darts_tsformers.cli as c; c._forecast = lambda _: print('x' * 10**6); "
+    code = "import darts_tsformers.cli as c; c._forecast = lambda *_: print('x' * 10**6); "
     code += "raise SystemExit(c.main(['forecast', 'data.csv', '--horizon', '3']))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait() == 0
+
+
+WITHOUT_TRAINING = r"""
+import os, sys
+import darts_tsformers.cli as c
+def _run(*_):
+    print("training", file=sys.stderr)
+    print("forecast of \u00f6 in \udcff")
+    return 0
+c._run = _run
+raise SystemExit(c.main(sys.argv[1:]))
+"""
+
+
+def without_training(*arguments, **options):
+    command = [sys.executable, "-c", WITHOUT_TRAINING, *(arguments or ("forecast", "data.csv", "--horizon", "3"))]
+    return subprocess.run(command, text=True, **{"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **options})
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("--version",), ("forecast", "--help")])
+def test_a_full_disk_behind_stdout_is_one_line(arguments):
+    with open("/dev/full", "w") as full:
+        done = without_training(*arguments, stdout=full)
+    said = "darts-tsformers: error: what is to be printed cannot be, and all else is done: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said if arguments else f"training\n{said}")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+def test_a_full_disk_behind_stderr_changes_no_status():
+    with open("/dev/full", "w") as full:
+        assert without_training(stderr=full).returncode == 0
+        assert without_training("forecast", stderr=full).returncode == 2
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_changes_no_status(closed):
+    done = without_training(preexec_fn=lambda: os.close(closed))
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert without_training("forecast", preexec_fn=lambda: os.close(closed)).returncode == 2
+
+
+def test_what_the_terminal_cannot_show_is_written_out():
+    done = without_training(env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert (done.returncode, done.stdout) == (0, "forecast of \\xf6 in \\udcff\n")
+
+
+def wide(n_columns):
+    header = ",".join(["day", *(f"c{k}" for k in range(n_columns))])
+    rows = "".join(f"2024-01-0{day}{',1.5' * n_columns}\n" for day in range(1, 8))
+    return f"{header}\n{rows}"
+
+
+LONG = {
+    "columns": (wide(3000), ["--target", "absent"]),
+    "candidates": (wide(3000), []),
+    "argument": (wide(1), ["--" + "x" * 30_000]),
+    "quantiles": (wide(1), ["--quantiles", *["0.1"] * 3000]),
+    "folder": (wide(1), ["--out", "/".join("x" * 15_000)]),
+    "name of a folder": (wide(1), ["--out", "x" * 30_000]),
+    "NUL in a folder": (wide(1), ["--out", "a\0b"]),
+    "NUL in a frequency": (wide(1), ["--freq", "D\0"]),
+    "NUL in a cell": (wide(1).replace("1.5", "1\0.5"), []),
+    "NUL in the header": (wide(1).replace("c0", "c0\0"), []),
+    "NUL for a cell": (wide(1).replace("1.5", "\0"), []),
+    "escape": (wide(1).replace("1.5", "\33[31m"), ["--target", "c0"]),
+}
+
+
+@pytest.mark.parametrize(("content", "arguments"), LONG.values(), ids=LONG)
+def test_an_error_is_a_short_line_that_prints(tmp_path, monkeypatch, capsys, content, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.csv").write_text(content)
+    assert main(["forecast", "data.csv", "--horizon", "1", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("\n")
+    assert said[:-1].isprintable()
+    assert len(said) < 700
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+FAR = {
+    "sales": "target 'sales' has 1e+60 at 2024-02-24 00:00:00",
+    "weekday": "future covariate 'weekday' has 1e+60 at 2024-02-24 00:00:00",
+    "other": "past covariate 'other' has -1e+60 at 2024-02-24 00:00:00",
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_a_value_too_far_for_single_precision_is_named(data, capsys, name):
+    frame = pd.read_csv(data).astype({"weekday": float}).assign(other=lambda frame: np.sin(np.arange(len(frame))))
+    frame.loc[54, name] = -1e60 if name == "other" else 1e60
+    frame.to_csv(data, index=False)
+    assert main(["forecast", "sales.csv", *QUICK, "--target", "sales", "--past-covariates", "other", "--quiet"]) == 2
+    remedy = "too far from its values in the training to compute with: correct it or leave it empty"
+    assert capsys.readouterr().err == f"darts-tsformers: error: {FAR[name]}, {remedy}\n"
+    assert [path.name for path in data.parent.iterdir()] == ["sales.csv"]
+
+
+@pytest.mark.parametrize("quantiles", [[], ["--quantiles", "0.1", "0.5", "0.9"]], ids=["point", "quantiles"])
+def test_a_forecast_that_overflows_is_one_line(tmp_path, monkeypatch, capsys, quantiles):
+    monkeypatch.chdir(tmp_path)
+    values = np.sin(np.arange(40) / 3)
+    values[-6:] = 2e38 * np.array([1, -1, 1, -1, 1, -1])
+    pd.Series(values, pd.date_range("2024-01-01", periods=40, name="day"), name="y").to_csv("data.csv")
+    arguments = ["--horizon", "1", "--epochs", "1", "--lookback", "6", "--model", "patchtst", "--quiet", *quantiles]
+    assert main(["forecast", "data.csv", *arguments]) == 2
+    said = "the forecast of 'y' by PatchTSTModel is not finite: look for extreme values in it and in covariates"
+    assert capsys.readouterr().err == f"darts-tsformers: error: {said}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+@pytest.mark.usefixtures("heeding")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("fails", [False, True], ids=["written", "fails"])
+def test_a_signal_while_files_are_written_comes_too_late_or_finds_nothing_written(
+    data, monkeypatch, capsys, signum, fails
+):
+    def interrupted(_comparison, out):
+        os.kill(os.getpid(), signum)
+        if fails:
+            raise DataError("cannot write")
+        return [out]
+
+    monkeypatch.setattr("darts_tsformers.workflow.compare", lambda *_, **__: None)
+    monkeypatch.setattr("darts_tsformers.workflow.write_report", interrupted)
+    assert main(["forecast", str(data), *QUICK, "--quiet"]) == (128 + signum if fails else 0)
+    assert capsys.readouterr().err == ("darts-tsformers: interrupted, nothing written\n" if fails else "")
 
 
 def test_what_stands_between_two_quotes_is_not_shortened():

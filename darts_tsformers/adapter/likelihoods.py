@@ -73,8 +73,22 @@ def expected_value(likelihood: TorchLikelihood | None, output: Tensor) -> Tensor
         return output[..., output.shape[-1] // 2]  # an odd number of quantiles, symmetric about the median
     if likelihood.type is LikelihoodType.Cauchy:
         return output[..., 0]
-    expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(output)).mean
-    return expected
+    known, lost = _known(output)
+    expected: Tensor = likelihood._distr_from_params(likelihood._params_from_output(known)).mean
+    return expected.masked_fill(lost, float("nan"))
+
+
+def drawn(likelihood: TorchLikelihood, output: Tensor) -> Tensor:
+    """Draw a sample, ``(B, H, C, Q) -> (B, H, C)``: NaN where a parameter is lost, of which torch would not draw."""
+    known, lost = _known(output)
+    sample: Tensor = likelihood.sample(known)
+    return sample.masked_fill(lost, float("nan"))
+
+
+def _known(output: Tensor) -> tuple[Tensor, Tensor]:
+    """Put zeros, which every likelihood knows, in place of lost parameters; tell where one was lost."""
+    lost = ~output.isfinite().all(dim=-1)
+    return output.masked_fill(lost.unsqueeze(-1), 0.0), lost
 
 
 def n_levels(likelihood: TorchLikelihood | None) -> int:

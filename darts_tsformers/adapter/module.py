@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from darts_tsformers.adapter.learning import LearningModule
-from darts_tsformers.adapter.likelihoods import expected_value, has_unit, in_order, n_levels, restore_rules
+from darts_tsformers.adapter.likelihoods import drawn, expected_value, has_unit, in_order, n_levels, restore_rules
 from darts_tsformers.adapter.optimizer import fuse
 from darts_tsformers.adapter.reversible_norm import ObservedRINorm
 from darts_tsformers.adapter.sampling import SamplingModule
@@ -176,7 +176,7 @@ class TSFormerModule(LearningModule, SamplingModule):
     def _path(self, x_in: PLModuleInput, noise: Noise | None) -> PLModuleOutput:
         if noise is not None:
             return PLModuleOutput(prediction=self.forecaster.sample(_window(x_in), noise).unsqueeze(-1))
-        feed, path = self._feed(self.likelihood.sample), []
+        feed, path = self._feed(partial(drawn, self.likelihood)), []
 
         def feed_and_keep(parameters: torch.Tensor) -> torch.Tensor:
             path.append(feed(parameters))

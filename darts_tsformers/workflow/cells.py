@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.io.common import get_handle  # type: ignore[import-not-found]
 
 from darts_tsformers.workflow.errors import DataError
 
@@ -23,6 +24,8 @@ FIRST_LINE = 2
 _DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}"
 _LARGEST = 1e100
 """Squares of larger numbers, which scores and scales need, would overflow."""
+
+_MOST_LISTED = 20
 
 _TRUTH = {"true": "1", "false": "0"}
 
@@ -56,11 +59,12 @@ def read_cells(path: Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there is no such file, it cannot be read, is not a CSV file, has a date for a name, two columns of one name,
-        or no rows.
+        If there is no such file, it cannot be read, is not a CSV file, has a NUL byte, a date for a name, two columns
+        of one name, or no rows.
     """
     _require_file(path)
     if path.is_file():
+        _refuse_nul(path)
         _check_header(path)
     cells = _read(path, skip_blank_lines=False, index_col=False)
     cells.columns = cells.columns.str.strip()
@@ -87,6 +91,17 @@ def _require_file(path: Path) -> None:
             raise DataError(f"{path}: no such file")
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
+
+
+def _refuse_nul(path: Path) -> None:
+    """Raise a DataError for a NUL byte, after which pandas leaves out what stands in the cell."""
+    try:
+        with get_handle(path, "rb", compression="infer", is_text=False) as opened:
+            found = next((number for number, text in enumerate(opened.handle, 1) if b"\0" in text), None)
+    except _UNREADABLE as error:
+        raise DataError(f"{path} cannot be read: {_one_line(error)}") from None
+    if found is not None:
+        raise DataError(f"{path} is not a CSV file: it has a NUL byte in line {found}; save it as UTF-8 text")
 
 
 def _check_header(path: Path) -> None:
@@ -173,9 +188,11 @@ def line(cells: pd.DataFrame, row: int) -> int:
     return int(cells.index[row]) + FIRST_LINE
 
 
-def listed(names: Iterable[str]) -> str:
-    """Quote names and join them by commas."""
-    return ", ".join(f"'{name}'" for name in names)
+def listed(names: Sequence[str] | pd.Index) -> str:
+    """Quote names and join them by commas; of many, say how many there are more."""
+    shown = ", ".join(f"'{name}'" for name in names[:_MOST_LISTED])
+    more = len(names) - _MOST_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _one_line(error: BaseException) -> str:

@@ -26,12 +26,16 @@ def check_before_training(table: Table, settings: Settings) -> None:
     _require_known_future(table, settings.horizon)
 
 
-def require_finite(label: str, forecasts: Iterable[TimeSeries]) -> None:
-    """Raise a DataError if a forecast of the model of this name has a value that is no finite number."""
+def require_finite(label: str, forecasts: Iterable[TimeSeries], targets: Sequence[str]) -> None:
+    """Raise a DataError if a forecast of the model of this name has a value that is no finite number.
+
+    A forecast has one component or more for each target, side by side.
+    """
     for forecast in forecasts:
-        finite = np.isfinite(forecast.values(copy=False)).all(axis=0)
+        values = forecast.all_values(copy=False).reshape(len(forecast), len(targets), -1)
+        finite = np.isfinite(values).all(axis=(0, 2))
         if not finite.all():
-            name = forecast.components[int(np.argmin(finite))]
+            name = targets[int(np.argmin(finite))]
             raise DataError(
                 f"the forecast of '{name}' by {label} is not finite: look for extreme values in it and in covariates"
             )

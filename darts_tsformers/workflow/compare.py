@@ -120,9 +120,9 @@ def compare(
             ),
         }
         for label, result in results.items():
-            require_finite(label, [*result.windows, result.future])
+            require_finite(label, [*result.windows, result.future], target.components)
         for forecast in (*past, future):
-            require_finite(settings.model_class, forecast.quantiles.values())
+            require_finite(settings.model_class, forecast.quantiles.values(), target.components)
         ensemble = RegressionEnsemble(scalers.target)
         results[ENSEMBLE] = _run_ensemble(ensemble, results, target, n_learn)
 

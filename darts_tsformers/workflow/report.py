@@ -4,6 +4,7 @@ import json
 import math
 import os
 import tempfile
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 
+from darts_tsformers.adapter.whole_files import real
 from darts_tsformers.adapter.whole_folder import replace_files
 from darts_tsformers.workflow.comparison import ENSEMBLE, Comparison, forecast_labels
 from darts_tsformers.workflow.errors import DataError
@@ -24,6 +26,9 @@ FILES = ("forecast.csv", "comparison.csv", "forecast.png", "settings.json", "mod
 
 _MAX_NAME = 255
 """Bytes in the name of a file or folder, on all usual file systems."""
+
+_MAX_PATH = 4000
+"""Bytes in a path, of which a system takes 4096, with room for a file in the folder."""
 
 
 def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] | None = None) -> None:
@@ -59,7 +64,9 @@ def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] 
     out = Path(out_dir)
     if not os.fspath(out_dir):
         raise DataError("the output folder '' has no name: choose another one, such as 'forecast'")
-    if any(len(os.fsencode(part)) > _MAX_NAME for part in out.parts):
+    if "\0" in os.fspath(out_dir):
+        raise DataError(f"the output folder '{out}' has a NUL byte in its name: choose another output folder")
+    if len(os.fsencode(out.absolute())) > _MAX_PATH or any(len(os.fsencode(part)) > _MAX_NAME for part in out.parts):
         raise DataError(f"the output folder '{out}' has too long a name: choose another output folder")
     if data is not None and any(_is_same_file(out / name, data) for name in FILES):
         raise DataError(f"{data} is one of the files to be written: choose another output folder")
@@ -70,9 +77,28 @@ def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] 
     if taken:
         raise DataError(f"{out / taken[0]} is a directory where a file is to be written: choose another output folder")
     try:
-        tempfile.TemporaryDirectory(dir=parent).cleanup()
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            _refuse_fixed_files(out, Path(folder))
     except OSError as error:
         raise DataError(f"{parent} is not writable ({error.strerror}): choose another output folder") from None
+
+
+def _refuse_fixed_files(out: Path, folder: Path) -> None:
+    """Raise a DataError if a file cannot be replaced, as one that is mounted or immutable: it can have no second name.
+
+    Where no file can have one, there is no telling.
+    """
+    own = folder / "own"
+    own.touch()
+    with suppress(OSError):
+        os.link(own, folder / "second")
+        for name in filter(lambda name: os.path.lexists(out / name), FILES):
+            try:
+                os.link(out / name, folder / name, follow_symlinks=False)
+            except OSError as error:
+                raise DataError(
+                    f"{out / name} cannot be replaced ({error.strerror}): choose another output folder"
+                ) from None
 
 
 def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[Path]:
@@ -122,8 +148,9 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     check_output_folder(out_dir)
     out = Path(out_dir)
     try:
-        parent = _existing(out.parent)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".forecast-") as folder:
+        with tempfile.TemporaryDirectory(
+            dir=_place_beside(out), prefix=".forecast-", ignore_cleanup_errors=True
+        ) as folder:
             written = Path(folder) / "written"
             written.mkdir()
             forecast_frame(comparison).to_csv(written / "forecast.csv")
@@ -138,6 +165,23 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     except OSError as error:
         raise DataError(f"cannot write to {out}: {error.strerror or error}") from error
     return [out / name for name in FILES]
+
+
+def _place_beside(out: Path) -> Path:
+    """Return a folder from which one rename leads to the output folder: the one above, if it can be written to.
+
+    A folder that is mounted, as in a container, or in one that belongs to somebody else, has to do by itself.
+    """
+    parent = _existing(real(out).parent)
+    if not out.exists():
+        return parent
+    try:
+        with tempfile.TemporaryDirectory(dir=parent) as above, tempfile.TemporaryDirectory(dir=out) as inside:
+            os.rename(above, Path(inside) / "moved")
+            os.mkdir(above)
+        return parent
+    except OSError:
+        return out
 
 
 def forecast_frame(comparison: Comparison) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 from sklearn.preprocessing import StandardScaler
 
+from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.table import Table
 
 
@@ -30,14 +31,31 @@ class Scalers:
         return cls(target, fitted(table.past_covariates), fitted(table.future_covariates))
 
     def transform(self, table: Table) -> Table:
-        """Scale all series of a table, then round them to the single precision of the model."""
+        """Scale all series of a table, then round them to the single precision of the model.
 
-        def scaled(scaler: Scaler | None, series: TimeSeries | None) -> TimeSeries | None:
-            return None if scaler is None else scaler.transform(series).astype(np.float32)
-
+        Raises
+        ------
+        DataError
+            If a value is too far from those of the training for single precision.
+        """
         return replace(
             table,
-            target=scaled(self.target, table.target),
-            past_covariates=scaled(self.past_covariates, table.past_covariates),
-            future_covariates=scaled(self.future_covariates, table.future_covariates),
+            target=_scaled("target", self.target, table.target),
+            past_covariates=_scaled("past covariate", self.past_covariates, table.past_covariates),
+            future_covariates=_scaled("future covariate", self.future_covariates, table.future_covariates),
         )
+
+
+def _scaled(kind: str, scaler: Scaler | None, series: TimeSeries | None) -> TimeSeries | None:
+    if scaler is None or series is None:
+        return None
+    scaled = scaler.transform(series).astype(np.float32)
+    lost = np.argwhere(np.isinf(scaled.values(copy=False)))
+    if len(lost):
+        row, column = lost[0]
+        raise DataError(
+            f"{kind} '{series.components[column]}' has {series.values(copy=False)[row, column]:g} at "
+            f"{series.time_index[row]}, too far from its values in the training to compute with: correct it or leave "
+            "it empty"
+        )
+    return scaled

@@ -9,6 +9,7 @@ from darts.dataprocessing.transformers import Scaler
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
 from darts_tsformers.adapter.finite import lost_forecasts_allowed
+from darts_tsformers.workflow.checks import require_finite
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Table
 
@@ -86,6 +87,7 @@ def _in_units(forecast: TimeSeries, target: TimeSeries, settings: Settings, scal
     Darts lays the quantiles side by side for each component; of samples they are counted.
     Where quantiles cross they are put in order, which can only lower their loss (Chernozhukov et al., 2010).
     """
+    require_finite(settings.model_class, [forecast], target.components)
     forecast = forecast.astype(np.float64)
     if not settings.quantiles:
         return Forecast(scaler.inverse_transform(forecast), {})

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -191,6 +193,51 @@ def test_an_output_folder_that_cannot_be_is_refused(tmp_path, monkeypatch):
     message = f"{tmp_path} is not writable (Permission denied): choose another output folder"
     with pytest.raises(DataError, match=exactly(message)):
         check_output_folder(tmp_path / "new" / "folder")
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM], ids=["mounted", "immutable"])
+def test_a_file_that_cannot_be_replaced_is_found_before_the_training(tmp_path, monkeypatch, number):
+    (tmp_path / "settings.json").write_text("kept")
+    link = os.link
+
+    def refuse(source, target, **options):
+        if Path(source).name == "settings.json":
+            raise OSError(number, os.strerror(number))
+        link(source, target, **options)
+
+    monkeypatch.setattr(os, "link", refuse)
+    reason = f"cannot be replaced ({os.strerror(number)}): choose another output folder"
+    with pytest.raises(DataError, match=exactly(f"{tmp_path / 'settings.json'} {reason}")):
+        check_output_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_a_file_system_without_second_names_can_be_written_to(tmp_path, monkeypatch):
+    (tmp_path / "settings.json").write_text("old")
+
+    def refuse(*_args, **_options):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    check_output_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_a_mounted_folder_is_written_to_from_inside(comparison, tmp_path, monkeypatch):
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    rename, replace_ = os.rename, os.replace
+
+    def within(move, source, target):
+        if (folder in Path(source).parents) != (folder in Path(target).parents):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        move(source, target)
+
+    monkeypatch.setattr(os, "rename", lambda source, target: within(rename, source, target))
+    monkeypatch.setattr(os, "replace", lambda source, target: within(replace_, source, target))
+    write_report(comparison, folder)
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+    assert [path.name for path in tmp_path.iterdir()] == ["mounted"]
 
 
 def test_checking_an_output_folder_leaves_nothing_behind(tmp_path):
