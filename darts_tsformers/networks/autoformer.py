@@ -45,7 +45,10 @@ class Autoformer(Network, name="autoformer"):
     2021.
 
     Deviations: convolutions repeat the end values instead of joining the ends; the delays of
-    :class:`~darts_tsformers.attention.AutoCorrelation` belong to each sample, in training too.
+    :class:`~darts_tsformers.attention.AutoCorrelation` belong to each sample, in training too; the embedding of values
+    has a bias, the authors' has none; the map to the trend of the series starts at zero, for tokens have no
+    normalisation here and can be far from the scale of the data; queries, keys and values start from Xavier's
+    distribution with no bias, 1.73 times as wide as in the authors' code.
 
     Examples
     --------

@@ -64,9 +64,12 @@ class FEDformer(Network, name="fedformer"):
     Zhou et al., "FEDformer: Frequency Enhanced Decomposed Transformer for Long-term Series Forecasting", ICML 2022.
 
     Deviations: what :mod:`~darts_tsformers.layers.frequency.fourier` and
-    :mod:`~darts_tsformers.layers.frequency.wavelet` say of the blocks; each layer has weights and modes of its own;
+    :mod:`~darts_tsformers.layers.frequency.wavelet` say of the blocks; one number of modes, of channels and of coarse
+    levels serves both wavelet blocks, where the authors' cross-attention has 64 modes and no coarse level whatever the
+    others have; each layer has weights and modes of its own;
     blocks that look at queries alone have no projections of keys and values; convolutions repeat the end values instead
-    of joining the ends.
+    of joining the ends; the embedding of values has a bias, the authors' has none; the map to the trend of the series
+    starts at zero, for tokens have no normalisation here and can be far from the scale of the data.
 
     Examples
     --------

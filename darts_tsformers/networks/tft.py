@@ -66,7 +66,8 @@ class TemporalFusionTransformer(Network, Recomputing, name="temporal_fusion_tran
 
     Deviations: dropout acts once in each gate, on its input, and nowhere else. Several targets are several variables of
     the past and outputs of the last map. Categories are embedded before the network, where each feature of an embedding
-    becomes a variable.
+    becomes a variable. Weights start as PyTorch draws them, with biases up to one over the root of the width, where the
+    authors' code has Keras' (Xavier's, with biases of zero, and recurrent maps that are orthogonal).
 
     Examples
     --------
