@@ -64,8 +64,8 @@ def read_cells(path: Path) -> pd.DataFrame:
     """
     _require_file(path)
     if path.is_file():
-        _refuse_nul(path)
         _check_header(path)
+        _refuse_nul(path)
     cells = _read(path, skip_blank_lines=False, index_col=False)
     cells.columns = cells.columns.str.strip()
     if not all(name.isprintable() for name in cells.columns):

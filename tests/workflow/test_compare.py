@@ -292,13 +292,13 @@ def test_columns_that_would_collide_in_the_forecast_are_refused(table, other, qu
 
 def test_a_forecast_that_is_not_finite_is_refused(table):
     last = table.target[-5:]
-    require_finite("PatchTSTModel", [last])
+    require_finite("PatchTSTModel", [last], ["sales", "returns"])
     broken = last.with_values(np.where(np.arange(10).reshape(5, 2) == 3, np.inf, last.values()))
     message = (
         "the forecast of 'returns' by PatchTSTModel is not finite: look for extreme values in it and in covariates"
     )
     with pytest.raises(DataError, match=exactly(message)):
-        require_finite("PatchTSTModel", [last, broken])
+        require_finite("PatchTSTModel", [last, broken], ["sales", "returns"])
 
 
 def test_a_model_that_forecasts_no_number_is_no_success(table, monkeypatch):
