@@ -1,5 +1,8 @@
 """iTransformer: each variate's whole look-back is one token, attention runs over variates."""
 
+from typing import Any
+
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -23,8 +26,9 @@ class ITransformer(Network, VariateTokens, name="itransformer"):
 
     Covariates: a past covariate is one more token through the same map, as the paper's time features are; a future
     covariate is a token over look-back and horizon through a map of its own, which gives the known future a way in (the
-    paper has none); static covariates add to the token of their variate. What marks a token as a covariate's, and the
-    map of the static ones, start at zero.
+    paper has none); static covariates add to the token of their variate. Covariates come at one level and spread, which
+    leaves nothing to tell one from another: each has a learned mark (the paper has none). The marks, what is common to
+    past covariates and the map of the static ones start at zero.
 
     Cost: O(L) in the look-back, O((C + P + F)^2) in the variates for exact attention.
 
@@ -86,6 +90,8 @@ class ITransformer(Network, VariateTokens, name="itransformer"):
             n_tokens=sizes.n_targets + sizes.n_past + sizes.n_future,
         )
         self.head = nn.Linear(d_model, sizes.output_length * sizes.n_parameters)
+        n_covariates = sizes.n_past + sizes.n_future
+        self.covariate_marks = nn.Parameter(torch.zeros(n_covariates, d_model)) if n_covariates else None
 
     @property
     def width_tie(self) -> str | None:
@@ -98,6 +104,16 @@ class ITransformer(Network, VariateTokens, name="itransformer"):
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
-        tokens = self.encoder(self.dropout(self._embed(window)))
-        out = self.head(tokens[:, : window.target.shape[-1]])
+        n_targets = window.target.shape[-1]
+        tokens = self._embed(window)
+        if self.covariate_marks is not None:
+            tokens = torch.cat([tokens[:, :n_targets], tokens[:, n_targets:] + self.covariate_marks], dim=1)
+        tokens = self.encoder(self.dropout(tokens))
+        out = self.head(tokens[:, :n_targets])
         return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Let files of version 0.1 mark no covariate."""
+        if self.covariate_marks is not None:
+            state_dict.setdefault(f"{prefix}covariate_marks", torch.zeros_like(self.covariate_marks))
+        super()._load_from_state_dict(state_dict, prefix, *args)

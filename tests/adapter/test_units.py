@@ -64,10 +64,15 @@ def test_no_unit_and_no_offset_of_covariates_and_statics_changes_a_forecast(name
     ids=["norm-point", "point", "norm-gaussian", "quantiles"],
 )
 def test_a_model_learns_alike_in_any_unit_of_the_target(name, norm, likelihood):
-    """Powers of two round nothing but a Gaussian's scale; Adam makes whole steps of what is rounding."""
+    """Powers of two round nothing, but for a Gaussian's scale.
+
+    PatchTST's biases before a batch norm have no gradient but rounding, of which Adam makes whole steps. In single
+    precision they move forecasts by .03, in double precision by 1e-9.
+    """
+    dtype = "float64" if isinstance(likelihood, GaussianLikelihood) else "float32"
 
     def found(unit: float) -> tuple[np.ndarray, float]:
-        data = {"series": wave(unit, dtype="float32")}
+        data = {"series": wave(unit, dtype=dtype)}
         model = fitted(name, data, use_instance_norm=norm, likelihood=likelihood)
         made = model.predict(H, predict_likelihood_parameters=likelihood is not None, verbose=False)
         return made.values() / unit, model.model.loss_history[0][0]
@@ -75,7 +80,7 @@ def test_a_model_learns_alike_in_any_unit_of_the_target(name, norm, likelihood):
     learnt, loss = found(1.0)
     for unit in (2.0**-100, 2.0**100):
         again, loss_again = found(unit)
-        np.testing.assert_allclose(again, learnt, atol=0.05 if isinstance(likelihood, GaussianLikelihood) else 1e-3)
+        np.testing.assert_allclose(again, learnt, atol=1e-3)
         assert loss_again == pytest.approx(loss, rel=1e-3)
 
 

@@ -26,12 +26,15 @@ def test_permuting_the_variates_permutes_the_forecast(covariates):
     torch.testing.assert_close(model(window)[:, :, order], model(moved))
 
 
-@pytest.mark.parametrize("name", ["past", "future"])
-def test_the_order_of_covariates_does_not_matter(name):
+@torch.no_grad()
+@pytest.mark.parametrize(("parts", "marks"), [(["past"], slice(0, 2)), (["historic_future", "future"], slice(2, 9))])
+def test_marks_alone_tell_covariates_apart(parts, marks):
     model, window = scatter_(network(ALL_COVARIATES)).eval(), make_window(ALL_COVARIATES)
-    parts = ["past"] if name == "past" else ["historic_future", "future"]
     moved = replace(window, **{part: getattr(window, part).flip(-1) for part in parts})
-    torch.testing.assert_close(model(window), model(moved))
+    expected = model(window)
+    assert not torch.isclose(model(moved), expected).any()
+    model.covariate_marks[marks] = model.covariate_marks[marks].flip(0)
+    torch.testing.assert_close(model(moved), expected)
 
 
 def test_a_network_built_for_three_variates_serves_five():
@@ -55,10 +58,10 @@ def test_equals_its_definition():
     model = scatter_(network(ALL_COVARIATES)).double().eval()
     window = make_window(ALL_COVARIATES, dtype=torch.float64)
     tokens = [model.embedding(window.target[..., c]) + model.static(window.static[:, c]) for c in range(3)]
-    tokens += [model.embedding(window.past[..., p]) + model.past_type for p in range(2)]
+    tokens += [model.embedding(window.past[..., p]) + model.past_type + model.covariate_marks[p] for p in range(2)]
     for f in range(7):
         whole = torch.cat([window.historic_future[..., f], window.future[..., f]], dim=1)
-        tokens.append(model.future_embedding(whole))
+        tokens.append(model.future_embedding(whole) + model.covariate_marks[2 + f])
     encoded = model.encoder(torch.stack(tokens, dim=1))
     expected = torch.stack([model.head(encoded[:, c]) for c in range(3)], dim=-1).unsqueeze(-1)
     torch.testing.assert_close(model(window), expected)
@@ -81,6 +84,14 @@ def test_an_untrained_past_covariate_is_one_more_variate():
     assert (missing, unexpected) == (["past_type"], [])
     as_targets = Window(torch.cat([window.target, window.past], dim=-1))
     torch.testing.assert_close(wide(window), plain(as_targets)[:, :, :3])
+
+
+def test_files_from_before_covariates_were_marked_mark_none():
+    state = scatter_(network(ALL_COVARIATES)).state_dict()
+    del state["covariate_marks"]
+    model = scatter_(network(ALL_COVARIATES))
+    model.load_state_dict(state)
+    assert (model.covariate_marks == 0).all()
 
 
 @pytest.mark.parametrize("name", ["past", "historic_future", "future", "static"])
