@@ -46,7 +46,10 @@ DOCS: dict[str, str] = {
     "optimizer_kwargs": 'Its arguments, such as ``{"lr": 1e-3}``.',
     "lr_scheduler_cls": "Class of a learning-rate scheduler, if one is wanted.",
     "lr_scheduler_kwargs": "Its arguments.",
-    "use_reversible_instance_norm": "Darts' own instance normalisation, outside ours; rarely of use together with it.",
+    "use_reversible_instance_norm": (
+        "Darts' own instance normalisation, outside ours; rarely of use together with it. It adds an absolute 1e-5 to "
+        "the variance, so that forecasts of data in small units turn to the mean."
+    ),
     "add_encoders": "Covariates that Darts derives from the time index.",
     "random_state": "Seed of the initial weights, of the order of windows and of dropout.",
     "pl_trainer_kwargs": "Arguments of the Lightning trainer: accelerator, precision, callbacks, ...",

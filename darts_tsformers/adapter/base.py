@@ -63,6 +63,10 @@ class TSFormerModel(
     with the same names and defaults, next to those of the shared path (``use_instance_norm``, ...). The rest is done
     here: documentation, signature, safe loading, checks when the model is made, statics, likelihoods, precision.
 
+    Losses, logged ones and thresholds such as Huber's ``delta`` too, are in standard deviations of each component
+    within the series of the training part, so that a model trains alike in any unit; for counts, shares and likelihoods
+    with priors they are in the units of the data.
+
     Attributes
     ----------
     network_class

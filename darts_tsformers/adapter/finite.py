@@ -85,9 +85,30 @@ def require_finite(module: PLForecastingModule, forecast: Tensor, batch_idx: int
     dataset = module.trainer.predict_dataloaders.dataset
     position = batch_idx * module.pred_batch_size + i
     series = dataset.position(position)[0] if hasattr(dataset, "position") else position
+    raise _lost(module, f"series {series}", times[i])
+
+
+def require_finite_stream(module: PLForecastingModule, forecast: Tensor, time: object) -> None:
+    """Raise an error if a forecast of the one series that is followed, from some time on, is not finite."""
+    if not (_ALLOWED.get() or torch.isfinite(forecast).all()):
+        raise _lost(module, "the stream", time)
+
+
+@contextmanager
+def weights_blamed(module: PLForecastingModule, forecast_of: str, time: object) -> Iterator[None]:
+    """Say that weights are lost, where they are, in place of an error from drawing samples of NaN."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if _ALLOWED.get() or isinstance(error, LostForecastError) or not has_lost_weights(module):
+            raise
+        raise _lost(module, forecast_of, time) from error
+
+
+def _lost(module: PLForecastingModule, forecast_of: str, time: object) -> LostForecastError:
     remedy = (
         "the weights of the model are lost: fit it anew, at a lower learning rate"
         if has_lost_weights(module)
         else "look for extreme values in it and in its covariates"
     )
-    raise LostForecastError(f"the forecast of series {series} from {times[i]} on is NaN or infinite: {remedy}")
+    return LostForecastError(f"the forecast of {forecast_of} from {time} on is NaN or infinite: {remedy}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from darts_tsformers.adapter.alone import forecasting
 from darts_tsformers.adapter.evaluation import in_evaluation
+from darts_tsformers.adapter.finite import require_finite_stream, weights_blamed
 from darts_tsformers.adapter.likelihoods import expected_value, in_order
 from darts_tsformers.adapter.names import check_rows
 from darts_tsformers.adapter.series import given_or_kept
@@ -171,19 +172,23 @@ class Stream:
         ValueError
             If covariates that the forecast needs were not given, or are NaN; or ``n`` or ``num_samples`` are not what
             ``predict`` would take.
+        LostForecastError
+            If the forecast is NaN or infinite.
         """
         n = self._model.output_chunk_length if n is None else n
         self._check_forecast(n, num_samples, predict_likelihood_parameters)
         future = self._known_ahead(n)
-        with self._reading():
+        start = self._next_time + self._model.output_chunk_shift * self._freq
+        with self._reading(), weights_blamed(self._module, "the stream", start):
             known = None if future is None else future.expand(num_samples, -1, -1)
             reads_on = num_samples > 1 or n > self._model.output_chunk_length
             followed = tiled(self._followed, num_samples) if reads_on else self._followed
             paths = self._paths(n, followed, known, parameters=predict_likelihood_parameters)
+        require_finite_stream(self._module, paths, start)
         return _build_forecast_series_from_schema(
             paths.permute(1, 2, 0).to(torch.promote_types(paths.dtype, torch.float32)).cpu().numpy(),
             self._schema,
-            self._next_time + self._model.output_chunk_shift * self._freq,
+            start,
             predict_likelihood_parameters,
             self._likelihood.component_names if predict_likelihood_parameters else None,
         )

@@ -27,7 +27,8 @@ class TimeMoEModel(PretrainedModel):
     Past, future and static covariates are learnt when the model is trained; published weights know of none.
 
     It learns from every step of look-back and horizon by all heads, and from a penalty on uneven loads of the experts.
-    Without a ``loss_fn`` or a ``likelihood`` the loss is that of the authors, Huber's with a delta of 2.
+    Without a ``loss_fn`` or a ``likelihood`` the loss is that of the authors, Huber's with a delta of 2, here
+    standard deviations of the component within the series of the training part, as all losses are measured.
 
     Notes
     -----

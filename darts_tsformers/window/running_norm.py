@@ -79,7 +79,7 @@ class RunningNorm(InstanceNorm):
     >>> from darts_tsformers.window.running_norm import RunningNorm
     >>> normalised, statistics = RunningNorm()(torch.tensor([[[10.0], [14.0], [12.0]]]))  # (B, L, C)
     >>> normalised.flatten()
-    tensor([0.0000, 1.0000, 0.0000])
+    tensor([0., 1., 0.])
     >>> statistics.level.item()
     12.0
     """

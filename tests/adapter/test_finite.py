@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from darts.utils.likelihood_models.torch import QuantileRegression
+from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 
 from darts_tsformers.adapter.finite import DivergedError, LostForecastError, lost_forecasts_allowed
 from tests.contracts.cases import CASE, H, make_data
@@ -34,6 +34,31 @@ def test_a_forecast_that_is_lost_names_its_series():
         model.predict(H, [SERIES, SERIES])
     with lost_forecasts_allowed():
         assert np.isnan(model.predict(H).values()).all()
+
+
+REMEDY = "on is NaN or infinite: the weights of the model are lost: fit it anew, at a lower learning rate"
+
+
+def test_lost_weights_are_said_before_samples_of_them_fail():
+    model = ITRANSFORMER.model(likelihood=GaussianLikelihood()).fit(SERIES)
+    with torch.no_grad():
+        next(model.model.forecaster.network.parameters()).fill_(torch.nan)
+    after = SERIES.end_time() + SERIES.freq
+    with pytest.raises(LostForecastError, match=exactly(f"the forecast of every series from {after} {REMEDY}")):
+        model.predict(H, num_samples=3)
+
+
+@pytest.mark.parametrize("likelihood", [None, GaussianLikelihood()], ids=["point", "samples"])
+def test_a_stream_whose_forecast_is_lost_says_so(likelihood):
+    model = CASE["LogSparseTransformerModel-history"].model(likelihood=likelihood).fit(SERIES)
+    stream = model.stream(SERIES)
+    assert np.isfinite(stream.forecast().values()).all()
+    with torch.no_grad():
+        for parameter in model.model.forecaster.network.parameters():
+            parameter.fill_(torch.nan)
+    after = SERIES.end_time() + SERIES.freq
+    with pytest.raises(LostForecastError, match=exactly(f"the forecast of the stream from {after} {REMEDY}")):
+        stream.forecast()
 
 
 def test_samples_need_something_to_be_drawn_from():
