@@ -37,7 +37,8 @@ class Case:
 
     @property
     def short(self) -> dict[str, Any]:
-        return {name: None for name in CHOSEN_BY_LENGTH if self.takes(name)}
+        known = inspect.signature(self.model_class).parameters
+        return {name: None for name in CHOSEN_BY_LENGTH if name in known and known[name].default is None}
 
     @property
     def to_learn(self) -> dict[str, Any]:
