@@ -11,19 +11,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
-from darts_tsformers.diffusion import (
-    SPACINGS,
-    Denoise,
-    Guidance,
-    Schedule,
-    ddim,
-    ddpm,
-    distance,
-    quantile_levels,
-    refined,
-    spaced,
-)
+from darts_tsformers.diffusion import Denoise, Guidance, Schedule, ddim, ddpm, distance, quantile_levels, refined
 from darts_tsformers.layers.recurrent.s4_denoiser import S4Denoiser
+from darts_tsformers.networks._diffusion import (
+    Sampling,
+    at_least_single,
+    covariates_of_components,
+    drawn_noise,
+    horizon_of,
+    with_horizon,
+)
 from darts_tsformers.networks._lessons import Lesson, Training
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks._paths import Noise, drawn_paths, median_of
@@ -31,11 +28,9 @@ from darts_tsformers.recording import is_recording, record
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.covariates import ALL_KINDS
 
-SAMPLERS = ("ddim", "ddpm")
 GUIDANCES = ("quantile", "squared")
 ROWS = 128
 """Series that the point forecast denoises at a time: the graph of one step of all of them is in memory."""
-EVALUATION_SEED = 0
 
 
 class TSDiff(Network, name="tsdiff"):
@@ -154,15 +149,11 @@ class TSDiff(Network, name="tsdiff"):
     ) -> None:
         super().__init__(sizes)
         lags = tuple(lags or ())
+        sampling = Sampling(n_diffusion_steps, sampler, n_sampling_steps, spacing, eta)
         require_at_least(1, d_model=d_model, n_paths=n_paths)
-        require_at_least(1, n_diffusion_steps=n_diffusion_steps, n_sampling_steps=n_sampling_steps)
         require_probability(dropout=dropout)
         require_flag(conditional=conditional, skips=skips)
-        require_one_of(SAMPLERS, sampler=sampler)
-        require_one_of(SPACINGS, spacing=spacing)
         require_one_of(GUIDANCES, guidance=guidance)
-        if not 0 <= eta <= 1:
-            raise ValueError(f"eta={eta!r} must be from 0 to 1")
         if not guidance_scale >= 0:
             raise ValueError(f"guidance_scale={guidance_scale!r} must be at least 0")
         if lags and not 0 < min(lags) <= max(lags) < sizes.input_length:
@@ -170,7 +161,7 @@ class TSDiff(Network, name="tsdiff"):
         self.conditional, self.sampler, self.eta = conditional, sampler, float(eta)
         self.guidance, self.guidance_scale, self.n_paths = guidance, float(guidance_scale), n_paths
         self.schedule = Schedule(n_diffusion_steps)
-        self.steps = spaced(n_diffusion_steps, max(n_diffusion_steps // n_sampling_steps, 1), spacing)
+        self.steps = sampling.steps()
         sources = _sources(sizes, lags)
         self.register_buffer("sources", sources, persistent=False)
         n_channels = sources.shape[1]
@@ -191,9 +182,7 @@ class TSDiff(Network, name="tsdiff"):
         """Guess the noise of the whole window; of what is to be forecast alone, if the look-back is known."""
         assert window.future_target is not None
         x = self._channels(torch.cat([window.target, window.future_target], dim=1))
-        generator = None if self.training else torch.Generator().manual_seed(EVALUATION_SEED)
-        noise = torch.randn(x.shape, generator=generator, dtype=torch.float32, device="cpu").to(x)
-        t = torch.randint(len(self.schedule), x.shape[:1], generator=generator, device="cpu").to(x.device)
+        noise, t = drawn_noise(x, self.schedule, anew=self.training)
         guess = self._denoise(window)(self.schedule.noised(x, noise, t), t)
         learnt = self.sources >= self.sizes.input_length if self.conditional else self.sources >= 0
         forecast = rearrange((x + guess - noise)[:, learnt], "(B C) T -> B T C 1", B=len(window.target))
@@ -247,7 +236,7 @@ class TSDiff(Network, name="tsdiff"):
         """
         with _differentiable(replace(window, future_target=base)) as window, torch.no_grad():
             assert window.future_target is not None
-            x = _at_least_single(self._channels(torch.cat([window.target, window.future_target], dim=1)))
+            x = at_least_single(self._channels(torch.cat([window.target, window.future_target], dim=1)))
             guide = self._guide(window, noise)
             tied = guide.observed if guide.levels is None else torch.ones_like(guide.observed)
 
@@ -269,9 +258,10 @@ class TSDiff(Network, name="tsdiff"):
 
     def _denoise(self, window: Window) -> Callable[[Tensor, int | Tensor], Tensor]:
         """Return what guesses the noise of windows like this one, at one step or at one of each."""
-        known = self.denoiser.known(self._features(window))
+        features = covariates_of_components(window, self.sizes)
+        known = self.denoiser.known(None if features is None else features[:, -len(self.sources) :])
         held = self._observed(window) if self.conditional else None
-        values = self._channels(_with_horizon(window.target, self.sizes))
+        values = self._channels(with_horizon(window.target, self.sizes))
 
         def guess(x: Tensor, t: int | Tensor) -> Tensor:
             seen = x.to(window.target.dtype)
@@ -282,21 +272,9 @@ class TSDiff(Network, name="tsdiff"):
 
         return guess
 
-    def _features(self, window: Window) -> Float[Tensor, "BC T F"] | None:
-        """Return the covariates of each step of each component."""
-        n_targets = window.target.shape[-1]
-        over_time = [] if window.past is None else [_with_horizon(window.past, self.sizes)]
-        if window.historic_future is not None and window.future is not None:
-            over_time.append(torch.cat([window.historic_future, window.future], dim=1))
-        first = int(self.sizes.input_length + self.sizes.output_length - len(self.sources))
-        parts = [x[:, None, first:].expand(-1, n_targets, -1, -1) for x in over_time]
-        if window.static is not None:
-            parts.append(window.static[:, :, None].expand(-1, n_targets, len(self.sources), -1))
-        return torch.cat(parts, dim=-1).flatten(0, 1) if parts else None
-
     def _guide(self, window: Window, noise: Noise) -> "_Guide":
         """Return what pulls the paths to what was observed of the look-back."""
-        values = _at_least_single(self._channels(_with_horizon(window.target, self.sizes)))
+        values = at_least_single(self._channels(with_horizon(window.target, self.sizes)))
         levels = None
         if self.guidance == "quantile":
             of_rows = quantile_levels(noise.of_rows, noise.n_paths).to(values.dtype)
@@ -306,7 +284,7 @@ class TSDiff(Network, name="tsdiff"):
     def _observed(self, window: Window) -> Bool[Tensor, "BC T c"]:
         """Return what of the channels was observed."""
         missing = torch.zeros_like(window.target, dtype=torch.bool) if window.missing is None else window.missing
-        return self._channels(_with_horizon(~missing, self.sizes))
+        return self._channels(with_horizon(~missing, self.sizes))
 
     def _channels(self, whole: Tensor) -> Tensor:
         """Lay look-back and horizon ``(B, L + H, C)`` out by steps with their lags, ``(B C, T, c)``."""
@@ -315,11 +293,10 @@ class TSDiff(Network, name="tsdiff"):
     def _draw(self, window: Window, noise: Noise) -> Float[Tensor, "BC T c"]:
         steps, channels = self.sources.shape
         drawn = rearrange(noise(steps, window.target.shape[-1], channels), "B T C c -> (B C) T c")
-        return _at_least_single(drawn)
+        return at_least_single(drawn)
 
     def _horizon(self, x: Float[Tensor, "BC T c"], window: Window) -> Float[Tensor, "B H C"]:
-        drawn = rearrange(x[:, -self.sizes.output_length :, 0], "(B C) H -> B H C", B=len(window.target))
-        return drawn.to(window.target.dtype)
+        return horizon_of(x[..., 0], window, self.sizes)
 
     def _by_step(self, pull: Float[Tensor, "BC T c"], window: Window) -> Float[Tensor, "B L C"]:
         """Add up what came over a step of the look-back and over its copies."""
@@ -354,16 +331,6 @@ def _sources(sizes: Sizes, lags: Sequence[int]) -> Int[Tensor, "T c"]:
     times = rows + shift * (rows >= length)
     sources = times[:, None] - torch.tensor([0, *lags], device="cpu")
     return torch.where(sources >= length + shift, sources - shift, sources.clamp_max(length - 1))
-
-
-def _with_horizon(x: Tensor, sizes: Sizes) -> Tensor:
-    """Add zeros for the steps to forecast."""
-    return torch.cat([x, x.new_zeros(len(x), sizes.output_length, x.shape[-1])], dim=1)
-
-
-def _at_least_single(x: Tensor) -> Tensor:
-    """Return single precision for half: rounding would add up over the steps of a sampler."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @contextmanager

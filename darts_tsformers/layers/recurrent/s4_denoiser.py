@@ -1,6 +1,5 @@
 """A guess of the noise in a series: gated blocks of state spaces, told how much noise there is."""
 
-import math
 from typing import NamedTuple, cast
 
 import torch
@@ -9,6 +8,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least
+from darts_tsformers.layers.diffusion_step import build_step_map, step_embedding
 from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.layers.recurrent.s4 import BidirectionalS4
 
@@ -139,12 +139,9 @@ class S4Denoiser(nn.Module, Recomputing):
     ) -> None:
         super().__init__()
         require_at_least(1, d_model=d_model, n_layers=n_layers)
-        require_at_least(2, d_step=d_step)
-        if d_step % 2:
-            raise ValueError(f"d_step={d_step} must be even: it is sines and cosines")
         self.d_step, self.n_out, self.skips = d_step, n_out, skips
         self.project_in = nn.Linear(n_in, d_model)
-        self.project_step = nn.Sequential(nn.Linear(d_step, d_model), nn.SiLU(), nn.Linear(d_model, d_model), nn.SiLU())
+        self.project_step = build_step_map(d_step, d_model)
         self.blocks = nn.ModuleList(
             GatedS4Block(d_model, d_state, length, n_features=n_features, hands_on=i < n_layers - 1, dropout=dropout)
             for i in range(n_layers)
@@ -166,20 +163,3 @@ class S4Denoiser(nn.Module, Recomputing):
             total = total + shown
         guess: Tensor = self.project_out(total)
         return guess + x[..., : self.n_out] if self.skips else guess
-
-
-def step_embedding(t: Int[Tensor, " B"], width: int) -> Float[Tensor, "B E"]:
-    """Return the sines of a step at falling frequencies, then the cosines, in float64.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from darts_tsformers.layers.recurrent.s4_denoiser import step_embedding
-    >>> step_embedding(torch.tensor([0, 1]), width=4).float()
-    tensor([[0.0000e+00, 0.0000e+00, 1.0000e+00, 1.0000e+00],
-            [8.4147e-01, 1.0000e-04, 5.4030e-01, 1.0000e+00]])
-    """
-    half = width // 2
-    rates = torch.arange(half, device=t.device, dtype=torch.float64) * (-math.log(1e4) / max(half - 1, 1))
-    angles = t[:, None] * rates.exp()
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)

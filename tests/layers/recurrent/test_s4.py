@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from darts_tsformers.layers.diffusion_step import step_embedding
 from darts_tsformers.layers.recurrent.s4 import BidirectionalS4
-from darts_tsformers.layers.recurrent.s4_denoiser import GatedS4Block, S4Denoiser, step_embedding
+from darts_tsformers.layers.recurrent.s4_denoiser import GatedS4Block, S4Denoiser
 from darts_tsformers.recurrence.naive import s4 as naive
 from tests.helpers import assert_same_with_gradients, count_dropouts, draw, exactly
 

@@ -20,7 +20,8 @@ from darts_tsformers.diffusion import (
     refined,
     spaced,
 )
-from darts_tsformers.layers.recurrent.s4_denoiser import GatedS4Block, S4Denoiser, step_embedding
+from darts_tsformers.layers.diffusion_step import step_embedding
+from darts_tsformers.layers.recurrent.s4_denoiser import GatedS4Block, S4Denoiser
 from darts_tsformers.recurrence import s4_read
 from darts_tsformers.window.instance_norm import InstanceNorm
 from tests.reference.files import Golden
