@@ -1,6 +1,7 @@
-"""Series out of noise: schedules, samplers, guidance by what was observed, refinement. Pure PyTorch."""
+"""Series out of noise: schedules, samplers, guidance by what was observed, inpainting, refinement. Pure PyTorch."""
 
 from darts_tsformers.diffusion.guidance import Denoise, Guidance, distance, quantile_levels
+from darts_tsformers.diffusion.inpainting import inpainted
 from darts_tsformers.diffusion.refinement import refined
 from darts_tsformers.diffusion.samplers import SPACINGS, Draw, ddim, ddim_step, ddpm, ddpm_step, spaced
 from darts_tsformers.diffusion.schedule import Schedule
@@ -16,6 +17,7 @@ __all__ = [
     "ddpm",
     "ddpm_step",
     "distance",
+    "inpainted",
     "quantile_levels",
     "refined",
     "spaced",

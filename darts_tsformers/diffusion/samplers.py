@@ -1,7 +1,7 @@
 """From noise to series: step by step, or over a few of the steps."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import torch
@@ -122,6 +122,18 @@ def spaced(n_steps: int, skip: int, spacing: str = "uniform") -> list[int]:
     return sorted({int(step) for step in (roots**2 + 1e-9).tolist()})
 
 
+def downward(steps: Sequence[int]) -> Iterator[tuple[int, int | None]]:
+    """Yield each step with the one that a sampler goes to from there, None for the series, the last step first.
+
+    Examples
+    --------
+    >>> from darts_tsformers.diffusion.samplers import downward
+    >>> list(downward([0, 4, 8]))
+    [(8, 4), (4, 0), (0, None)]
+    """
+    return zip(reversed(steps), [*reversed(steps[:-1]), None], strict=True)
+
+
 @torch.no_grad()
 def ddpm(
     denoise: Denoise,
@@ -211,7 +223,7 @@ def ddim(
     >>> ddim(denoise, torch.randn(1, 4), schedule, spaced(100, skip=10), draw=lambda: torch.randn(1, 4)).round()
     tensor([[2., 2., 2., 2.]])
     """
-    for t, before in zip(reversed(steps), [*reversed(steps[:-1]), None], strict=True):
+    for t, before in downward(steps):
         if guidance is None:
             guess = denoise(x, t)
         else:

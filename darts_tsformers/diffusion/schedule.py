@@ -77,3 +77,11 @@ class Schedule:
         kept = float(self.kept[t])
         clean: Tensor = (x - (1 - kept) ** 0.5 * guess) / kept**0.5
         return clean
+
+    def noised_from(
+        self, before: int | None, x: Float[Tensor, "*S"], noise: Float[Tensor, "*S"], t: int
+    ) -> Float[Tensor, "*S"]:
+        """Return series that were at a step ``before``, None for without noise, at a later step ``t``."""
+        share = float(self.kept[t]) / self.kept_before(before)
+        later: Tensor = share**0.5 * x + (1 - share) ** 0.5 * noise
+        return later
