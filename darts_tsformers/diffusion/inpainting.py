@@ -32,9 +32,9 @@ def inpainted(
     .. math:: x_t \leftarrow m \odot \left(\sqrt{\bar\alpha_t}\, y + \sqrt{1 - \bar\alpha_t}\, \epsilon\right)
         + (1 - m) \odot x_t
 
-    The rest of the guess knows of it from then on. One pass is too few for the rest to agree with it: with more, the
-    series is noised back to the step and goes down again, which leads to the distribution of the rest given what is
-    known.
+    One pass is too few for the rest to agree with it. With more, the series is noised back to the step and goes down
+    again: its mean comes closer to that of the rest given what is known, but with few steps and many passes it spreads
+    less.
 
     Parameters
     ----------

@@ -69,8 +69,21 @@ class Schedule:
         self, x: Float[Tensor, "B *S"], noise: Float[Tensor, "B *S"], t: Int[Tensor, " B"]
     ) -> Float[Tensor, "B *S"]:
         """Return each series at a step of its own."""
-        kept = self.kept[t.cpu()].view(-1, *[1] * (x.ndim - 1)).to(x.device)
-        return kept.sqrt().to(x.dtype) * x + (1 - kept).sqrt().to(x.dtype) * noise
+        signal, spread = self._shares(x, t)
+        return signal * x + spread * noise
+
+    def noise_in(
+        self, x: Float[Tensor, "B *S"], velocity: Float[Tensor, "B *S"], t: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B *S"]:
+        r"""Return the noise in each series by its velocity.
+
+        .. math:: v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x, \qquad
+            \epsilon = \sqrt{1 - \bar\alpha_t}\, x_t + \sqrt{\bar\alpha_t}\, v
+
+        Salimans and Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR 2022.
+        """
+        signal, spread = self._shares(x, t)
+        return spread * x + signal * velocity
 
     def clean(self, x: Float[Tensor, "*S"], guess: Float[Tensor, "*S"], t: int) -> Float[Tensor, "*S"]:
         """Return the series without the noise that it is guessed to have at a step."""
@@ -85,3 +98,10 @@ class Schedule:
         share = float(self.kept[t]) / self.kept_before(before)
         later: Tensor = share**0.5 * x + (1 - share) ** 0.5 * noise
         return later
+
+    def _shares(
+        self, x: Float[Tensor, "B *S"], t: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B *#S"], Float[Tensor, "B *#S"]]:
+        """Return the factors of series and noise at a step of each."""
+        kept = self.kept[t.cpu()].view(-1, *[1] * (x.ndim - 1)).to(x.device)
+        return kept.sqrt().to(x.dtype), (1 - kept).sqrt().to(x.dtype)

@@ -43,7 +43,7 @@ class GPDModel(TSFormerModel):
         "n_paths": 5,
     }
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
-        "plain": {"patch_length": None, "n_layers": 1, "sampler": "ddpm", "n_diffusion_steps": 4},
+        "ddpm": {"patch_length": 3, "n_layers": 3, "sampler": "ddpm", "n_diffusion_steps": 6, "dropout": 0.1},
     }
 
     def __init__(

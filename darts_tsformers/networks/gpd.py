@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least
@@ -86,7 +86,7 @@ class GPD(Network, name="gpd"):
     arXiv:2406.02212. Its code is not public; this is our reading of it. Ours: patches, how the skips are laid, and
     filling in by repeated passes (Lugmayr et al., "RePaint", CVPR 2022). Segments are normalised by their look-back
     while they are learnt, too. The error counts in the units of the data. About as much noise comes in over any number
-    of steps as over 1,000 of variances from 1e-4 to 0.02; no variance is above 0.5.
+    of steps as over 1,000 of variances from 1e-4 to 0.02; no variance is above 0.9.
 
     Examples
     --------
@@ -151,7 +151,7 @@ class GPD(Network, name="gpd"):
         assert window.future_target is not None
         x = _series(torch.cat([window.target, window.future_target], dim=1))
         noise, t = drawn_noise(x, self.schedule, anew=self.training)
-        guess = self.denoiser(self.schedule.noised(x, noise, t), t, covariates_of_components(window, self.sizes))
+        guess = self._guessed(self.schedule.noised(x, noise, t), t, covariates_of_components(window, self.sizes))
         forecast = rearrange(x + guess - noise, "(B C) T -> B T C 1", B=len(window.target))
         return Training(None, [Lesson("noise", forecast, torch.arange(x.shape[1], device=x.device))])
 
@@ -184,10 +184,16 @@ class GPD(Network, name="gpd"):
 
         def guess(x: Tensor, t: int) -> Tensor:
             steps = torch.full(x.shape[:1], t, device=x.device)
-            found: Tensor = self.denoiser(x.to(window.target.dtype), steps, features)
-            return found.to(x.dtype)
+            return self._guessed(x, steps, features)
 
         return guess
+
+    def _guessed(
+        self, x: Float[Tensor, "BC T"], t: Int[Tensor, " BC"], features: Float[Tensor, "BC T F"] | None
+    ) -> Float[Tensor, "BC T"]:
+        dtype = self.denoiser.norm.weight.dtype
+        velocity = self.denoiser(x.to(dtype), t, features)
+        return self.schedule.noise_in(x, velocity.to(x.dtype), t)
 
     def _known(self, window: Window) -> Bool[Tensor, "BC T"]:
         """Return what was observed of each segment."""
@@ -201,7 +207,7 @@ class GPD(Network, name="gpd"):
 
 def _schedule(n_steps: int) -> Schedule:
     """Return as much noise over any number of steps: that of 1,000 of variances from 1e-4 to 0.02."""
-    return Schedule(n_steps, first=0.1 / n_steps, last=min(20 / n_steps, 0.5))
+    return Schedule(n_steps, first=0.1 / n_steps, last=min(20 / n_steps, 0.9))
 
 
 def _series(x: Tensor) -> Tensor:

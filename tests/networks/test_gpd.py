@@ -1,0 +1,199 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from darts_tsformers.diffusion import ddpm_step
+from darts_tsformers.networks import GPD, Noise
+from darts_tsformers.networks._paths import drawn_paths
+from darts_tsformers.recording import recording
+from darts_tsformers.window import Sizes, Window
+from tests.helpers import draw, exactly, make_window, rows, scatter_
+
+SIZES = Sizes(17, 5, n_targets=3)
+ALL_COVARIATES = replace(SIZES, n_past=2, n_future=7, n_static=2)
+TINY = {
+    "patch_length": 4,
+    "d_model": 6,
+    "n_layers": 2,
+    "n_diffusion_steps": 13,
+    "n_sampling_steps": 3,
+    "n_passes": 2,
+    "n_paths": 7,
+}
+FORMS = {
+    "ddim": {},
+    "still": {"eta": 0, "spacing": "quadratic", "n_passes": 3},
+    "ddpm": {"sampler": "ddpm", "n_layers": 1},
+    "plain": {"patch_length": 22, "n_passes": 1},
+}
+every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+
+
+def network(sizes: Sizes = SIZES, **kwargs) -> GPD:
+    torch.manual_seed(0)
+    return scatter_(GPD(sizes, **TINY | kwargs)).eval()
+
+
+def noise_for(window: Window, n_paths: int = 1, seed: int = 0) -> Noise:
+    return Noise(range(n_paths), n_paths=n_paths, seed=seed, windows=window.target)
+
+
+def with_future(window: Window, horizon: int = 5) -> Window:
+    return replace(window, future_target=draw(len(window.target), horizon, window.target.shape[-1], seed=8))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_it_learns_the_noise_of_the_whole_segment(training):
+    """Its forecast is what happened plus the error of its guess; a velocity of zero guesses as of normal numbers."""
+    model = network(ALL_COVARIATES).train(training)
+    for parameter in model.denoiser.project_out.parameters():
+        torch.nn.init.zeros_(parameter)
+    window = with_future(make_window(ALL_COVARIATES))
+    found = model.learn(window)
+    (lesson,) = found.lessons
+    assert found.forecast is None
+    assert lesson.steps.tolist() == list(range(22))
+    whole = torch.cat([window.target, window.future_target], dim=1)
+    error = (lesson.of(whole) - lesson.forecast[..., 0]).transpose(1, 2).flatten(0, 1).detach()
+    series = whole.transpose(1, 2).flatten(0, 1)
+    shares = [(float(kept) ** 0.5, (1 - float(kept)) ** 0.5) for kept in model.schedule.kept]
+    drawn = torch.stack([(error + spread * signal * series) / signal**2 for signal, spread in shares])
+    likely = (drawn.square().mean(dim=-1).log().abs() + drawn.mean(dim=-1).square()).min(dim=0).values
+    assert likely.max() < 1
+
+
+@pytest.mark.parametrize("n_steps", [4, 7, 100, 1000])
+def test_next_to_nothing_is_left_of_a_series_after_any_number_of_steps(n_steps):
+    kept = network(n_diffusion_steps=n_steps, n_sampling_steps=1).schedule.kept
+    assert kept[-1] < 0.03
+    assert kept[0] > 0.8
+
+
+def test_validation_is_the_same_each_time_and_training_is_not():
+    model, window = network(), with_future(make_window(SIZES))
+    first, again = (model.learn(window).lessons[0].forecast for _ in range(2))
+    assert torch.equal(first, again)
+    model.train()
+    first, again = (model.learn(window).lessons[0].forecast for _ in range(2))
+    assert not torch.isclose(first, again).all()
+
+
+@every_form
+def test_a_sample_does_not_depend_on_its_batch_mates(form):
+    model, window = network(ALL_COVARIATES, **form), make_window(ALL_COVARIATES)
+    torch.testing.assert_close(model(rows(window, slice(1, 2))), model(window)[1:2], rtol=1e-4, atol=1e-4)
+
+
+@every_form
+def test_components_do_not_look_at_each_other(form):
+    model, window = network(**form), make_window(SIZES)
+    moved = window.target.clone()
+    moved[..., 1] += 3
+    before, after = (model(Window(one)) for one in (window.target, moved))
+    torch.testing.assert_close(before[:, :, [0, 2]], after[:, :, [0, 2]], rtol=1e-4, atol=1e-4)
+    assert (before[:, :, 1] - after[:, :, 1]).abs().max() > 1e-3
+
+
+@every_form
+def test_what_is_missing_is_filled_in_and_not_known(form):
+    model, window = network(**form), make_window(SIZES)
+    missing = torch.zeros_like(window.target, dtype=torch.bool)
+    missing[:, 4:9, 1] = True
+    one, other = (
+        replace(window, target=window.target.masked_fill(missing, value), missing=missing) for value in (0, 9)
+    )
+    assert torch.equal(model(one), model(other))
+    assert not torch.isclose(model(one), model(replace(one, missing=None))).all()
+
+
+@every_form
+def test_paths_are_batched_and_each_is_the_one_drawn_alone(form):
+    model, window = network(**form), make_window(SIZES)
+    together = drawn_paths(model.sample, window, 7, rows=1000)
+    one_by_one = drawn_paths(model.sample, window, 7, rows=1)
+    torch.testing.assert_close(together, one_by_one, rtol=1e-4, atol=1e-4)
+    expected = torch.from_numpy(np.median(together.numpy(), axis=0))
+    torch.testing.assert_close(model(window)[..., 0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_same_seed_draws_the_same_paths():
+    model, window = network(), make_window(SIZES)
+    first, again, other = (model.sample(window, noise_for(window, seed=seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.isclose(first, other).any()
+
+
+def test_a_path_is_drawn_down_the_steps_of_ddpm_with_the_look_back_in_place():
+    """One component at a time, with the steps of DDPM, in double precision."""
+    model = network(sampler="ddpm", n_passes=1, n_diffusion_steps=4).double()
+    window = make_window(SIZES, dtype=torch.float64)
+    found = model.sample(window, noise_for(window))
+    for b in range(3):
+        for c in range(3):
+            again = noise_for(window)
+            x, known = again(22, 3)[b, :, c], window.target[b, :, c]
+            for t in (3, 2, 1, 0):
+                kept = model.schedule.kept[t]
+                put_on = again(22, 3)[b, :17, c]
+                x = torch.cat([kept.sqrt() * known + (1 - kept).sqrt() * put_on, x[17:]])
+                velocity = model.denoiser(x[None], torch.tensor([t]))[0]
+                guess = (1 - kept).sqrt() * x + kept.sqrt() * velocity
+                x = ddpm_step(model.schedule, x, guess, t, again(22, 3)[b, :, c] if t else torch.zeros_like(x))
+            torch.testing.assert_close(found[b, :, c], x[17:].detach())
+
+
+@pytest.mark.parametrize("kind", ["past", "historic_future", "future", "static"])
+def test_each_covariate_matters(kind):
+    model, window = network(ALL_COVARIATES), make_window(ALL_COVARIATES)
+    moved = replace(window, **{kind: getattr(window, kind) + 1})
+    assert (model(moved) - model(window)).abs().max() > 1e-4
+
+
+def test_covariates_add_nothing_at_the_start():
+    model, window = GPD(ALL_COVARIATES, **TINY).eval(), make_window(ALL_COVARIATES)
+    assert torch.equal(model(window), model(replace(window, past=window.past + 1, static=window.static + 1)))
+
+
+def test_how_far_paths_spread_is_recorded():
+    model, window = network(), make_window(SIZES)
+    with recording("spread") as found:
+        forecast = model(window)
+    (spread,) = found["spread"]
+    assert not forecast.requires_grad
+    paths = drawn_paths(model.sample, window, 7)
+    torch.testing.assert_close(spread.tensors["deviation"], paths.std(dim=0, correction=0), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_built_for_three_variates_serves_five():
+    three, five = (replace(ALL_COVARIATES, n_targets=n) for n in (3, 5))
+    model, other = network(three), network(five)
+    other.load_state_dict(model.state_dict())
+    assert model.width_tie is None
+    assert torch.equal(model(make_window(five)), other(make_window(five)))
+
+
+def test_a_patch_has_16_steps_or_all_if_they_are_fewer():
+    assert network(patch_length=None).denoiser.patch_length == 16
+    assert network(Sizes(4, 5), patch_length=None).denoiser.patch_length == 9
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"n_diffusion_steps": 0}, "n_diffusion_steps=0 must be an integer of at least 1"),
+        ({"n_sampling_steps": 0}, "n_sampling_steps=0 must be an integer of at least 1"),
+        ({"n_passes": 0}, "n_passes=0 must be an integer of at least 1"),
+        ({"n_paths": 0}, "n_paths=0 must be an integer of at least 1"),
+        ({"sampler": "euler"}, "sampler='euler' must be one of ['ddim', 'ddpm']"),
+        ({"spacing": "even"}, "spacing='even' must be one of ['quadratic', 'uniform']"),
+        ({"eta": 1.5}, "eta=1.5 must be from 0 to 1"),
+        ({"patch_length": 23}, "patch_length=23 must be at most 22, the steps of a series"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("unchecked")
+def test_bad_arguments(argument, message):
+    with pytest.raises(ValueError, match=exactly(message)):
+        network(**argument)
