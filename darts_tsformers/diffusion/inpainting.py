@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least
-from darts_tsformers.diffusion.guidance import Denoise
-from darts_tsformers.diffusion.samplers import Draw, ddim_step, downward
+from darts_tsformers.diffusion.guidance import Denoise, Guidance
+from darts_tsformers.diffusion.samplers import Draw, ddim_step, downward, guided
 from darts_tsformers.diffusion.schedule import Schedule
 
 
@@ -19,9 +19,8 @@ def inpainted(
     schedule: Schedule,
     steps: Sequence[int],
     draw: Draw,
+    guidance: Guidance,
     *,
-    values: Float[Tensor, "R *S"],
-    known: Bool[Tensor, "R *S"],
     eta: float = 0.0,
     n_passes: int = 1,
 ) -> Float[Tensor, "R *S"]:
@@ -32,9 +31,9 @@ def inpainted(
     .. math:: x_t \leftarrow m \odot \left(\sqrt{\bar\alpha_t}\, y + \sqrt{1 - \bar\alpha_t}\, \epsilon\right)
         + (1 - m) \odot x_t
 
-    One pass is too few for the rest to agree with it. With more, the series is noised back to the step and goes down
-    again: its mean comes closer to that of the rest given what is known, but with few steps and many passes it spreads
-    less.
+    That alone is too little for the rest to agree with it. So the energy of what is known pulls the rest as well, as in
+    :func:`~darts_tsformers.diffusion.ddim`; or each step is gone down in many passes, the series noised back to it
+    between them.
 
     Parameters
     ----------
@@ -48,10 +47,9 @@ def inpainted(
         Those to take, in increasing order: see :func:`~darts_tsformers.diffusion.spaced`.
     draw
         Called up to three times with each pass.
-    values
-        What is known (``y``); anything where nothing is.
-    known
-        Whether something is (``m``).
+    guidance
+        What is known (``y``) and where (``m``), and how strongly it pulls the rest: not at all with a scale of 0, which
+        takes no gradients.
     eta
         Share of new noise on the way down: see :func:`~darts_tsformers.diffusion.ddim_step`. With 1 and all steps these
         are the steps of :func:`~darts_tsformers.diffusion.ddpm_step`.
@@ -66,29 +64,30 @@ def inpainted(
     Notes
     -----
     Lugmayr et al., "RePaint: Inpainting using Denoising Diffusion Probabilistic Models", CVPR 2022, with jumps of one
-    step; here over the steps of any sampler.
+    step; here over the steps of any sampler. The pull beside it: Ho et al., "Video Diffusion Models", NeurIPS 2022.
 
     Examples
     --------
     Of series whose two steps are the same normal number, the first of which is known:
 
     >>> import torch
-    >>> from darts_tsformers.diffusion import Schedule, inpainted
+    >>> from darts_tsformers.diffusion import Guidance, Schedule, inpainted
     >>> schedule = Schedule(100)
     >>> def denoise(x, t):
     ...     kept = schedule.kept[t].float()
     ...     mean = kept.sqrt() * x.sum(dim=1, keepdim=True) / (1 + kept)
     ...     return (x - kept.sqrt() * mean) / (1 - kept).sqrt()
-    >>> values, known = torch.tensor([[2.0, 0.0]]), torch.tensor([[True, False]])
+    >>> known = Guidance(torch.tensor([[2.0, 0.0]]), observed=torch.tensor([[True, False]]), scale=0.0)
     >>> draw = lambda: torch.randn(1, 2)
-    >>> inpainted(denoise, draw(), schedule, range(100), draw, values=values, known=known, eta=1.0, n_passes=5).round()
+    >>> inpainted(denoise, draw(), schedule, range(100), draw, known, eta=1.0, n_passes=5).round()
     tensor([[2., 2.]])
     """
     require_at_least(1, n_passes=n_passes)
+    values, known, pull = guidance.values, guidance.observed, guidance if guidance.scale else None
     for t, before in downward(steps):
         for left in range(n_passes - 1, -1, -1):
             x = torch.where(known, schedule.noised_from(None, values, draw(), t), x)
             noise = draw() if eta and before is not None else None
-            onward = ddim_step(schedule, x, denoise(x, t), t, before, noise, eta=eta)
+            onward = ddim_step(schedule, x, guided(denoise, x, t, schedule, pull), t, before, noise, eta=eta)
             x = schedule.noised_from(before, onward, draw(), t) if left else onward
     return torch.where(known, values, x)

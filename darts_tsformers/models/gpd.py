@@ -39,11 +39,17 @@ class GPDModel(TSFormerModel):
         "n_layers": 2,
         "n_diffusion_steps": 20,
         "n_sampling_steps": 3,
-        "n_passes": 2,
         "n_paths": 5,
     }
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
-        "ddpm": {"patch_length": 3, "n_layers": 3, "sampler": "ddpm", "n_diffusion_steps": 6, "dropout": 0.1},
+        "ddpm": {
+            "patch_length": 3,
+            "n_layers": 3,
+            "sampler": "ddpm",
+            "n_diffusion_steps": 5,
+            "guidance_scale": 0,
+            "n_passes": 2,
+        },
     }
 
     def __init__(
@@ -62,7 +68,8 @@ class GPDModel(TSFormerModel):
         n_sampling_steps: int = 20,
         spacing: str = "uniform",
         eta: float | int = 1.0,
-        n_passes: int = 3,
+        guidance_scale: float | int = 3.0,
+        n_passes: int = 1,
         n_paths: int = 100,
         dropout: float = 0.0,
         use_instance_norm: bool | str = True,

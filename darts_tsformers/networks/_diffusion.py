@@ -1,18 +1,29 @@
 """What diffusions of look-back and horizon have in common."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least, require_one_of
-from darts_tsformers.diffusion import SPACINGS, Schedule, spaced
+from darts_tsformers.diffusion import SPACINGS, Denoise, Guidance, Schedule, spaced
+from darts_tsformers.networks._paths import Noise, drawn_paths, median_of
+from darts_tsformers.recording import is_recording, record
 from darts_tsformers.window import Sizes, Window
 
 SAMPLERS = ("ddim", "ddpm")
 EVALUATION_SEED = 0
+ROWS = 128
+"""Series that the point forecast denoises at a time: the graph of one step of all of them is in memory."""
+Watch: TypeAlias = Callable[[Float[Tensor, "B L C"]], None]
+"""Is shown how hard each step of the look-back pulled."""
+WatchedSample: TypeAlias = Callable[[Window, Noise, Watch | None], Float[Tensor, "B H C"]]
+"""Draws one path for each window, watched or not."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +99,41 @@ def with_horizon(x: Tensor, sizes: Sizes) -> Tensor:
 def at_least_single(x: Tensor) -> Tensor:
     """Return single precision for half: rounding would add up over the steps of a sampler."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@dataclass(frozen=True)
+class WatchedGuidance(Guidance):
+    """Guidance that remembers how far it has moved what was observed."""
+
+    moved: list[Tensor] = field(default_factory=list)
+
+    def gradient(
+        self, denoise: Denoise, x: Float[Tensor, "R *S"], t: int, schedule: Schedule
+    ) -> tuple[Float[Tensor, "R *S"], Float[Tensor, "R *S"]]:
+        guess, gradient = super().gradient(denoise, x, t, schedule)
+        size = gradient.abs() * self.observed
+        self.moved[:] = [size + self.moved[0]] if self.moved else [size]
+        return guess, gradient
+
+    def pull(self) -> Float[Tensor, "R *S"]:
+        """Return the sizes of the gradients so far, summed over the steps of the sampler."""
+        return self.moved[0] if self.moved else torch.zeros_like(self.values)
+
+
+def median_forecast(sample: WatchedSample, window: Window, n_paths: int, module: nn.Module) -> Float[Tensor, "B H C 1"]:
+    """Forecast by the median of paths that are the same each time; record of the module what pulled, and the spread."""
+    pulls: list[Tensor] = []
+    rows = max(ROWS // window.target.shape[-1], 1)
+    watch = pulls.append if is_recording("guidance") else None
+    paths = drawn_paths(lambda window, noise: sample(window, noise, watch), window, n_paths, rows=rows)
+    if pulls:
+        record("guidance", module, pull=reduce(torch.cat(pulls), "(n B) L C -> B L C", "mean", n=n_paths))
+    record("spread", module, deviation=paths.std(dim=0, correction=0))
+    return median_of(paths)
+
+
+@contextmanager
+def differentiable(window: Window) -> Iterator[Window]:
+    """Leave inference mode, in which Darts predicts, and give the window in tensors that gradients can be taken by."""
+    with torch.inference_mode(False):
+        yield replace(window, **{name: x.clone() for name, x in vars(window).items() if x is not None})

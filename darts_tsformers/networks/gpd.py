@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least
@@ -12,16 +12,19 @@ from darts_tsformers.diffusion import Denoise, Schedule, inpainted
 from darts_tsformers.layers.mixing.denoiser import PatchDenoiser
 from darts_tsformers.networks._diffusion import (
     Sampling,
+    Watch,
+    WatchedGuidance,
     at_least_single,
     covariates_of_components,
+    differentiable,
     drawn_noise,
     horizon_of,
+    median_forecast,
     with_horizon,
 )
 from darts_tsformers.networks._lessons import Lesson, Training
 from darts_tsformers.networks._network import Network
-from darts_tsformers.networks._paths import ROWS_AT_ONCE, Noise, drawn_paths, median_of
-from darts_tsformers.recording import record
+from darts_tsformers.networks._paths import Noise
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.covariates import ALL_KINDS
 
@@ -33,9 +36,9 @@ class GPD(Network, name="gpd"):
         \min_\theta \lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2
 
     The network learns without being told what is to be forecast. To forecast, it starts from noise; at each step down,
-    what was observed of the look-back is put in place, noised as much as that step is, and the horizon, with what is
-    missing, is drawn to fit (:func:`~darts_tsformers.diffusion.inpainted`). So it forecasts series that it never saw.
-    Components are series of their own, with the same weights.
+    what was observed of the look-back is put in place, noised as much as that step is, and pulls the rest, which is the
+    horizon and what is missing, to agree with it (:func:`~darts_tsformers.diffusion.inpainted`). So it forecasts series
+    that it never saw. Components are series of their own, with the same weights.
 
     The guess of the noise is made by perceptrons over patches of the segment, with skips from the first half of the
     blocks to the second: see :class:`~darts_tsformers.layers.mixing.denoiser.PatchDenoiser`.
@@ -68,8 +71,11 @@ class GPD(Network, name="gpd"):
         Of these: ``"uniform"``, or ``"quadratic"``, closer where there is little noise.
     eta
         New noise in each of them, from 0 for none to 1 for that of ``"ddpm"``.
+    guidance_scale
+        How strongly what was observed pulls the rest; 0 for not at all, which takes no gradients.
     n_passes
-        How often each step is gone down (``r``): the more, the better the horizon fits the look-back.
+        How often each step is gone down (``r``). The more, the better the horizon fits the look-back, and the less
+        paths spread.
     n_paths
         Paths whose median is the point forecast.
     dropout
@@ -83,10 +89,12 @@ class GPD(Network, name="gpd"):
     Notes
     -----
     Yang et al., "Generative Pre-Trained Diffusion Paradigm for Zero-Shot Time Series Forecasting", 2024,
-    arXiv:2406.02212. Its code is not public; this is our reading of it. Ours: patches, how the skips are laid, and
-    filling in by repeated passes (Lugmayr et al., "RePaint", CVPR 2022). Segments are normalised by their look-back
-    while they are learnt, too. The error counts in the units of the data. About as much noise comes in over any number
-    of steps as over 1,000 of variances from 1e-4 to 0.02; no variance is above 0.9.
+    arXiv:2406.02212. Its code is not public; this is our reading of it. Ours: patches, how the skips are laid, and that
+    what is known also pulls the rest (Ho et al., "Video Diffusion Models", NeurIPS 2022), or is put in place in many
+    passes (Lugmayr et al., "RePaint", CVPR 2022). The network finds the noise by the velocity of the diffusion
+    (Salimans and Ho, ICLR 2022), so that one that is too narrow to see all of it does not run away. Segments are
+    normalised by their look-back while they are learnt, too. The error counts in the units of the data. About as much
+    noise comes in over any number of steps as over 1,000 of variances from 1e-4 to 0.02; no variance is above 0.9.
 
     Examples
     --------
@@ -122,7 +130,8 @@ class GPD(Network, name="gpd"):
         n_sampling_steps: int = 20,
         spacing: str = "uniform",
         eta: float | int = 1.0,
-        n_passes: int = 3,
+        guidance_scale: float | int = 3.0,
+        n_passes: int = 1,
         n_paths: int = 100,
         dropout: float = 0.0,
     ) -> None:
@@ -130,10 +139,10 @@ class GPD(Network, name="gpd"):
         require_at_least(1, n_passes=n_passes, n_paths=n_paths)
         sampling = Sampling(n_diffusion_steps, sampler, n_sampling_steps, spacing, eta)
         self.steps, self.eta = sampling.steps(), 1.0 if sampler == "ddpm" else float(eta)
-        self.n_passes, self.n_paths = n_passes, n_paths
-        self.schedule = Schedule(
-            n_diffusion_steps, first=0.1 / n_diffusion_steps, last=min(20 / n_diffusion_steps, 0.5)
-        )
+        if not guidance_scale >= 0:
+            raise ValueError(f"guidance_scale={guidance_scale!r} must be at least 0")
+        self.guidance_scale, self.n_passes, self.n_paths = float(guidance_scale), n_passes, n_paths
+        self.schedule = _schedule(n_diffusion_steps)
         length = sizes.input_length + sizes.output_length
         self.denoiser = PatchDenoiser(
             length,
@@ -157,26 +166,20 @@ class GPD(Network, name="gpd"):
 
     def forward(self, window: Window) -> Float[Tensor, "B H C 1"]:
         """Forecast by the median of paths that are the same each time."""
-        rows = max(ROWS_AT_ONCE // window.target.shape[-1], 1)
-        paths = drawn_paths(self.sample, window, self.n_paths, rows=rows)
-        record("spread", self.denoiser, deviation=paths.std(dim=0, correction=0))
-        return median_of(paths)
+        return median_forecast(self._sample, window, self.n_paths, self.denoiser)
 
     def sample(self, window: Window, noise: Noise) -> Float[Tensor, "B H C"]:
         """Draw one path for each window."""
-        draw = partial(self._draw, window, noise)
-        x = inpainted(
-            self._denoise(window),
-            draw(),
-            self.schedule,
-            self.steps,
-            draw,
-            values=at_least_single(_series(with_horizon(window.target, self.sizes))),
-            known=self._known(window),
-            eta=self.eta,
-            n_passes=self.n_passes,
-        )
-        return horizon_of(x, window, self.sizes)
+        return self._sample(window, noise)
+
+    def _sample(self, window: Window, noise: Noise, watch: Watch | None = None) -> Float[Tensor, "B H C"]:
+        with differentiable(window) as window, torch.no_grad():
+            draw, denoise, guide = partial(self._draw, window, noise), self._denoise(window), self._guide(window)
+            x = inpainted(denoise, draw(), self.schedule, self.steps, draw, guide, eta=self.eta, n_passes=self.n_passes)
+            if watch is not None and guide.moved:
+                pull = guide.pull()[:, : self.sizes.input_length]
+                watch(rearrange(pull, "(B C) L -> B L C", B=len(window.target)))
+            return horizon_of(x, window, self.sizes)
 
     def _denoise(self, window: Window) -> Denoise:
         """Return what guesses the noise of segments like this one."""
@@ -195,10 +198,11 @@ class GPD(Network, name="gpd"):
         velocity = self.denoiser(x.to(dtype), t, features)
         return self.schedule.noise_in(x, velocity.to(x.dtype), t)
 
-    def _known(self, window: Window) -> Bool[Tensor, "BC T"]:
+    def _guide(self, window: Window) -> WatchedGuidance:
         """Return what was observed of each segment."""
         missing = torch.zeros_like(window.target, dtype=torch.bool) if window.missing is None else window.missing
-        return _series(with_horizon(~missing, self.sizes))
+        values = at_least_single(_series(with_horizon(window.target, self.sizes)))
+        return WatchedGuidance(values, _series(with_horizon(~missing, self.sizes)), self.guidance_scale)
 
     def _draw(self, window: Window, noise: Noise) -> Float[Tensor, "BC T"]:
         length = self.sizes.input_length + self.sizes.output_length

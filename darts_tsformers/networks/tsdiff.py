@@ -1,36 +1,36 @@
 """TSDiff: a diffusion of whole windows, drawn to what was observed while it is sampled."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
-from darts_tsformers.diffusion import Denoise, Guidance, Schedule, ddim, ddpm, distance, quantile_levels, refined
+from darts_tsformers.diffusion import Schedule, ddim, ddpm, distance, quantile_levels, refined
 from darts_tsformers.layers.recurrent.s4_denoiser import S4Denoiser
 from darts_tsformers.networks._diffusion import (
     Sampling,
+    Watch,
+    WatchedGuidance,
     at_least_single,
     covariates_of_components,
+    differentiable,
     drawn_noise,
     horizon_of,
+    median_forecast,
     with_horizon,
 )
 from darts_tsformers.networks._lessons import Lesson, Training
 from darts_tsformers.networks._network import Network
-from darts_tsformers.networks._paths import Noise, drawn_paths, median_of
-from darts_tsformers.recording import is_recording, record
+from darts_tsformers.networks._paths import Noise
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.covariates import ALL_KINDS
 
 GUIDANCES = ("quantile", "squared")
-ROWS = 128
-"""Series that the point forecast denoises at a time: the graph of one step of all of them is in memory."""
 
 
 class TSDiff(Network, name="tsdiff"):
@@ -190,24 +190,14 @@ class TSDiff(Network, name="tsdiff"):
 
     def forward(self, window: Window) -> Float[Tensor, "B H C 1"]:
         """Forecast by the median of paths that are the same each time."""
-        pulls: list[Tensor] = []
-        sample = partial(self._sample, watch=pulls.append) if is_recording("guidance") else self.sample
-        rows = max(ROWS // window.target.shape[-1], 1)
-        paths = drawn_paths(sample, window, self.n_paths, rows=rows)
-        if pulls:
-            pull = reduce(torch.cat(pulls), "(n B) L C -> B L C", "mean", n=self.n_paths)
-            record("guidance", self.denoiser, pull=pull)
-        record("spread", self.denoiser, deviation=paths.std(dim=0, correction=0))
-        return median_of(paths)
+        return median_forecast(self._sample, window, self.n_paths, self.denoiser)
 
     def sample(self, window: Window, noise: Noise) -> Float[Tensor, "B H C"]:
         """Draw one path for each window."""
         return self._sample(window, noise)
 
-    def _sample(
-        self, window: Window, noise: Noise, watch: Callable[[Tensor], None] | None = None
-    ) -> Float[Tensor, "B H C"]:
-        with _differentiable(window) as window, torch.no_grad():
+    def _sample(self, window: Window, noise: Noise, watch: Watch | None = None) -> Float[Tensor, "B H C"]:
+        with differentiable(window) as window, torch.no_grad():
             guide = None if self.conditional else self._guide(window, noise)
             draw, denoise = partial(self._draw, window, noise), self._denoise(window)
             if self.sampler == "ddpm":
@@ -234,7 +224,7 @@ class TSDiff(Network, name="tsdiff"):
         It stays near where it began: by quantiles with the whole of it, by squares with what was observed. See
         :func:`~darts_tsformers.diffusion.refined`.
         """
-        with _differentiable(replace(window, future_target=base)) as window, torch.no_grad():
+        with differentiable(replace(window, future_target=base)) as window, torch.no_grad():
             assert window.future_target is not None
             x = at_least_single(self._channels(torch.cat([window.target, window.future_target], dim=1)))
             guide = self._guide(window, noise)
@@ -272,14 +262,14 @@ class TSDiff(Network, name="tsdiff"):
 
         return guess
 
-    def _guide(self, window: Window, noise: Noise) -> "_Guide":
+    def _guide(self, window: Window, noise: Noise) -> WatchedGuidance:
         """Return what pulls the paths to what was observed of the look-back."""
         values = at_least_single(self._channels(with_horizon(window.target, self.sizes)))
         levels = None
         if self.guidance == "quantile":
             of_rows = quantile_levels(noise.of_rows, noise.n_paths).to(values.dtype)
             levels = of_rows.repeat_interleave(window.target.shape[-1])[:, None, None]
-        return _Guide(values, self._observed(window), self.guidance_scale, levels)
+        return WatchedGuidance(values, self._observed(window), self.guidance_scale, levels)
 
     def _observed(self, window: Window) -> Bool[Tensor, "BC T c"]:
         """Return what of the channels was observed."""
@@ -305,25 +295,6 @@ class TSDiff(Network, name="tsdiff"):
         return rearrange(total[:, : self.sizes.input_length], "(B C) L -> B L C", B=len(window.target))
 
 
-@dataclass(frozen=True)
-class _Guide(Guidance):
-    """Guidance that remembers how far it has moved what was observed."""
-
-    moved: list[Tensor] = field(default_factory=list)
-
-    def gradient(
-        self, denoise: Denoise, x: Float[Tensor, "R *S"], t: int, schedule: Schedule
-    ) -> tuple[Float[Tensor, "R *S"], Float[Tensor, "R *S"]]:
-        guess, gradient = super().gradient(denoise, x, t, schedule)
-        size = gradient.abs() * self.observed
-        self.moved[:] = [size + self.moved[0]] if self.moved else [size]
-        return guess, gradient
-
-    def pull(self) -> Float[Tensor, "R *S"]:
-        """Return the sizes of the gradients so far, summed over the steps of the sampler."""
-        return self.moved[0] if self.moved else torch.zeros_like(self.values)
-
-
 def _sources(sizes: Sizes, lags: Sequence[int]) -> Int[Tensor, "T c"]:
     """Return which row of look-back and horizon, one after the other, each channel of each step is."""
     length, shift = sizes.input_length, sizes.output_shift
@@ -331,10 +302,3 @@ def _sources(sizes: Sizes, lags: Sequence[int]) -> Int[Tensor, "T c"]:
     times = rows + shift * (rows >= length)
     sources = times[:, None] - torch.tensor([0, *lags], device="cpu")
     return torch.where(sources >= length + shift, sources - shift, sources.clamp_max(length - 1))
-
-
-@contextmanager
-def _differentiable(window: Window) -> Iterator[Window]:
-    """Leave inference mode, in which Darts predicts, and give the window in tensors that gradients can be taken by."""
-    with torch.inference_mode(False):
-        yield replace(window, **{name: x.clone() for name, x in vars(window).items() if x is not None})
