@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.diffusion.guidance import Denoise, Guidance
-from darts_tsformers.diffusion.samplers import Draw, ddim_step, downward, guided
+from darts_tsformers.diffusion.samplers import Draw, ddim_step, downward
 from darts_tsformers.diffusion.schedule import Schedule
 
 
@@ -31,9 +31,9 @@ def inpainted(
     .. math:: x_t \leftarrow m \odot \left(\sqrt{\bar\alpha_t}\, y + \sqrt{1 - \bar\alpha_t}\, \epsilon\right)
         + (1 - m) \odot x_t
 
-    That alone is too little for the rest to agree with it. So the energy of what is known pulls the rest as well, as in
-    :func:`~darts_tsformers.diffusion.ddim`; or each step is gone down in many passes, the series noised back to it
-    between them.
+    That alone is too little for the rest to agree with it. So what is known pulls the rest, too: the guessed series moves
+    by :math:`-s (1 - \bar\alpha_t) \nabla E(x_t)`, which does not grow where there is much noise: a few large steps do not
+    run away. Or each step is gone down in many passes, the series noised back to it between them.
 
     Parameters
     ----------
@@ -83,11 +83,22 @@ def inpainted(
     tensor([[2., 2.]])
     """
     require_at_least(1, n_passes=n_passes)
-    values, known, pull = guidance.values, guidance.observed, guidance if guidance.scale else None
+    values, known = guidance.values, guidance.observed
     for t, before in downward(steps):
         for left in range(n_passes - 1, -1, -1):
             x = torch.where(known, schedule.noised_from(None, values, draw(), t), x)
             noise = draw() if eta and before is not None else None
-            onward = ddim_step(schedule, x, guided(denoise, x, t, schedule, pull), t, before, noise, eta=eta)
+            onward = ddim_step(schedule, x, _pulled(denoise, x, t, schedule, guidance), t, before, noise, eta=eta)
             x = schedule.noised_from(before, onward, draw(), t) if left else onward
     return torch.where(known, values, x)
+
+
+def _pulled(
+    denoise: Denoise, x: Float[Tensor, "R *S"], t: int, schedule: Schedule, guidance: Guidance
+) -> Float[Tensor, "R *S"]:
+    """Return the guess of the noise by which the series without noise is moved down the energy."""
+    if not guidance.scale:
+        return denoise(x, t)
+    guess, gradient = guidance.gradient(denoise, x, t, schedule)
+    kept = float(schedule.kept[t])
+    return guess + guidance.scale * (kept * (1 - kept)) ** 0.5 * gradient

@@ -134,16 +134,6 @@ def downward(steps: Sequence[int]) -> Iterator[tuple[int, int | None]]:
     return zip(reversed(steps), [*reversed(steps[:-1]), None], strict=True)
 
 
-def guided(
-    denoise: Denoise, x: Float[Tensor, "R *S"], t: int, schedule: Schedule, guidance: Guidance | None
-) -> Float[Tensor, "R *S"]:
-    r"""Return the guess of the noise, with :math:`s \sqrt{1 - \bar\alpha_t}\, \nabla E(x_t)` of guidance."""
-    if guidance is None:
-        return denoise(x, t)
-    guess, gradient = guidance.gradient(denoise, x, t, schedule)
-    return guess + guidance.scale * (1 - float(schedule.kept[t])) ** 0.5 * gradient
-
-
 @torch.no_grad()
 def ddpm(
     denoise: Denoise,
@@ -234,7 +224,11 @@ def ddim(
     tensor([[2., 2., 2., 2.]])
     """
     for t, before in downward(steps):
-        guess = guided(denoise, x, t, schedule, guidance)
+        if guidance is None:
+            guess = denoise(x, t)
+        else:
+            guess, gradient = guidance.gradient(denoise, x, t, schedule)
+            guess = guess + guidance.scale * (1 - float(schedule.kept[t])) ** 0.5 * gradient
         noise = draw() if eta and before is not None else None
         x = ddim_step(schedule, x, guess, t, before, noise, eta=eta)
     return x

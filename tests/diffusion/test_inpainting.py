@@ -43,7 +43,7 @@ def by_definition(x, steps, draws, guidance, eta, n_passes):
             found = guess(y, steps[i])
             clean = (y - math.sqrt(1 - now) * found) / math.sqrt(now)
             (slope,) = torch.autograd.grad((clean - values)[known].square().sum(), y)
-            found = found.detach() + guidance.scale * math.sqrt(1 - now) * slope
+            found = found.detach() + guidance.scale * math.sqrt(now * (1 - now)) * slope
             clean = (x - math.sqrt(1 - now) * found) / math.sqrt(now)
             fresh = draws() if eta and i else torch.zeros_like(x)
             onward = math.sqrt(before) * clean + math.sqrt(1 - before - sigma**2) * found + sigma * fresh
