@@ -31,9 +31,9 @@ def inpainted(
     .. math:: x_t \leftarrow m \odot \left(\sqrt{\bar\alpha_t}\, y + \sqrt{1 - \bar\alpha_t}\, \epsilon\right)
         + (1 - m) \odot x_t
 
-    That alone is too little for the rest to agree with it. So what is known pulls the rest, too: the guessed series moves
-    by :math:`-s (1 - \bar\alpha_t) \nabla E(x_t)`, which does not grow where there is much noise: a few large steps do not
-    run away. Or each step is gone down in many passes, the series noised back to it between them.
+    That alone is too little for the rest to agree with it. So what is known pulls the rest, too: the guessed series
+    moves by :math:`-s (1 - \bar\alpha_t) \nabla E(x_t)`, which does not grow where there is much noise, so that a few
+    large steps do not run away. Or each step is gone down in many passes, the series noised back to it between them.
 
     Parameters
     ----------
