@@ -13,6 +13,7 @@ from darts_tsformers.adapter.lessons import Part, parts_of
 from darts_tsformers.adapter.loss import (
     fill_with_forecast,
     hide_blind_forecasts,
+    hide_what_does_not_count,
     in_unit,
     is_joint,
     loss_has_unit,
@@ -84,7 +85,7 @@ class LearningModule(PLForecastingModule):
         are.
         """
         batch = hide_blind_forecasts(batch)
-        x_in = batch.to_module_input(stage=stage)
+        x_in = hide_what_does_not_count(batch).to_module_input(stage=stage)
         learns = stage is ModuleStage.TRAIN or self.validates_by_lessons
         training = self.learn(x_in) if learns else Training(self(x_in).prediction)
         parts = [self._in_unit(part) for part in parts_of(training, batch)]

@@ -29,6 +29,13 @@ def hide_blind_forecasts(batch: TorchTrainingBatch) -> TorchTrainingBatch:
     return replace(batch, future_target=target, sample_weight=weight)
 
 
+def hide_what_does_not_count(batch: TorchTrainingBatch) -> TorchTrainingBatch:
+    """Mark the future as not observed where its weight is zero: for what a network sees of it, not for the loss."""
+    if batch.sample_weight is None:
+        return batch
+    return replace(batch, future_target=batch.future_target.masked_fill(batch.sample_weight == 0, torch.nan))
+
+
 def fill_with_forecast(prediction: Tensor, target: Tensor) -> tuple[Tensor, float]:
     """Put the forecast itself, ``(B, H, C, 1)``, where the target is missing, ``(B, H, C)``.
 
