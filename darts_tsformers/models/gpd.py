@@ -69,7 +69,7 @@ class GPDModel(TSFormerModel):
         n_sampling_steps: int = 20,
         spacing: str = "uniform",
         eta: float | int = 1.0,
-        guidance_scale: float | int = 5.0,
+        guidance_scale: float | int = 3.0,
         n_passes: int = 1,
         n_paths: int = 100,
         dropout: float = 0.0,

@@ -72,7 +72,8 @@ class GPD(Network, name="gpd"):
     eta
         New noise in each of them, from 0 for none to 1 for that of ``"ddpm"``.
     guidance_scale
-        How strongly what was observed pulls the rest; 0 for not at all, which takes no gradients.
+        How strongly what was observed pulls the rest; 0 for not at all, which takes no gradients. The stronger, the
+        less paths spread; too strong, they overshoot.
     n_passes
         How often each step is gone down (``r``). The more, the better the horizon fits the look-back, and the less
         paths spread.
@@ -130,7 +131,7 @@ class GPD(Network, name="gpd"):
         n_sampling_steps: int = 20,
         spacing: str = "uniform",
         eta: float | int = 1.0,
-        guidance_scale: float | int = 5.0,
+        guidance_scale: float | int = 3.0,
         n_passes: int = 1,
         n_paths: int = 100,
         dropout: float = 0.0,

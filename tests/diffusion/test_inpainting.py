@@ -90,7 +90,7 @@ def test_the_rest_is_drawn_given_what_is_known():
     known = torch.tensor([True, True, False, False]).expand(n, 4)
     values = torch.tensor([1.0, 1.5, 9.0, 9.0], dtype=torch.float64).expand(n, 4)
     drift, draws = [], Draws(n, 4)
-    for n_passes, scale in ((1, 0.0), (8, 0.0), (1, 1.0)):
+    for n_passes, scale in ((1, 0.0), (8, 0.0), (1, 2.0)):
         guidance = Guidance(values, known, scale)
         steps = spaced(50, 2)
         drawn = inpainted(denoise, draws(), schedule, steps, draws, guidance, eta=1.0, n_passes=n_passes)[:, 2:]

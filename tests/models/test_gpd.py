@@ -17,7 +17,7 @@ def wave(period: float, phase: float, level: float, height: float) -> TimeSeries
 def test_it_forecasts_waves_that_it_never_saw():
     """Learnt from periods of 6 to 10 steps, asked for one in between at a level and height of its own."""
     known = [wave(period, phase, 0, 1) for period in (6, 7, 8, 9, 10) for phase in (0, 2, 4)]
-    sizes = {"patch_length": 6, "d_model": 64, "n_layers": 3, "n_paths": 21}
+    sizes = {"patch_length": 6, "d_model": 64, "n_layers": 3, "n_paths": 21, "guidance_scale": 5.0}
     training = {"n_epochs": 32, "batch_size": 64, "optimizer_kwargs": {"lr": 3e-3}, "random_state": 0}
     model = GPDModel(24, 6, **sizes, **training, pl_trainer_kwargs=TRAINER).fit(known)
     other = wave(7.5, 0.4, 200, 30)
