@@ -4,6 +4,7 @@ from darts_tsformers.models.aaren import AarenModel as AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel as AutoformerModel
 from darts_tsformers.models.chimera import ChimeraModel as ChimeraModel
 from darts_tsformers.models.fedformer import FEDformerModel as FEDformerModel
+from darts_tsformers.models.gpd import GPDModel as GPDModel
 from darts_tsformers.models.gpht import GPHTModel as GPHTModel
 from darts_tsformers.models.informer import InformerModel as InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel as ITransformerModel

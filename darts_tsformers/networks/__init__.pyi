@@ -11,6 +11,7 @@ from darts_tsformers.networks.aaren import Aaren as Aaren
 from darts_tsformers.networks.autoformer import Autoformer as Autoformer
 from darts_tsformers.networks.chimera import Chimera as Chimera
 from darts_tsformers.networks.fedformer import FEDformer as FEDformer
+from darts_tsformers.networks.gpd import GPD as GPD
 from darts_tsformers.networks.gpht import GPHT as GPHT
 from darts_tsformers.networks.informer import Informer as Informer
 from darts_tsformers.networks.itransformer import ITransformer as ITransformer

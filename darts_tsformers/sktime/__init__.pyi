@@ -7,6 +7,7 @@ from darts_tsformers.models.aaren import AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel
 from darts_tsformers.models.chimera import ChimeraModel
 from darts_tsformers.models.fedformer import FEDformerModel
+from darts_tsformers.models.gpd import GPDModel
 from darts_tsformers.models.gpht import GPHTModel
 from darts_tsformers.models.informer import InformerModel
 from darts_tsformers.models.itransformer import ITransformerModel
@@ -172,6 +173,50 @@ class FEDformerForecaster(TSFormerForecaster):
         padding_mode: str = "replicate",
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class GPDForecaster(TSFormerForecaster):
+    r"""GPD: a diffusion learnt over many series, which forecasts one it never saw by filling in its horizon.
+
+    For many series, and for those that come later: ``fit`` on a list of series of any kind, then
+    ``predict(n, series=other, num_samples=100)``, which draws paths; without ``num_samples`` the forecast is their
+    median. Each window is put at a level and spread of its own. The components do not look at each other. Takes past,
+    future and static covariates and any number of targets; no likelihood.
+
+    See :class:`darts_tsformers.GPDModel`.
+    """
+
+    model_class: ClassVar[type[GPDModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int | None = None,
+        d_model: int = 64,
+        expansion_factor: int = 2,
+        n_layers: int = 4,
+        d_step: int | None = None,
+        n_diffusion_steps: int = 1000,
+        sampler: str = "ddim",
+        n_sampling_steps: int = 20,
+        spacing: str = "uniform",
+        eta: float | int = 1.0,
+        guidance_scale: float | int = 3.0,
+        n_passes: int = 1,
+        n_paths: int = 100,
+        dropout: float = 0.0,
+        use_instance_norm: bool | str = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
         min_input_chunk_length: int | None = None,
         recompute: bool = False,
         quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
@@ -712,7 +757,8 @@ class TimeMoEForecaster(TSFormerForecaster):
     Past, future and static covariates are learnt when the model is trained; published weights know of none.
 
     It learns from every step of look-back and horizon by all heads, and from a penalty on uneven loads of the experts.
-    Without a ``loss_fn`` or a ``likelihood`` the loss is that of the authors, Huber's with a delta of 2.
+    Without a ``loss_fn`` or a ``likelihood`` the loss is that of the authors, Huber's with a delta of 2, here
+    standard deviations of the component within the series of the training part, as all losses are measured.
 
     See :class:`darts_tsformers.TimeMoEModel`.
     """
