@@ -23,7 +23,7 @@ from darts_tsformers.diffusion import (
 from darts_tsformers.layers.diffusion_step import step_embedding
 from darts_tsformers.layers.recurrent.s4_denoiser import GatedS4Block, S4Denoiser
 from darts_tsformers.recurrence import s4_read
-from darts_tsformers.window.instance_norm import InstanceNorm
+from darts_tsformers.window.magnitude_norm import MagnitudeNorm
 from tests.reference.files import Golden
 from tests.reference.mapping import Mapping, Ours, renamed, with_weights
 
@@ -68,7 +68,7 @@ def laid_out(golden: Golden) -> tuple[Tensor, Tensor, Tensor]:
     context, horizon = config["context"], config["pred"]
     seen = given["past_observed_values"] > 0
     last, hidden = given["past_target"][:, -context:, None], ~seen[:, -context:, None]
-    _, statistics = InstanceNorm(centre=False)(last.masked_fill(hidden, 0), hidden)
+    _, statistics = MagnitudeNorm()(last.masked_fill(hidden, 0), hidden)
     whole = torch.cat([given["past_target"].masked_fill(~seen, 0), given["future_target"]], dim=1)
     observed = torch.cat([seen, torch.zeros_like(given["future_target"]) > 0], dim=1)
     lags = [0, *config["lags"]] if config["use_lags"] else [0]
