@@ -31,6 +31,7 @@ class PredictingModel(OneAtATime, StoredModel):
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Forecast; see Darts' documentation."""
         with self._dropping_out(kwargs):
+            self._check_samples(kwargs.get("num_samples", 1))
             return super().predict(*args, **kwargs)
 
     @forecasts
@@ -69,7 +70,7 @@ class PredictingModel(OneAtATime, StoredModel):
     def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Forecast in this process alone: of a forecast made by several, each would have a part only."""
         self._require_weights()
-        self._check_samples(kwargs.get("num_samples", 1), mc_dropout=kwargs.get("mc_dropout", False))
+        self._check_samples(kwargs.get("num_samples", 1))
         of_training = self.trainer_params
         self.trainer_params = in_one_process(of_training)
         try:
@@ -84,9 +85,9 @@ class PredictingModel(OneAtATime, StoredModel):
         finally:
             self.trainer_params = of_training
 
-    def _check_samples(self, num_samples: int, *, mc_dropout: bool) -> None:
+    def _check_samples(self, num_samples: int) -> None:
         """Raise ``ValueError`` if there is nothing to draw samples from."""
-        if num_samples > 1 and not (self.supports_probabilistic_prediction or mc_dropout):
+        if num_samples > 1 and not self.supports_probabilistic_prediction:
             raise ValueError(
                 f"num_samples={num_samples} must be 1: {type(self).__name__} has no likelihood to draw samples from; "
                 "train it with one, such as QuantileRegression(), or draw them by mc_dropout=True"

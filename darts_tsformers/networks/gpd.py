@@ -137,7 +137,7 @@ class GPD(Network, name="gpd"):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(sizes)
-        require_at_least(1, n_passes=n_passes, n_paths=n_paths)
+        require_at_least(1, d_model=d_model, n_passes=n_passes, n_paths=n_paths)
         sampling = Sampling(n_diffusion_steps, sampler, n_sampling_steps, spacing, eta)
         self.steps, self.eta = sampling.steps(), 1.0 if sampler == "ddpm" else float(eta)
         if not guidance_scale >= 0:

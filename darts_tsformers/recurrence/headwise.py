@@ -23,6 +23,17 @@ class HeadwiseState(NamedTuple):
         The memory of ``"lstm"`` and ``"slstm"``.
     n, m
         Normaliser and largest exponent of ``"slstm"``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.recurrence import headwise_recurrence
+    >>> inputs, weight, bias = torch.randn(2, 7, 1, 3, 5), torch.randn(3, 5, 1, 5), torch.zeros(1, 3, 5)
+    >>> first, state = headwise_recurrence(inputs[:, :4], weight, bias, cell="elman")
+    >>> rest, _ = headwise_recurrence(inputs[:, 4:], weight, bias, cell="elman", state=state)
+    >>> whole, _ = headwise_recurrence(inputs, weight, bias, cell="elman")
+    >>> torch.allclose(torch.cat([first, rest], dim=1), whole)
+    True
     """
 
     y: Float[Tensor, "h B D"]

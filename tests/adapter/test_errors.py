@@ -82,6 +82,7 @@ CASES += [(InformerModel, *case) for case in INFORMER]
 CASES += [
     (case.model_class, {"d_model": width}, f"d_model={width!r} must be an integer of at least ")
     for case in EVERY_MODEL
+    if case.takes("d_model")
     for width in WIDTHS
 ]
 
