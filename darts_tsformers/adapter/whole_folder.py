@@ -81,12 +81,19 @@ def _one_by_one(written: Path, folder: Path, names: Sequence[str]) -> None:
 
 @contextmanager
 def _without_signals() -> Iterator[None]:
-    """Let signals that end a command wait; they come when the block is over."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+    """Let signals that end a command wait; they come when the block is over.
+
+    A mask would hold for one thread, and the system gives a signal to any that has none.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for waited in dict.fromkeys(came):
+            signal.raise_signal(waited)
