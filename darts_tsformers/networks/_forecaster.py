@@ -148,7 +148,8 @@ class Forecaster(nn.Module):
     def _measure_target(self, target: Moments) -> None:
         """Learn level and spread, or if windows have their own, what those of zeros are measured by."""
         if self.instance_norm is None:
-            self.target_unit.measure_by(target.spread, target.mean, about=target.mean)
+            if not self.network.knows_units:
+                self.target_unit.measure_by(target.spread, target.mean, about=target.mean)
         else:
             self.target_unit.measure_by(target.spread_within, target.mean)
 

@@ -55,6 +55,9 @@ class Network(nn.Module, ABC):
     in_data_units
         Whether it takes covariates, and a target that is not normalised window by window, in the units of the data, and
         not in those of the training part. It then has to look after units itself.
+    knows_units
+        Whether its weights are of data in units of their own, as published ones are: without instance norm it takes the
+        target as it is given.
 
     Examples
     --------
@@ -77,6 +80,7 @@ class Network(nn.Module, ABC):
     knows_start: ClassVar[bool] = False
     window_spread: ClassVar[Spread] = POPULATION
     in_data_units: ClassVar[bool] = False
+    knows_units: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()

@@ -104,6 +104,7 @@ class GPHT(Network, name="gpht"):
 
     reads = ALL_KINDS
     knows_start = True
+    knows_units = True
     width_tie = None
 
     def __init__(
@@ -130,7 +131,7 @@ class GPHT(Network, name="gpht"):
             if patch_length % pool_size:
                 raise ValueError(f"pool_sizes={tuple(pool_sizes)} must each divide patch_length={patch_length}")
         self.patch_length = patch_length
-        self.norm = InstanceNorm()
+        self.norm = InstanceNorm(epsilon=1e-5)  # as its weights were learnt
         self.hierarchy = Hierarchy(
             pool_sizes,
             patch_length,

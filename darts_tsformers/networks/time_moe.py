@@ -46,8 +46,6 @@ class TimeMoE(Network, name="time_moe"):
     ----------
     horizon_lengths
         Steps of each head, increasing.
-    d_model
-        Width of a token (``D``).
     n_kv_heads
         Heads of keys and values; must divide ``n_heads``. None for as many.
     d_ff
@@ -95,6 +93,7 @@ class TimeMoE(Network, name="time_moe"):
 
     reads = ALL_KINDS
     knows_start = True
+    knows_units = True
     window_spread = Spread(correction=1)
     width_tie = None
 

@@ -105,7 +105,7 @@ def changed(tmp_path: Path, **changes) -> Path:
         ({"model_type": "mixtral"}, "config.json has model_type='mixtral', which must be 'time_moe'"),
         ({"rope_scaling": {"type": "yarn"}}, "config.json has rope_scaling={'type': 'yarn'}, which is not known"),
         ({"horizon_lengths": None}, "config.json must have horizon_lengths"),
-        ({"hidden_act": "swish"}, "activation='swish' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+        ({"hidden_act": "swish"}, "activation='swish' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
         ({"apply_aux_loss": False}, "config.json has apply_aux_loss=False, which must be True as use_dense=False"),
         ({"horizon_lengths": [8, 1]}, "horizon_lengths=(8, 1) must be lengths that increase"),
     ],

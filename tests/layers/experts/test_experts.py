@@ -152,7 +152,7 @@ def test_every_dropout_acts_once():
         ({"n_experts": 0}, "n_experts=0 must be an integer of at least 1"),
         ({"n_experts_per_token": 4}, "n_experts_per_token=4 must be at most n_experts=3"),
         ({"d_ff": 1}, "d_ff=1 must be an integer of at least 2"),
-        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu']"),
+        ({"activation": "tanh"}, "activation='tanh' must be one of ['elu', 'gelu', 'relu', 'silu', 'squared_relu']"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
