@@ -14,6 +14,10 @@ from torch import Tensor, nn
 _ALLOWED: ContextVar[bool] = ContextVar("lost forecasts are allowed", default=False)
 
 
+UNKNOWN = "an unknown time"
+"""Where a batch does not say when its forecasts begin."""
+
+
 class DivergedError(ValueError):
     """A training lost its weights, or never had a finite validation loss.
 
@@ -85,7 +89,7 @@ def require_finite(module: PLForecastingModule, forecast: Tensor, batch_idx: int
     dataset = module.trainer.predict_dataloaders.dataset
     position = batch_idx * module.pred_batch_size + i
     series = dataset.position(position)[0] if hasattr(dataset, "position") else position
-    raise _lost(module, f"series {series}", times[i])
+    raise _lost(module, f"series {series}", times[i] if times else UNKNOWN)
 
 
 def require_finite_stream(module: PLForecastingModule, forecast: Tensor, time: object) -> None:

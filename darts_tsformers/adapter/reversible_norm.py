@@ -7,8 +7,9 @@ from darts.models.components.layer_norm_variants import RINorm
 class ObservedRINorm(RINorm):
     """Normalises by what was observed; a gap stays one. Without gaps it is Darts' own, bit for bit.
 
-    So it adds Darts' absolute ``eps`` of 1e-5 to the variance, as :class:`InstanceNorm` no longer does: in small units
-    of the data forecasts turn to the mean.
+    So it adds Darts' absolute ``eps`` of 1e-5 to the variance, as
+    :class:`~darts_tsformers.window.instance_norm.InstanceNorm` does not: in small units of the data forecasts turn to
+    the mean.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

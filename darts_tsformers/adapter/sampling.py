@@ -10,7 +10,7 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import PLModuleInput, PLModuleOutput, TorchInferenceBatch
 from einops import rearrange
 
-from darts_tsformers.adapter.finite import require_finite, weights_blamed
+from darts_tsformers.adapter.finite import UNKNOWN, require_finite, weights_blamed
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._paths import Noise
 from darts_tsformers.recording.passes import Announcing
@@ -42,7 +42,7 @@ class SamplingModule(Announcing, PLForecastingModule):
         LostForecastError
             If a forecast is NaN or infinite.
         """
-        with weights_blamed(self, "every series", batch.pred_time[0]):
+        with weights_blamed(self, "every series", batch.pred_time[0] if batch.pred_time else UNKNOWN):
             forecast, schemas, times = self._predicted(batch, batch_idx, dataloader_idx)
         require_finite(self, forecast, batch_idx, times)
         return forecast, schemas, times

@@ -36,7 +36,7 @@ class Statistics:
     spread: Float[Tensor, "B T C"]
     mean: Float[Tensor, "B T C"]
     magnitude: Float[Tensor, "B T C"]
-    unit: Float[Tensor, "#B #T #C"]
+    unit: Float[Tensor, "..."]
 
     @property
     def size(self) -> Float[Tensor, "B T C"]:

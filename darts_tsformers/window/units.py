@@ -128,7 +128,7 @@ class Moments:
 def fixed_statistics(unit: Unit, like: Float[Tensor, "B L C"]) -> Statistics:
     """Return what undoes a normalisation of a target by the training part, the same for each window."""
     wide = torch.promote_types(like.dtype, torch.float32)
-    level, spread = (x.to(wide).expand(len(like), 1, like.shape[2]) for x in unit.of(like.shape[2]))
+    level, spread = (x.to(wide).expand(like.shape[0], 1, like.shape[2]) for x in unit.of(like.shape[2]))
     return Statistics(level, spread, level, level.abs() + spread, spread)
 
 

@@ -184,7 +184,7 @@ def run_cross_channel(golden: Golden) -> Ours:
 
 def map_of(golden: Golden, name: str) -> dict[str, Tensor]:
     """Return the map of a head, for the one parameter that there is."""
-    return {kind: golden.params[f"{name}.{kind}"].unsqueeze(0) for kind in ("weight", "bias")}
+    return {"weight": golden.params[f"{name}.weight"].T[None], "bias": golden.params[f"{name}.bias"][None, None]}
 
 
 CROSS_CHANNEL = Mapping(

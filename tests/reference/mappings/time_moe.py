@@ -79,7 +79,7 @@ def forecasts(golden: Golden, network: TimeMoE) -> dict[str, Tensor]:
         ahead = network_of(golden, x.shape[1], n)
         ahead.decoder = network.decoder
         if name.startswith("readme"):
-            normalised, statistics = InstanceNorm(**vars(TimeMoE.spread))(golden.inputs["series"].unsqueeze(-1))
+            normalised, statistics = InstanceNorm(**vars(TimeMoE.window_spread))(golden.inputs["series"].unsqueeze(-1))
             outputs[name] = (ahead(Window(normalised)).squeeze(-1) * statistics.spread + statistics.level).squeeze(-1)
             continue
         start = None
