@@ -36,7 +36,7 @@ class GPHTModel(PretrainedModel):
     at any size. The components do not look at each other.
 
     ``GPHTModel.from_pretrained(folder).predict(n, series)`` forecasts any number of steps. The authors have not
-    published weights: such a folder is made of what their code has trained, or by :meth:`save_pretrained`.
+    published weights: such a folder is made of what their code has trained, or by ``save_pretrained``.
 
     Past, future and static covariates are learnt when the model is trained; weights of a folder know of none.
 

@@ -31,6 +31,7 @@ class TrainedModel:
 
     def __init__(self, darts: TSFormerModel, exogenous: list[object], trainer: dict[str, Any]) -> None:
         self.darts = darts
+        darts._component_names.pop("series", None)  # sktime has columns take their places, whatever their names
         self.exogenous = exogenous
         self.trainer = trainer
 
@@ -38,10 +39,9 @@ class TrainedModel:
         return _restored, (to_files(self.darts), self.exogenous, self.trainer)
 
     def lend_weights(self, model: TSFormerModel) -> None:
-        """Let another model start from the weights of this one; columns of other names take their places."""
+        """Let another model start from the weights of this one."""
         with TemporaryDirectory() as folder:
             model.load_weights(write_files(to_files(self.darts), folder), trusted=True, map_location="cpu")
-        model._component_names.pop("series", None)
 
     def point(self, n: int, series: list[TimeSeries], covariates: list[TimeSeries] | None) -> list[np.ndarray]:
         """Forecast ``n`` steps of each series: ``(n, C)`` each."""

@@ -192,9 +192,10 @@ def test_the_driver_is_found_by_its_name(driver):
 def test_a_trained_chimera_names_the_component_that_drives_another(driver, driven):
     noise = pd.DataFrame(np.random.default_rng(0).normal(size=(1500, 3)), columns=list("abc"))
     noise[driven] = noise[driver].shift(4).fillna(0)  # what comes of it is the driver's last four steps
-    series = TimeSeries.from_dataframe((noise + np.array([0, 3, -3])).astype(np.float32))
+    series = TimeSeries.from_dataframe(noise.astype(np.float32))
+    series = series.with_static_covariates(pd.DataFrame({"place": [0.0, 3.0, -3.0]}, dtype=np.float32))
     model = ChimeraModel(
-        8, 4, patch_length=4, batch_size=32, optimizer_kwargs={"lr": 5e-3}, **PLAIN | {"n_epochs": 3}
+        8, 4, patch_length=4, batch_size=32, optimizer_kwargs={"lr": 5e-3}, **PLAIN | {"n_epochs": 10}
     ).fit(series[:-40])
     e = explain(model, series, start=1460, stride=4)
     importance = findings.variable_importance(e).sort_values("share", ascending=False)
