@@ -197,7 +197,7 @@ class GPHTModel(PretrainedModel):
         return super().from_pretrained(source, input_chunk_length, output_chunk_length, *args, **kwargs)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``config.json`` and ``model.safetensors``, which :meth:`from_pretrained` reads.
+        """Write ``config.json`` and ``model.safetensors``, which ``from_pretrained`` reads.
 
         Unlike a model that was saved, they can be read for any horizon and look-back, by default this one. What was
         learnt of covariates and of missing values is left out.
