@@ -45,9 +45,9 @@ class Case:
         return TO_LEARN.get(self.model_class.__name__, {})
 
     @property
-    def idle_alone(self) -> str:
-        """Part of the names of parameters that do nothing where there is one target."""
-        return IDLE_ALONE.get(self.model_class.__name__, "none")
+    def idle_alone(self) -> tuple[str, ...]:
+        """Parts of the names of parameters that do nothing where there is one target."""
+        return IDLE_ALONE.get(self.model_class.__name__, ())
 
     @property
     def refuses(self) -> dict[str, str]:
@@ -81,7 +81,7 @@ class Case:
 
 CHOSEN_BY_LENGTH = ("lags", "patch_length")
 """Arguments that are chosen by the look-back where they are None, as one step asks for."""
-IDLE_ALONE = {"ReGENNModel": "network.target."}
+IDLE_ALONE = {"ReGENNModel": ("network.target.",)}
 """A graph between one target and itself has nothing to learn."""
 TO_LEARN: dict[str, dict[str, Any]] = {
     "AutoformerModel": {"kernel_size": 13},

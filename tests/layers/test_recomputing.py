@@ -11,8 +11,6 @@ from tests.contracts import checks
 from tests.contracts.cases import CASES, Case, make_data
 from tests.helpers import draw
 
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-
 
 def rate(case: Case) -> float:
     """Return a dropout, but none where recomputing goes by blocks of steps, each of which draws its own."""
