@@ -221,7 +221,7 @@ def test_a_likelihood_is_refused():
 def test_a_network_that_draws_none_says_so():
     case = CASE["ITransformerModel"]
     model = case.model(dropout=0.0).fit(series(0))
-    with pytest.raises(ValueError, match="only supported for probabilistic models"):
+    with pytest.raises(ValueError, match="ITransformerModel has no likelihood to draw samples from"):
         model.predict(H, num_samples=N)
     window = Window(target=draw(1, L, 2))
     with pytest.raises(NotImplementedError, match=exactly("itransformer draws no paths")):
