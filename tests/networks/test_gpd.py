@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from darts_tsformers.diffusion import ddpm_step
-from darts_tsformers.networks import GPD, Noise
+from darts_tsformers.networks import GPD
 from darts_tsformers.networks._paths import drawn_paths
 from darts_tsformers.recording import recording
-from darts_tsformers.window import Sizes, Window
-from tests.helpers import draw, exactly, make_window, rows, scatter_
+from darts_tsformers.window import Sizes
+from tests.helpers import exactly, make_window, scatter_
+from tests.networks.diffusions import noise_for, with_future
 
 SIZES = Sizes(17, 5, n_targets=3)
 ALL_COVARIATES = replace(SIZES, n_past=2, n_future=7, n_static=2)
@@ -34,14 +35,6 @@ every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def network(sizes: Sizes = SIZES, **kwargs) -> GPD:
     torch.manual_seed(0)
     return scatter_(GPD(sizes, **TINY | kwargs)).eval()
-
-
-def noise_for(window: Window, n_paths: int = 1, seed: int = 0) -> Noise:
-    return Noise(range(n_paths), n_paths=n_paths, seed=seed, windows=window.target)
-
-
-def with_future(window: Window, horizon: int = 5) -> Window:
-    return replace(window, future_target=draw(len(window.target), horizon, window.target.shape[-1], seed=8))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -69,43 +62,6 @@ def test_next_to_nothing_is_left_of_a_series_after_any_number_of_steps(n_steps):
     kept = network(n_diffusion_steps=n_steps, n_sampling_steps=1).schedule.kept
     assert kept[-1] < 0.03
     assert kept[0] > 0.8
-
-
-def test_validation_is_the_same_each_time_and_training_is_not():
-    model, window = network(), with_future(make_window(SIZES))
-    first, again = (model.learn(window).lessons[0].forecast for _ in range(2))
-    assert torch.equal(first, again)
-    model.train()
-    first, again = (model.learn(window).lessons[0].forecast for _ in range(2))
-    assert not torch.isclose(first, again).all()
-
-
-@every_form
-def test_a_sample_does_not_depend_on_its_batch_mates(form):
-    model, window = network(ALL_COVARIATES, **form), make_window(ALL_COVARIATES)
-    torch.testing.assert_close(model(rows(window, slice(1, 2))), model(window)[1:2], rtol=1e-4, atol=1e-4)
-
-
-@every_form
-def test_components_do_not_look_at_each_other(form):
-    model, window = network(**form), make_window(SIZES)
-    moved = window.target.clone()
-    moved[..., 1] += 3
-    before, after = (model(Window(one)) for one in (window.target, moved))
-    torch.testing.assert_close(before[:, :, [0, 2]], after[:, :, [0, 2]], rtol=1e-4, atol=1e-4)
-    assert (before[:, :, 1] - after[:, :, 1]).abs().max() > 1e-3
-
-
-@every_form
-def test_what_is_missing_is_filled_in_and_not_known(form):
-    model, window = network(**form), make_window(SIZES)
-    missing = torch.zeros_like(window.target, dtype=torch.bool)
-    missing[:, 4:9, 1] = True
-    one, other = (
-        replace(window, target=window.target.masked_fill(missing, value), missing=missing) for value in (0, 9)
-    )
-    assert torch.equal(model(one), model(other))
-    assert not torch.isclose(model(one), model(replace(one, missing=None))).all()
 
 
 @every_form

@@ -10,7 +10,8 @@ from darts_tsformers.networks import Forecaster, Noise, TSDiff
 from darts_tsformers.networks._paths import drawn_paths
 from darts_tsformers.recording import recording
 from darts_tsformers.window import Sizes, Window
-from tests.helpers import draw, exactly, make_window, rows, scatter_
+from tests.helpers import draw, exactly, make_window, scatter_
+from tests.networks.diffusions import noise_for, with_future
 
 SIZES = Sizes(17, 5, n_targets=3)
 ALL_COVARIATES = replace(SIZES, n_past=2, n_future=7, n_static=2)
@@ -31,14 +32,6 @@ def network(sizes: Sizes = SIZES, **kwargs) -> TSDiff:
         if block.features is not None:
             torch.nn.init.normal_(block.features.weight)
     return model.eval()
-
-
-def noise_for(window: Window, n_paths: int = 1, seed: int = 0) -> Noise:
-    return Noise(range(n_paths), n_paths=n_paths, seed=seed, windows=window.target)
-
-
-def with_future(window: Window, horizon: int = 5) -> Window:
-    return replace(window, future_target=draw(len(window.target), horizon, window.target.shape[-1], seed=8))
 
 
 @pytest.mark.parametrize(("lags", "shift"), [([], 0), ([2, 7], 0), ([2, 7], 3), ([6, 16], 4)])
@@ -71,43 +64,6 @@ def test_it_learns_noise_of_what_really_happened(form, training):
     assert 0.7 < float(noise.std()) < 1.3
     learnt = set(lesson.steps.tolist())
     assert learnt == (set(range(17, 22)) if model.conditional else set(range(22)))
-
-
-def test_validation_is_the_same_each_time_and_training_is_not():
-    model, window = network(), with_future(make_window(SIZES))
-    first, again = (model.learn(window).lessons[0].forecast for _ in range(2))
-    assert torch.equal(first, again)
-    model.train()
-    first, again = (model.learn(window).lessons[0].forecast for _ in range(2))
-    assert not torch.isclose(first, again).all()
-
-
-@every_form
-def test_a_sample_does_not_depend_on_its_batch_mates(form):
-    model, window = network(ALL_COVARIATES, **form), make_window(ALL_COVARIATES)
-    torch.testing.assert_close(model(rows(window, slice(1, 2))), model(window)[1:2], rtol=1e-4, atol=1e-4)
-
-
-@every_form
-def test_components_do_not_look_at_each_other(form):
-    model, window = network(**form), make_window(SIZES)
-    moved = window.target.clone()
-    moved[..., 1] += 3
-    before, after = (model(Window(one)) for one in (window.target, moved))
-    torch.testing.assert_close(before[:, :, [0, 2]], after[:, :, [0, 2]], rtol=1e-4, atol=1e-4)
-    assert (before[:, :, 1] - after[:, :, 1]).abs().max() > 1e-3
-
-
-@every_form
-def test_what_is_missing_does_not_guide(form):
-    model, window = network(**form), make_window(SIZES)
-    missing = torch.zeros_like(window.target, dtype=torch.bool)
-    missing[:, 4:9, 1] = True
-    one, other = (
-        replace(window, target=window.target.masked_fill(missing, value), missing=missing) for value in (0, 9)
-    )
-    assert torch.equal(model(one), model(other))
-    assert not torch.isclose(model(one), model(replace(one, missing=None))).all()
 
 
 def test_the_first_steps_of_a_look_back_guide_through_lags_alone():
