@@ -1,5 +1,6 @@
 """A model and its files: saving, loading, and a form that runs without PyTorch."""
 
+import copy
 import os
 from functools import partial
 from pathlib import Path
@@ -153,7 +154,15 @@ class StoredModel(MixedCovariatesTorchModel):
             model = MixedCovariatesTorchModel.load_from_checkpoint(model_name, folder, name, **kwargs)
         if not isinstance(model, cls):
             raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
+        model._restore_loss()
         return model
+
+    def _restore_loss(self) -> None:
+        """Give the module its loss back, which no checkpoint holds; Darts does so for one that is an argument alone."""
+        loss = self.pl_module_params.get("loss_fn")
+        if loss is not None:
+            self.model.criterion = loss
+            self.model.train_criterion, self.model.val_criterion = copy.deepcopy(loss), copy.deepcopy(loss)
 
     @forecasts
     def load_weights(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
