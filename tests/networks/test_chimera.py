@@ -8,7 +8,8 @@ from darts_tsformers.layers.recurrent.variate_order import by_correlation
 from darts_tsformers.networks import Chimera
 from darts_tsformers.recording import recording
 from darts_tsformers.window import Sizes, Window
-from tests.helpers import count_dropouts, draw, exactly, make_window, rows, scatter_
+from tests.helpers import count_dropouts, draw, exactly, make_window, scatter_
+from tests.networks.variates import moved_about
 
 SIZES = Sizes(17, 5, n_targets=3)
 ALL_COVARIATES = replace(SIZES, n_past=2, n_future=4, n_static=2)
@@ -18,11 +19,6 @@ every_order = pytest.mark.parametrize("variate_order", ["given", "correlation"])
 
 def network(sizes: Sizes = SIZES, **kwargs) -> Chimera:
     return Chimera(sizes, **TINY | kwargs)
-
-
-def moved_about(window: Window, order: Tensor) -> Window:
-    static = None if window.static is None else window.static[:, order]
-    return replace(window, target=window.target[..., order], static=static)
 
 
 def line(points: Tensor) -> Tensor:
@@ -72,34 +68,10 @@ def test_the_trend_that_is_recorded_is_the_line_and_what_it_can_take_of_the_rest
     assert min(taken.abs().max(), left.abs().max()) > 0.01
 
 
-@pytest.mark.parametrize("sizes", [SIZES, ALL_COVARIATES], ids=["plain", "covariates"])
-def test_permuting_the_variates_permutes_the_forecast_if_they_are_ordered_by_correlation(sizes):
-    window, order = make_window(sizes), torch.tensor([2, 0, 1])
-    model = scatter_(network(sizes, variate_order="correlation")).eval()
-    torch.testing.assert_close(model(window)[:, :, order], model(moved_about(window, order)))
-
-
 def test_the_given_order_matters():
     window, order = make_window(SIZES), torch.tensor([2, 0, 1])
     model = scatter_(network()).eval()
     assert not torch.isclose(model(window)[:, :, order], model(moved_about(window, order))).all(1).any()
-
-
-@every_order
-def test_a_network_built_for_three_variates_serves_five(variate_order):
-    three, five = (replace(ALL_COVARIATES, n_targets=n) for n in (3, 5))
-    model, other = (network(sizes, variate_order=variate_order).eval() for sizes in (three, five))
-    other.load_state_dict(scatter_(model).state_dict())
-    window = make_window(five)
-    assert model.width_tie is None
-    assert model(window).shape == (3, 5, 5, 1)
-    assert torch.equal(model(window), other(window))
-
-
-@every_order
-def test_a_sample_does_not_depend_on_its_batch_mates(variate_order):
-    model, window = scatter_(network(ALL_COVARIATES, variate_order=variate_order)).eval(), make_window(ALL_COVARIATES)
-    torch.testing.assert_close(model(rows(window, slice(1, 2))), model(window)[1:2])
 
 
 def test_an_untrained_past_covariate_is_one_more_variate_behind_the_others():
@@ -116,16 +88,6 @@ def test_untrained_static_covariates_and_an_untrained_known_future_change_nothin
     model, window = network(ALL_COVARIATES).eval(), make_window(ALL_COVARIATES)
     other = replace(window, static=window.static + 1, future=window.future + 1)
     assert torch.equal(model(window), model(other))
-
-
-@every_order
-@pytest.mark.parametrize("name", ["target", "past", "historic_future", "future", "static"])
-def test_every_component_listens_to_all_there_is(name, variate_order):
-    model, window = scatter_(network(ALL_COVARIATES, variate_order=variate_order)).eval(), make_window(ALL_COVARIATES)
-    for i in range(getattr(window, name).shape[-1]):
-        moved = getattr(window, name).clone()
-        moved[..., i] += 1
-        assert not torch.isclose(model(window), model(replace(window, **{name: moved}))).flatten(3).all(1).any()
 
 
 def test_one_row_of_static_covariates_serves_all_components():
