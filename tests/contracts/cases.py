@@ -14,6 +14,8 @@ from darts import TimeSeries
 
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.catalogue import forecasters
+from darts_tsformers.networks import Network
+from darts_tsformers.networks._streaming import leaves_out_start
 from darts_tsformers.window import Sizes
 
 TRAINER = {
@@ -64,10 +66,17 @@ class Case:
     @property
     def draws_variates(self) -> bool:
         """Whether it can train on a draw of the components: not in a form that is tied to them."""
+        return self.takes("train_variates") and self._network().width_tie is None
+
+    @property
+    def leaves_out_start(self) -> bool:
+        """Whether its network is told where each history begins."""
+        return leaves_out_start(self._network())
+
+    def _network(self) -> Network:
         network_class = self.model_class.network_class
         known = inspect.signature(network_class).parameters
-        form = {name: value for name, value in self.arguments.items() if name in known}
-        return self.takes("train_variates") and network_class(Sizes(L, H), **form).width_tie is None
+        return network_class(Sizes(L, H), **{name: value for name, value in self.arguments.items() if name in known})
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from darts import TimeSeries
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, TorchTrainingBatch
 
 from darts_tsformers.adapter.module import TSFormerModule
+from darts_tsformers.window import Window
 from tests.contracts.cases import KINDS, Case, H, L, fitted, make_data
 
 
@@ -115,6 +116,33 @@ def later_values_do_not_move_earlier_forecasts(case: Case) -> None:
         seen_until = data.series.time_index.get_loc(ours.start_time())
         same = np.array_equal(ours.values(), theirs.values())
         assert same == (seen_until <= 40)
+
+
+def what_comes_before_a_history_is_not_read(case: Case) -> None:
+    """Of a network that is told where each history begins, and so has to leave out what pads it."""
+    network = fitted(case).model.eval().forecaster.network
+    given, other = batch(), batch(seed=2)
+    start = torch.tensor([0, 4, 9])
+    is_padding = (torch.arange(L) < start[:, None])[..., None]
+
+    def window(padding: PLModuleInput) -> Window:
+        def padded(name: str) -> torch.Tensor:
+            return torch.where(is_padding, getattr(padding, name), getattr(given, name))
+
+        return Window(
+            padded("past_target"),
+            past=padded("past_covariates"),
+            historic_future=padded("historic_future_covariates"),
+            future=given.future_covariates,
+            static=given.static_covariates,
+            start=start,
+        )
+
+    torch.testing.assert_close(network(window(other)), network(window(given)), rtol=0, atol=1e-5, msg=_reads_padding)
+
+
+def _reads_padding(difference: str) -> str:
+    return f"padding before a history is read: {difference}"
 
 
 def inputs_are_never_written_to(case: Case) -> None:

@@ -1,5 +1,7 @@
 """The suite catches what it is there to catch: models broken on purpose fail it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -26,6 +28,7 @@ class ToyNetwork(Network, name="toy_with_a_flaw"):
     """
 
     reads = ALL_KINDS
+    knows_start = True
 
     def __init__(self, sizes: Sizes, *, flaw: str = "none") -> None:
         super().__init__(sizes)
@@ -36,6 +39,8 @@ class ToyNetwork(Network, name="toy_with_a_flaw"):
         self.static = nn.Linear(max(sizes.n_static, 1), 1)
 
     def forward(self, window: Window) -> torch.Tensor:
+        if self.flaw != "reads_padding":
+            window = without_padding(window)
         out = self.linear(window.target.mT).mT
         out = out + self.past(window.past).mean(1, keepdim=True)
         if self.flaw != "ignores_future":
@@ -51,6 +56,15 @@ class ToyNetwork(Network, name="toy_with_a_flaw"):
         if self.flaw == "dead_parameter":
             out = out - self.static(window.static).mT
         return out.unsqueeze(-1)
+
+
+def without_padding(window: Window) -> Window:
+    """Return the window with zeros before each history."""
+    if window.start is None:
+        return window
+    is_padding = (torch.arange(window.target.shape[1]) < window.start[:, None])[..., None]
+    rows = {name: getattr(window, name).masked_fill(is_padding, 0) for name in ("target", "past", "historic_future")}
+    return replace(window, **rows)
 
 
 class ToyModel(TSFormerModel):
@@ -84,7 +98,7 @@ PROMISES = [
 ]
 
 
-@pytest.mark.parametrize("check", PROMISES)
+@pytest.mark.parametrize("check", [*PROMISES, checks.what_comes_before_a_history_is_not_read])
 def test_a_sound_toy_passes(check):
     check(Case(ToyModel, {"flaw": "none"}))
 
@@ -95,6 +109,7 @@ def test_a_sound_toy_passes(check):
         ("batch_leak", checks.forecast_does_not_depend_on_batch_mates, "not close"),
         ("batch_statistics", checks.forecast_does_not_depend_on_batch_mates, "not close"),
         ("future_one_step_late", checks.the_known_future_reaches_the_step_it_belongs_to, "does not respond"),
+        ("reads_padding", checks.what_comes_before_a_history_is_not_read, "padding before a history is read"),
         ("random", checks.forecast_is_the_same_twice, "not equal"),
         ("ignores_future", checks.each_covariate_changes_the_forecast, "future covariates are ignored"),
         ("ignores_future", checks.the_known_future_reaches_the_step_it_belongs_to, "does not respond"),

@@ -150,6 +150,11 @@ def test_promise(case: Case, check):
     check(case)
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.leaves_out_start], ids=lambda case: case.name)
+def test_what_comes_before_a_history_is_not_read(case: Case):
+    checks.what_comes_before_a_history_is_not_read(case)
+
+
 @every_forecast
 def test_a_step_of_no_weight_does_not_count(case: Case):
     """Of models that draw paths what is learnt at a step rests on all steps of the horizon."""
