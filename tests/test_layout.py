@@ -27,6 +27,7 @@ STOREYS = [
 ]
 """From the ground up; '' is the package's own file, which names the models."""
 PURE = set().union(*STOREYS[:5]) - {"catalogue", "seasonality"}
+EXTRAS = {"onnx", "onnxruntime", "onnxscript", "peft", "transformers"}
 HEAVY = {"darts", "pytorch_lightning", "lightning", "pandas", "sklearn", "matplotlib"}
 
 
@@ -46,10 +47,11 @@ def room(name: str) -> str:
     return first if (PACKAGE / first).is_dir() or (PACKAGE / f"{first}.py").is_file() else ""
 
 
-def imported(file: Path) -> set[str]:
-    """Return the dotted names that a file imports anywhere, functions and type checks included."""
+def imported(file: Path, *, at_once: bool = False) -> set[str]:
+    """Return the dotted names that a file imports: at once when it is imported itself, or anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -105,6 +107,11 @@ def test_no_file_is_long(file):
 @pytest.mark.parametrize("file", [file for file in FILES if room(dotted(file)) in PURE], ids=dotted)
 def test_mechanisms_layers_and_networks_are_pure_pytorch(file):
     assert not HEAVY & {name.split(".")[0] for name in imported(file)}
+
+
+@every_file
+def test_an_extra_is_imported_on_demand(file):
+    assert not EXTRAS & {name.split(".")[0] for name in imported(file, at_once=True)}
 
 
 @pytest.mark.parametrize("name", ["attention", "models", "networks", "recurrence"])

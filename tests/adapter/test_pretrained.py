@@ -1,8 +1,6 @@
 """Models that take their weights from a folder: a toy under the contracts that concern it."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -146,8 +144,3 @@ def test_weights_of_another_shape_are_named_before_anything_is_made(folder):
         ValueError, match=r"does not fit ToyPretrained: of another shape: encoder\.bias \(5,\) for \(6,\)"
     ):
         model_of(folder).fit(SERIES)
-
-
-def test_the_room_needs_no_network_connection_and_no_transformers():
-    code = "import sys, darts_tsformers.pretrained; print('transformers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
