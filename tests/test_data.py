@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from darts_tsformers.data import read_tsf, realistic_panel
-from tests.contracts.cases import CASES, Case
+from tests.contracts.cases import Case, each_model
 
 TSF = """# a comment
 @relation Small
@@ -99,7 +99,7 @@ def test_holidays_are_counted_by_step(tidy):
     assert (december, august) == (1, 0)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@each_model
 def test_every_model_takes_such_a_panel(case: Case, tidy):
     panel = realistic_panel(tidy, shortest=13, short_share=0.5, seed=1)
     model = case.model(

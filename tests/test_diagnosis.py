@@ -10,7 +10,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from darts_tsformers import PatchTSTModel, diagnose
 from darts_tsformers.diagnosis import Figures
 from darts_tsformers.diagnosis.rules import RULES
-from tests.contracts.cases import CASE, CASES, Case, make_data
+from tests.contracts.cases import CASE, MAIN, Case, make_data
 from tests.helpers import exactly
 
 NAN, INF = float("nan"), float("inf")
@@ -126,7 +126,7 @@ def test_a_model_that_learnt_is_called_better_than_naive():
 
 SAYS = ("head", "heads", "highway", "target", "trend")
 """Endings of the names of what makes a forecast; those that draw paths make it of noise."""
-SPEAKING = [case for case in CASES if not case.draws_paths]
+SPEAKING = [case for case in MAIN if not case.draws_paths]
 
 
 @pytest.mark.parametrize("case", SPEAKING, ids=lambda case: case.name)

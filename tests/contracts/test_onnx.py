@@ -114,7 +114,6 @@ AUTOREGRESSIVE = next(case for case in CASES if case.name == "LogSparseTransform
         (AUTOREGRESSIVE, GaussianLikelihood()),
         (AUTOREGRESSIVE, GammaLikelihood()),
         (CASE["PatchTSTModel"], QuantileRegression([0.1, 0.5, 0.9])),
-        (CASE["ITransformerModel"], GaussianLikelihood()),
     ],
     ids=lambda one: one.name if isinstance(one, Case) else type(one).__name__,
 )
@@ -268,7 +267,7 @@ PRECISIONS = {
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("case", [*WITHOUT_COVARIATES[:1], CASE["InformerModel"]], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [CASE["InformerModel"]], ids=lambda case: case.name)
 def test_a_model_of_another_precision_gives_a_file_of_single_precision(case: Case, precision: str, tmp_path: Path):
     arguments, dtype, of_inputs, close = PRECISIONS[precision]
     data = make_data(2, ("past", "future"), dtype=dtype)

@@ -26,7 +26,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from darts_tsformers.attention import LogSparseAttention, ProbSparseAttention
 from darts_tsformers.models import PatchTSTModel, TSFormerModel
 from tests.checkpoints.generate import HERE, forecast, inputs
-from tests.contracts.cases import CASE, CASES, TRAINER, Case, H, every_model, make_data, some_models
+from tests.contracts.cases import CASE, CASES, MAIN, TRAINER, Case, H, every_model, make_data, some_models
 
 ITRANSFORMER = next(case for case in CASES if case.name == "ITransformerModel")
 
@@ -36,11 +36,11 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.CRITICAL)
 import numpy as np
 from pathlib import Path
-from tests.contracts.cases import CASES, H, make_data
+from tests.contracts.cases import MAIN, H, make_data
 
 folder, data = Path(sys.argv[1]), make_data()
 forecasts = {}
-for case in CASES:
+for case in MAIN:
     own = folder / case.name
     weights = case.model()
     weights.load_weights(str(own / "saved.pt"), map_location="cpu")
@@ -60,7 +60,7 @@ def test_a_fresh_process_gives_the_same_forecasts(tmp_path: Path):
     data = make_data()
     validation = {f"val_{name}": series for name, series in data.covariates().items()}
     expected = {}
-    for case in CASES:
+    for case in MAIN:
         folder = tmp_path / case.name
         model = case.model(model_name="run", work_dir=str(folder), save_checkpoints=True)
         model.fit(data.series, **data.covariates(), val_series=data.series, **validation)
@@ -71,7 +71,7 @@ def test_a_fresh_process_gives_the_same_forecasts(tmp_path: Path):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "fresh.npz") as fresh:
-        assert len(fresh) == 3 * len(CASES)
+        assert len(fresh) == 3 * len(MAIN)
         for name, values in fresh.items():
             np.testing.assert_allclose(values, expected[name.split()[0]], rtol=1e-6, err_msg=name)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from darts_tsformers.models import PatchTSTModel, TSFormerModel
-from tests.contracts.cases import CASES, Case
+from tests.contracts.cases import MAIN, Case
 from tests.distributed.killed import KILLED_IN, N_EPOCHS, REACHED, Order, fit, new_model
 from tests.distributed.runs import case_of
 
@@ -41,7 +41,7 @@ def test_a_killed_run_loses_only_the_unfinished_epoch(tmp_path: Path):
     assert_same(model, fit(new_model(case, tmp_path / "whole"), Order()))
 
 
-STEADY = [case for case in CASES if not case.draws_paths]
+STEADY = [case for case in MAIN if not case.draws_paths]
 """Diffusions learn from noise that is drawn anew."""
 
 

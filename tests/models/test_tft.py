@@ -63,7 +63,7 @@ def test_the_forecasts_are_as_good_as_of_darts_own():
         medians = [one["y_q0.500"].with_columns_renamed("y_q0.500", "y") for one in past]
         return np.mean(mae([series] * len(medians), medians))
 
-    own, other = (np.mean([error(make(seed, n_epochs=40)) for seed in (0, 1)]) for make in (ours, darts_own))
+    own, other = (np.mean([error(make(seed, n_epochs=20)) for seed in (0, 1)]) for make in (ours, darts_own))
     naive = NaiveSeasonal(7).fit(train).historical_forecasts(series, **windows)
     assert own < 0.3 * np.mean(mae([series] * len(naive), naive))
     assert own < 1.2 * other
