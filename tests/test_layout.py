@@ -16,7 +16,7 @@ STOREYS = [
     {"catalogue", "checks", "docstrings", "execution", "seasonality"},
     {"attention", "diffusion", "recurrence", "window"},
     {"recording"},
-    {"layers"},
+    {"language", "layers"},
     {"networks"},
     {"pretrained"},
     {"adapter"},
@@ -114,7 +114,7 @@ def test_an_extra_is_imported_on_demand(file):
     assert not EXTRAS & {name.split(".")[0] for name in imported(file, at_once=True)}
 
 
-@pytest.mark.parametrize("name", ["attention", "models", "networks", "recurrence"])
+@pytest.mark.parametrize("name", ["attention", "language", "models", "networks", "recurrence"])
 def test_a_fresh_process_loads_no_darts(name):
     code = f"import sys, darts_tsformers.{name}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

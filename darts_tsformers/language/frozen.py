@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 
 class Frozen(nn.Module):
-    """A backbone of someone else's: always in evaluation, without gradients, and not in the state dict.
+    """A backbone of someone else's: in evaluation, without gradients, and not in the state dict.
 
     In place of its weights, the state dict holds a digest of them. Loading it beside other weights is refused.
+
+    Weights that are set to require gradients after all are trained and saved like any other, and the backbone is then
+    in training whenever the network around it is.
 
     Parameters
     ----------
@@ -22,7 +25,7 @@ class Frozen(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from darts_tsformers.pretrained import Frozen
+    >>> from darts_tsformers.language import Frozen
     >>> frozen = Frozen(torch.nn.Linear(3, 2), name="tiny")
     >>> list(frozen.state_dict()), [p.requires_grad for p in frozen.parameters()]
     (['digest'], [False, False])
@@ -32,22 +35,28 @@ class Frozen(nn.Module):
 
     def __init__(self, backbone: nn.Module, name: str) -> None:
         super().__init__()
-        self.backbone = backbone.requires_grad_(False).eval()
+        self.backbone = backbone.requires_grad_(False)
         self.name = name
         self.register_buffer("digest", digest_of(backbone))
+        self._own: set[str] = set()
+        self.eval()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the backbone."""
         return self.backbone(*args, **kwargs)
 
     def train(self, mode: bool = True) -> "Frozen":
-        """Stay in evaluation, whatever the network around it does."""
-        return super().train(False)
+        """Stay in evaluation while nothing of it is trained, whatever the network around it does."""
+        return super().train(mode and any(parameter.requires_grad for parameter in self.backbone.parameters()))
 
     def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
-        """Return the digest alone."""
+        """Return the digest, and the weights that were trained."""
+        self._own |= {name for name, weight in self.backbone.named_parameters() if weight.requires_grad}
         destination = {} if destination is None else destination
         destination[f"{prefix}digest"] = self.digest
+        for name, value in self.backbone.state_dict(keep_vars=keep_vars).items():
+            if name in self._own:
+                destination[f"{prefix}backbone.{name}"] = value
         return destination
 
     def _load_from_state_dict(
@@ -65,8 +74,10 @@ class Frozen(nn.Module):
             missing_keys.append(f"{prefix}digest")
         elif not torch.equal(saved.cpu(), self.digest.cpu()):
             error_msgs.append(f"backbone {self.name!r} has other weights than the one that this model was trained with")
-        # what is below has no place in the state dict, and is neither missing nor unexpected
-        state_dict |= {f"{prefix}backbone.{name}": value for name, value in self.backbone.state_dict().items()}
+        weights = {f"{prefix}backbone.{name}": value for name, value in self.backbone.state_dict().items()}
+        self._own |= {key.removeprefix(f"{prefix}backbone.") for key in weights if key in state_dict}
+        # what was not saved is neither missing nor unexpected
+        state_dict |= {key: value for key, value in weights.items() if key not in state_dict}
 
 
 def digest_of(module: nn.Module) -> Tensor:

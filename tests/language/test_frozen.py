@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from darts_tsformers.pretrained import Frozen
-from darts_tsformers.pretrained.frozen import digest_of
+from darts_tsformers.language import Frozen
+from darts_tsformers.language.frozen import digest_of
 from tests.helpers import draw
 
 
@@ -53,3 +53,23 @@ def test_a_digest_tells_values_names_and_shapes_apart():
     moved.weight.data[0, 0] += 1e-6
     assert not torch.equal(digest_of(base), digest_of(moved))
     assert not torch.equal(digest_of(nn.ModuleDict({"a": base})), digest_of(nn.ModuleDict({"b": base})))
+
+
+def test_what_is_trained_after_all_is_saved_and_loaded():
+    first, second, third = Net(), Net(), Net()
+    first.backbone.backbone[0].bias.requires_grad_(True)
+    first.backbone.backbone[0].bias.data += 1
+    names = ["backbone.digest", "backbone.backbone.0.bias", "head.weight", "head.bias"]
+    assert list(first.state_dict()) == names
+    second.load_state_dict(first.state_dict())
+    assert list(second.state_dict()) == names  # saved again, though it is not trained any more
+    third.load_state_dict(second.state_dict())
+    assert torch.equal(first.eval()(draw(2, 3)), third.eval()(draw(2, 3)))
+
+
+def test_it_is_in_training_only_while_something_of_it_is_trained():
+    net = Net().train()
+    assert not any(part.training for part in net.backbone.modules())
+    net.backbone.backbone[0].bias.requires_grad_(True)
+    assert all(part.training for part in net.train().backbone.modules())
+    assert not any(part.training for part in net.eval().backbone.modules())
