@@ -17,6 +17,21 @@ ARGUMENTS = {
         "Whether each component is a series of its own, all with the same weights. Else a token holds the values of "
         "all, which ties the network to their number."
     ),
+    "backbone": (
+        'The language model: a folder, a name on the Hugging Face hub, ``"random"`` for an untrained one, or '
+        '``"none"`` for none. It is read when the network is made, and frozen.'
+    ),
+    "hub_model_revision": "Branch, tag or commit on the hub; None for the newest.",
+    "architecture": (
+        'Of an untrained language model: ``"gpt2"``, ``"llama"``, ``"opt"``, ``"bert"`` or another model type of '
+        "``transformers``."
+    ),
+    "backbone_sizes": (
+        "Of an untrained language model: ``d_model``, ``n_layers``, ``n_heads``, ``d_ff``, and what else its "
+        "configuration has; None for those of the smallest GPT-2. Without a language model, ``d_model`` is the width "
+        "of a token."
+    ),
+    "n_backbone_layers": "Layers of the language model that are kept, the first ones; None for all.",
     "padding_mode": (
         'What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the '
         "authors' code, where each end leaks into the other."
