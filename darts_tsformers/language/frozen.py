@@ -6,14 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from darts_tsformers.language.adapters import is_trained
+
 
 class Frozen(nn.Module):
     """A backbone of someone else's: in evaluation, without gradients, and not in the state dict.
 
     In place of its weights, the state dict holds a digest of them. Loading it beside other weights is refused.
 
-    Weights that are set to require gradients after all are trained and saved like any other, and the backbone is then
-    in training whenever the network around it is.
+    Weights that are set to require gradients after all are trained and saved like any other. The backbone is then in
+    training whenever the network around it is, unless they are those of adapters.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ class Frozen(nn.Module):
 
     def train(self, mode: bool = True) -> "Frozen":
         """Stay in evaluation while nothing of it is trained, whatever the network around it does."""
-        return super().train(mode and any(parameter.requires_grad for parameter in self.backbone.parameters()))
+        return super().train(mode and is_trained(self.backbone))
 
     def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
         """Return the digest, and the weights that were trained."""

@@ -26,6 +26,7 @@ def language_model(
     architecture: str = "gpt2",
     backbone_sizes: Mapping[str, Any] | None = None,
     n_backbone_layers: int | None = None,
+    lora_rank: int | None = None,
 ) -> LanguageModel | None:
     """Make the language model that a network is built around.
 
@@ -45,6 +46,8 @@ def language_model(
         architecture has. What is left out is as in the smallest GPT-2, with ``d_ff`` four times ``d_model``.
     n_backbone_layers
         Layers that are kept, the first ones; None for all.
+    lora_rank
+        Rank of adapters that are trained in the place of its weights; None for none.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def language_model(
     Raises
     ------
     ImportError
-        If ``transformers`` is not installed.
+        If ``transformers`` is not installed, or ``peft`` for adapters.
     ValueError
         If there is no such model, or an argument breaks its rule.
 
@@ -68,18 +71,20 @@ def language_model(
         raise ValueError(f"backbone={backbone!r} must be a folder, a name on the hub, 'random' or 'none'")
     if n_backbone_layers is not None:
         require_at_least(1, n_backbone_layers=n_backbone_layers)
+    if lora_rank is not None:
+        require_at_least(1, lora_rank=lora_rank)
     sizes = _sizes(backbone_sizes)
     if backbone == "none":
         return None
     transformers = _transformers()
     if backbone == "random":
         config = _shortened(_untrained_config(transformers, architecture, sizes), n_backbone_layers)
-        return _untrained(transformers, config, architecture)
+        return _untrained(transformers, config, architecture, lora_rank)
     if torch.get_default_device().type == "meta":
         is_here = Path(backbone).is_dir()
         config = _config(transformers, backbone, None) if is_here else transformers.GPT2Config(n_layer=1)
-        return _untrained(transformers, _shortened(config, n_backbone_layers if is_here else None), backbone)
-    return _published(transformers, backbone, hub_model_revision, n_backbone_layers)
+        return _untrained(transformers, _shortened(config, n_backbone_layers if is_here else None), backbone, lora_rank)
+    return _published(transformers, backbone, hub_model_revision, n_backbone_layers, lora_rank)
 
 
 def width_of(language: LanguageModel | None, backbone_sizes: Mapping[str, Any] | None) -> int:
@@ -166,15 +171,17 @@ def _shortened(config: Any, n_layers: int | None) -> Any:
     return config
 
 
-def _untrained(transformers: Any, config: Any, name: str) -> LanguageModel:
+def _untrained(transformers: Any, config: Any, name: str, lora_rank: int | None) -> LanguageModel:
     """Return a model of values that are the same each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         model = transformers.AutoModel.from_config(config)
-    return LanguageModel(_without_pooler(model), name, Bytes, is_published=False)
+    return LanguageModel(_without_pooler(model), name, Bytes, is_published=False, lora_rank=lora_rank)
 
 
-def _published(transformers: Any, backbone: str, revision: str | None, n_layers: int | None) -> LanguageModel:
+def _published(
+    transformers: Any, backbone: str, revision: str | None, n_layers: int | None, lora_rank: int | None
+) -> LanguageModel:
     config = _shortened(_config(transformers, backbone, revision), n_layers)
     try:
         with _quietly(transformers), torch.random.fork_rng(devices=[]):
@@ -194,7 +201,7 @@ def _published(transformers: Any, backbone: str, revision: str | None, n_layers:
         raise ValueError(f"backbone={backbone!r} lacks weights, such as {missing[0]!r}")
 
     tokenizer = partial(_published_tokenizer, backbone, revision)
-    return LanguageModel(_without_pooler(model), backbone, tokenizer, is_published=True)
+    return LanguageModel(_without_pooler(model), backbone, tokenizer, is_published=True, lora_rank=lora_rank)
 
 
 def _published_tokenizer(backbone: str, revision: str | None) -> Published:

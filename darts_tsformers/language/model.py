@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from darts_tsformers.language.adapters import is_trained, with_adapters
 from darts_tsformers.language.frozen import Frozen
 from darts_tsformers.language.tokenizer import Remembering, Tokenizer
 from darts_tsformers.recording import is_recording, record
@@ -16,7 +17,7 @@ from darts_tsformers.recording import is_recording, record
 class LanguageModel(nn.Module):
     """A transformer of language that reads what is in the place of its words' embeddings.
 
-    It is in evaluation and without gradients, but for weights that are set to require them.
+    It is in evaluation and without gradients, but for adapters and for weights that are set to require them.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ class LanguageModel(nn.Module):
     is_published
         Whether the weights can be had elsewhere: then a state dict holds a digest of them
         (:class:`~darts_tsformers.language.Frozen`).
+    lora_rank
+        Rank of adapters beside the maps of attention, which are trained and saved; None for none.
 
     Attributes
     ----------
@@ -38,7 +41,8 @@ class LanguageModel(nn.Module):
     Raises
     ------
     ValueError
-        If it is no model of this kind: one with a decoder of its own, or whose states are not as wide as its tokens.
+        If it is no model of this kind: one with a decoder of its own, or whose states are not as wide as its tokens;
+        or if it cannot have adapters.
 
     Examples
     --------
@@ -50,7 +54,15 @@ class LanguageModel(nn.Module):
     torch.Size([1, 11, 8])
     """
 
-    def __init__(self, backbone: Any, name: str, tokenizer: Callable[[], Tokenizer], *, is_published: bool) -> None:
+    def __init__(
+        self,
+        backbone: Any,
+        name: str,
+        tokenizer: Callable[[], Tokenizer],
+        *,
+        is_published: bool,
+        lora_rank: int | None = None,
+    ) -> None:
         super().__init__()
         config = backbone.config
         self.name = name
@@ -64,6 +76,8 @@ class LanguageModel(nn.Module):
         self.n_positions: int | None = getattr(config, "max_position_embeddings", None)
         self.is_published = is_published
         self.backbone = Frozen(backbone, name) if is_published else backbone.requires_grad_(False)
+        if lora_rank is not None:
+            with_adapters(backbone, lora_rank)
         self._make_tokenizer = tokenizer
         self._tokenizer: Remembering | None = None
         self.eval()
@@ -99,7 +113,7 @@ class LanguageModel(nn.Module):
 
     def train(self, mode: bool = True) -> "LanguageModel":
         """Stay in evaluation, without dropout, while nothing of it is trained."""
-        return super().train(mode and any(parameter.requires_grad for parameter in self.backbone.parameters()))
+        return super().train(mode and is_trained(self.transformer))
 
     def attention_layers(self) -> list[str]:
         """Return the paths of the layers whose attention is recorded, in order."""

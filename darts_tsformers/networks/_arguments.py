@@ -32,6 +32,10 @@ ARGUMENTS = {
         "of a token."
     ),
     "n_backbone_layers": "Layers of the language model that are kept, the first ones; None for all.",
+    "lora_rank": (
+        "Rank of adapters (LoRA) beside the maps of attention of the language model, which are trained in the place of "
+        "its weights; None for none."
+    ),
     "padding_mode": (
         'What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the '
         "authors' code, where each end leaks into the other."
