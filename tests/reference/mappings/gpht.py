@@ -5,7 +5,7 @@ from torch import Tensor
 
 from darts_tsformers.models.gpht import GPHTModel
 from darts_tsformers.networks import GPHT
-from darts_tsformers.networks.gpht import Patched
+from darts_tsformers.networks._patch_by_patch import Patched
 from darts_tsformers.window import Sizes, Window
 from tests.reference.files import Golden
 from tests.reference.mapping import Mapping, Ours, with_weights
