@@ -136,6 +136,7 @@ def _untrained_config(transformers: Any, architecture: str, sizes: Mapping[str, 
     if sizes["d_model"] % sizes["n_heads"]:
         raise ValueError(f"backbone_sizes: n_heads={sizes['n_heads']} must divide d_model={sizes['d_model']}")
     others = {name: value for name, value in sizes.items() if name not in SIZES}
+    last_word = min(END, others.get("vocab_size", END + 1) - 1)
     for name in others:
         if not hasattr(usual, name):
             raise ValueError(f"backbone_sizes has {name!r}, which {architecture!r} knows nothing of")
@@ -144,7 +145,7 @@ def _untrained_config(transformers: Any, architecture: str, sizes: Mapping[str, 
         "num_hidden_layers": sizes["n_layers"],
         "num_attention_heads": sizes["n_heads"],
         "vocab_size": END + 1,
-        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), END),
+        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), last_word),
         **{name: sizes["d_ff"] for name in _INNER_WIDTHS if hasattr(usual, name)},
     }
     if hasattr(usual, "word_embed_proj_dim"):
