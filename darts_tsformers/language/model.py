@@ -93,6 +93,11 @@ class LanguageModel(nn.Module):
         table: Tensor = self.transformer.get_input_embeddings().weight
         return table
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether a state depends on the tokens after it, as in an encoder."""
+        return any(getattr(part, "is_causal", None) is False for part in self.transformer.modules())
+
     def embed(self, ids: Int[Tensor, "... N"]) -> Float[Tensor, "... N D"]:
         """Return the embeddings of words, without positions."""
         tokens: Tensor = self.transformer.get_input_embeddings()(ids)

@@ -138,6 +138,8 @@ class AutoTimes(PatchByPatch, Network, name="autotimes"):
             n_backbone_layers=n_backbone_layers,
             lora_rank=lora_rank,
         )
+        if self.language is not None and self.language.looks_ahead:
+            raise ValueError(f"backbone={self.language.name!r} must be a decoder: it would see what it is to say")
         d_model = width_of(self.language, backbone_sizes)
         hidden = [d_hidden] * n_hidden_layers
         self.encoder = _mapped([patch_length, *hidden, d_model], dropout, activation)

@@ -1,0 +1,118 @@
+"""AutoTimes as a Darts model."""
+
+from typing import Any, ClassVar, Unpack
+
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from darts_tsformers.adapter.arguments import DartsArguments
+from darts_tsformers.adapter.base import TSFormerModel
+from darts_tsformers.adapter.published import trained
+from darts_tsformers.networks.autotimes import AutoTimes
+
+_SMALL = {"d_model": 8, "n_layers": 1, "n_heads": 2, "d_ff": 11}
+
+
+class AutoTimesModel(TSFormerModel):
+    """AutoTimes: a frozen language model that reads segments of a series for words, and goes on segment by segment.
+
+    Only the small networks before and after the language model are trained. ``backbone="random"`` and ``"none"`` tell
+    whether the language model helps. The components do not look at each other. Takes past, future and static
+    covariates, any number of targets, and every likelihood of Darts.
+
+    It learns from every segment of the look-back, and of the horizon.
+
+    The language model needs ``transformers``: ``pip install 'darts_tsformers[llm]'``. It is read by ``fit``, and again
+    when a saved model is loaded: the file holds a digest of its weights and not the weights, unless they are trained,
+    which is what ``enable_finetuning=True`` does, or nobody else has them (``backbone="random"``).
+
+    Notes
+    -----
+    Liu et al., "AutoTimes: Autoregressive Time Series Forecasters via Large Language Models", NeurIPS 2024 (arXiv
+    2402.02370). A ``paper_config`` has the settings of the authors' scripts for LLaMA-7B, but for its name on the hub,
+    which is ours; without marks of your own it has none. The scripts forecast 96 to 720 steps by going on segment
+    after segment. Left out: weather, whose schedule is another, and half precision. See
+    :class:`darts_tsformers.networks.AutoTimes` for the architecture and for where it deviates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from darts import TimeSeries
+    >>> from darts_tsformers import AutoTimesModel
+    >>> series = TimeSeries.from_values(np.sin(np.arange(200) / 4).astype(np.float32))
+    >>> tiny = {"backbone": "random", "backbone_sizes": {"d_model": 16, "n_layers": 1, "n_heads": 2}}
+    >>> quiet = {"enable_progress_bar": False}
+    >>> model = AutoTimesModel(48, 12, patch_length=12, **tiny, n_epochs=1, random_state=0, pl_trainer_kwargs=quiet)
+    >>> len(model.fit(series, verbose=False).predict(12, verbose=False))
+    12
+    """
+
+    network_class = AutoTimes
+    paper_configs: ClassVar[dict[str, dict[str, Any]]] = {
+        dataset: {
+            "input_chunk_length": 672,
+            "output_chunk_length": 96,
+            "patch_length": 96,
+            "n_hidden_layers": n_hidden_layers,
+            "d_hidden": 1024,
+            "activation": activation,
+            "marks": "given",
+            "backbone": "huggyllama/llama-7b",
+        }
+        | trained(rate, batch=256, epochs=10, patience=3, schedule=(CosineAnnealingLR, {"T_max": 10, "eta_min": 1e-8}))
+        | {"optimizer_kwargs": {"lr": rate, "weight_decay": decay}}
+        for dataset, n_hidden_layers, activation, rate, decay in (
+            ("ETTh1", 0, "tanh", 5e-4, 0.0),
+            ("electricity", 1, "tanh", 1e-3, 1e-5),
+            ("traffic", 1, "relu", 1e-4, 1e-5),
+        )
+    }
+    tiny: ClassVar[dict[str, Any]] = {
+        "patch_length": 3,
+        "d_hidden": 11,
+        "backbone": "none",
+        "backbone_sizes": _SMALL,
+    }
+    tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
+        "gpt2": {"backbone": "random", "n_hidden_layers": 0},
+        "llama": {"backbone": "random", "architecture": "llama", "patch_length": 5, "lora_rank": 2},
+    }
+
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        output_chunk_shift: int = 0,
+        *,
+        patch_length: int = 96,
+        n_hidden_layers: int = 1,
+        d_hidden: int = 256,
+        dropout: float = 0.1,
+        activation: str = "tanh",
+        marks: str = "mapped",
+        backbone: str = "openai-community/gpt2",
+        hub_model_revision: str | None = None,
+        architecture: str = "gpt2",
+        backbone_sizes: dict[str, Any] | None = None,
+        n_backbone_layers: int | None = None,
+        lora_rank: int | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        use_static_covariates: bool = True,
+        categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        recompute: bool = False,
+        **kwargs: Unpack[DartsArguments],
+    ) -> None:
+        super().__init__()
+
+    @classmethod
+    def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
+        """Return keyword arguments to start from on a series."""
+        own = {"patch_length": next((length for length in (96, 48, 24, 12) if 3 * length <= lookback), 4)}
+        return super().starting_sizes(lookback, season, n_windows) | own
+
+    @classmethod
+    def needs_paths(cls, **arguments: Any) -> bool:  # noqa: ARG003 - all models share one signature
+        """Return True: a segment is forecast from the one before."""
+        return True
