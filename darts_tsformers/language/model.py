@@ -151,8 +151,7 @@ class LanguageModel(nn.Module):
             raise ValueError(f"backbone={self.name!r} reads {self.n_positions} tokens at most, not {tokens.shape[1]}")
         if observed is None:
             return self._states(tokens, None, None)
-        order = observed.logical_not().to(torch.int8).argsort(dim=1, stable=True)  # the observed ones to the front
-        back = order.argsort(dim=1)
+        back, order = _observed_first(observed)
         there = observed.gather(1, order)
         moved = tokens.gather(1, order[..., None].expand_as(tokens)).masked_fill(~there[..., None], 0)
         states = self._states(moved, there, back).masked_fill(~there[..., None], 0)
@@ -186,6 +185,17 @@ def _showing_weights(transformer: Any, wanted: bool) -> Iterator[None]:
         yield
     finally:
         transformer.set_attn_implementation(usual)
+
+
+def _observed_first(observed: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, "B N"], Int[Tensor, "B N"]]:
+    """Return where each token goes when those that are there move to the front, and which token is then at each place.
+
+    Without sorting, for which ONNX has no stable operator.
+    """
+    there = observed.to(torch.int64)
+    goes_to = torch.where(observed, there.cumsum(1), there.sum(1, keepdim=True) + (1 - there).cumsum(1)) - 1
+    places = torch.arange(observed.shape[1], device=observed.device).expand_as(goes_to)
+    return goes_to, torch.zeros_like(goes_to).scatter(1, goes_to, places)
 
 
 def _moved(weights: Float[Tensor, "B h N M"], back: Int[Tensor, "B N"]) -> Float[Tensor, "B h N M"]:
