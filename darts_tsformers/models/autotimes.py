@@ -9,8 +9,6 @@ from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.adapter.published import trained
 from darts_tsformers.networks.autotimes import AutoTimes
 
-_SMALL = {"d_model": 8, "n_layers": 1, "n_heads": 2, "d_ff": 11}
-
 
 class AutoTimesModel(TSFormerModel):
     """AutoTimes: a frozen language model that reads segments of a series for words, and goes on segment by segment.
@@ -69,12 +67,12 @@ class AutoTimesModel(TSFormerModel):
     tiny: ClassVar[dict[str, Any]] = {
         "patch_length": 3,
         "d_hidden": 11,
-        "backbone": "none",
-        "backbone_sizes": _SMALL,
+        "backbone": "random",
+        "backbone_sizes": {"d_model": 8, "n_layers": 1, "n_heads": 2, "d_ff": 11},
     }
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
-        "gpt2": {"backbone": "random", "n_hidden_layers": 0},
-        "llama": {"backbone": "random", "architecture": "llama", "patch_length": 5, "lora_rank": 2},
+        "llama": {"architecture": "llama", "patch_length": 5, "n_hidden_layers": 0, "lora_rank": 2},
+        "none": {"backbone": "none"},
     }
 
     def __init__(

@@ -93,11 +93,14 @@ CHOSEN_BY_LENGTH = ("lags", "patch_length")
 IDLE_ALONE = {"ReGENNModel": ("network.target.",)}
 """A graph between one target and itself has nothing to learn."""
 TO_LEARN: dict[str, dict[str, Any]] = {
+    "AutoTimesModel": {"patch_length": 12},
     "AutoformerModel": {"kernel_size": 13},
     "TimeMoEModel": {"horizon_lengths": (1, 12)},
     "TSDiffModel": {"n_diffusion_steps": 100, "n_sampling_steps": 20, "n_paths": 51, "d_state": 16},
 }
 """What has to change to learn a season of twelve steps, by model."""
+NOTHING_TO_SHOW = {"AutoTimesModel-none"}
+"""Cases that record nothing: without a language model, segments do not look at each other."""
 ROW_BY_ROW = {
     "prob_sparse": "it cannot serve a layer that forecasts row by row",
     "auto_correlation": "has no causal form",
@@ -125,6 +128,9 @@ MAIN = CASES if os.environ.get("ALL_FORMS") else [case for case in CASES if not 
 """One form of each model, for what takes long; `make check-forms` takes all."""
 
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_explained = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name not in NOTHING_TO_SHOW], ids=lambda case: case.name
+)
 each_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
 every_forecast = pytest.mark.parametrize(
     "case", [case for case in MAIN if not case.draws_paths], ids=lambda case: case.name

@@ -185,11 +185,12 @@ def every_parameter_gets_a_gradient(case: Case, n_components: int) -> None:
     given = with_gaps(batch(4, n_components, stage=ModuleStage.TRAIN), share=0.3)
     given = given if n_components > 1 else given.replace(static_covariates=None)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-2)
-    moved = dict.fromkeys(dict(module.named_parameters()), False)
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    moved = dict.fromkeys(trained, False)
     for _ in range(3):
         optimizer.zero_grad(set_to_none=True)
         learnt(module, given).backward()
-        for name, parameter in module.named_parameters():
+        for name, parameter in trained.items():
             assert parameter.grad is not None, f"{name} takes no part in what is learnt"
             moved[name] |= bool((parameter.grad != 0).any())
         optimizer.step()

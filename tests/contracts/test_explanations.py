@@ -12,7 +12,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from darts_tsformers.explain import Explanation, explain, findings
 from darts_tsformers.explain.plots import PICTURES
 from darts_tsformers.recording import KINDS, recording
-from tests.contracts.cases import CASE, CASES, Case, H, L, every_model, fitted, make_data, some_models
+from tests.contracts.cases import CASE, CASES, Case, H, L, every_explained, fitted, make_data, some_models
 from tests.contracts.checks import batch
 from tests.helpers import exactly
 
@@ -52,7 +52,7 @@ def assert_finite(e: Explanation) -> None:
                     assert np.isfinite(array).all(), (kind, path, name)
 
 
-@every_model
+@every_explained
 def test_recording_leaves_the_forecast_as_it_is(case: Case):
     module, given = fitted(case).model.eval(), batch(5)
     plain = module(given).prediction
@@ -62,7 +62,7 @@ def test_recording_leaves_the_forecast_as_it_is(case: Case):
     assert any(record.values()), "nothing was recorded"
 
 
-@every_model
+@every_explained
 @pytest.mark.parametrize("n", [1, 2 * H + 3])
 def test_the_forecasts_are_those_of_predict(case: Case, n):
     data, model = make_data(), fitted(case)
@@ -72,7 +72,7 @@ def test_the_forecasts_are_those_of_predict(case: Case, n):
     )
 
 
-@every_model
+@every_explained
 def test_rows_sum_to_one_where_maps_are_exact(case: Case):
     e = explained(case)
     assert e.parts
@@ -82,16 +82,18 @@ def test_rows_sum_to_one_where_maps_are_exact(case: Case):
             np.testing.assert_allclose(weights.sum("key"), 1, rtol=1e-5)
 
 
-@every_model
+@every_explained
 def test_every_layer_is_there_with_all_its_heads(case: Case):
     network = fitted(case).model.forecaster.network
     assert set(explained(case).maps) == set(network.attention_layers()) <= set(network.layouts())
     for path, weights in explained(case).maps.items():
-        assert weights.sizes["head"] == network.get_submodule(path).n_heads
+        part = network.get_submodule(path)
+        n_heads = part.n_heads if hasattr(part, "n_heads") else network.language.transformer.config.num_attention_heads
+        assert weights.sizes["head"] == n_heads
         assert weights["head"].to_numpy().tolist() == list(range(1, weights.sizes["head"] + 1))
 
 
-@every_model
+@every_explained
 def test_tokens_are_named_by_times_in_the_window_or_by_variables(case: Case):
     e = explained(case)
     for weights in e.maps.values():
@@ -145,7 +147,7 @@ def test_every_mechanism_is_explained(case: Case, attention):
             assert part["measure"].shape == part["selected"].shape == e.maps[path].shape[:-1]
 
 
-@every_model
+@every_explained
 def test_each_pass_over_a_window_is_an_entry(case: Case):
     data = make_data()
     many = {name: [given] * 3 for name, given in data.covariates().items()}
@@ -162,7 +164,7 @@ def test_each_pass_over_a_window_is_an_entry(case: Case):
         assert str(origin.last_seen.date()) in e.window_names[i]
 
 
-@every_model
+@every_explained
 def test_windows_of_a_long_series_are_those_of_cut_series(case: Case):
     data = make_data()
     start = data.series.time_index[40]
@@ -287,7 +289,7 @@ def test_figures_of_each_head(case: Case):
     assert health["top_share"].between(0, 1 + 1e-6).all()
 
 
-@every_model
+@every_explained
 def test_pictures_can_be_drawn(case: Case, tmp_path):
     e = explained(case)
     kinds = ["attention", "importance"] if e.maps else []
