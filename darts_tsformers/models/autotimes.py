@@ -2,12 +2,17 @@
 
 from typing import Any, ClassVar, Unpack
 
+from darts import TimeSeries
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from darts_tsformers.adapter.arguments import DartsArguments
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.adapter.published import trained
+from darts_tsformers.adapter.text_marks import text_marks
+from darts_tsformers.language import language_model
 from darts_tsformers.networks.autotimes import AutoTimes
+
+_OF_THE_LANGUAGE_MODEL = ("backbone", "hub_model_revision", "architecture", "backbone_sizes", "n_backbone_layers")
 
 
 class AutoTimesModel(TSFormerModel):
@@ -114,3 +119,27 @@ class AutoTimesModel(TSFormerModel):
     def needs_paths(cls, **arguments: Any) -> bool:  # noqa: ARG003 - all models share one signature
         """Return True: a segment is forecast from the one before."""
         return True
+
+    def time_marks(self, series: TimeSeries, n: int) -> TimeSeries:
+        """Return time stamps of segments as the language model reads them, to be given as future covariates.
+
+        For each step there is the state after a sentence with the start and the end of the segment that begins there,
+        as in the paper; the words are ours. They are for ``marks="given"``.
+
+        Parameters
+        ----------
+        series
+            Whose steps they are.
+        n
+            Steps to forecast after its end.
+
+        Raises
+        ------
+        ValueError
+            If there is no language model.
+        """
+        arguments = {name: self._network_params[name] for name in _OF_THE_LANGUAGE_MODEL}
+        language = language_model(**arguments)
+        if language is None:
+            raise ValueError("backbone='none' must be a language model to read times")
+        return text_marks(language, series, n, self._network_params["patch_length"])
