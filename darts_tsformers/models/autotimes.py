@@ -76,7 +76,7 @@ class AutoTimesModel(TSFormerModel):
         "backbone_sizes": {"d_model": 8, "n_layers": 1, "n_heads": 2, "d_ff": 11},
     }
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
-        "llama": {"architecture": "llama", "patch_length": 5, "n_hidden_layers": 0, "lora_rank": 2},
+        "llama": {"architecture": "llama", "patch_length": 5, "n_hidden_layers": 2, "lora_rank": 2},
         "none": {"backbone": "none"},
     }
 

@@ -18,7 +18,7 @@ EXAMPLE = """
 >>> from sktime.datasets import load_airline
 >>> from darts_tsformers.sktime import {name}
 >>> y = load_airline()
->>> forecaster = {name}(36, 12, n_epochs=1, random_state=0)
+>>> forecaster = {name}(36, 12, n_epochs=1, random_state=0{more})
 >>> forecaster.fit(y, fh=range(1, 13)).predict().index[-1]
 Period('1961-12', 'M')
 >>> forecaster.predict_interval(coverage=0.9).shape
@@ -41,10 +41,12 @@ def compose(name: str, model_class: type[TSFormerModel], shared: str | None, con
         The signature of its ``__init__``.
     """
     texts = parameters_of(model_class.network_class.__doc__ or "") | parameters_of(shared or "")
+    more = ', backbone="none"' if "backbone" in constructor.parameters else ""  # which downloads nothing
     arguments = [parameter for parameter in constructor.parameters.values() if parameter.name != "self"]
     return compose_docstring(
         f"{summary_of(model_class)}\n\nSee :class:`darts_tsformers.{model_class.__name__}`.\n\n"
-        f"Notes\n-----{NOTES}{_beyond_forecasting(model_class)}\nExamples\n--------{EXAMPLE.format(name=name)}",
+        f"Notes\n-----{NOTES}{_beyond_forecasting(model_class)}\n"
+        f"Examples\n--------{EXAMPLE.format(name=name, more=more)}",
         parameters_section(texts),
         inspect.Signature(arguments),
     )
