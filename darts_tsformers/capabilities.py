@@ -8,7 +8,7 @@ import torch
 
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.catalogue import by_model_name
-from darts_tsformers.networks import Forecaster, StreamingNetwork
+from darts_tsformers.networks import Forecaster, Network, StreamingNetwork
 from darts_tsformers.window import Sizes, Window
 
 LENGTHS = (96, 24)
@@ -23,7 +23,7 @@ def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
     make: Callable[..., TSFormerModel] = model_class
     model = make(*LENGTHS)
     with torch.device("meta"):
-        network = model_class.network_class(Sizes(*LENGTHS))
+        network = _network(model_class)
     arguments = inspect.signature(model_class).parameters
     return {
         "model": model_class.__name__,
@@ -44,10 +44,16 @@ def _capabilities(model_class: type[TSFormerModel]) -> dict[str, object]:
 
 
 def _forecasts_through_gaps(model_class: type[TSFormerModel]) -> bool:
-    forecaster = Forecaster(model_class.network_class(Sizes(*LENGTHS))).eval()
+    forecaster = Forecaster(_network(model_class)).eval()
     target = torch.full((1, LENGTHS[0], 1), torch.nan)
     target[:, ::2] = 1.0
     return bool(forecaster(Window(target)).isfinite().all())
+
+
+def _network(model_class: type[TSFormerModel]) -> Network:
+    """Build the network of a model as it is by default, but without a language model, which may have to be fetched."""
+    known = inspect.signature(model_class.network_class).parameters
+    return model_class.network_class(Sizes(*LENGTHS), **({"backbone": "none"} if "backbone" in known else {}))
 
 
 def to_markdown(table: pd.DataFrame) -> str:

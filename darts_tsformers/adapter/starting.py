@@ -17,6 +17,8 @@ class StartingModel:
     def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
         """Return keyword arguments to start from; a class with a better idea of some changes those.
 
+        A model around a language model starts without one: whether it helps is to be found out next.
+
         Parameters
         ----------
         lookback
@@ -27,7 +29,13 @@ class StartingModel:
             Windows to train on; few ask for a narrow network.
         """
         wide = n_windows >= MANY_WINDOWS
-        sizes = {"d_model": 64 if wide else 32, "n_heads": 4, "d_ff": 128 if wide else 64, "dropout": 0.1}
+        sizes: dict[str, Any] = {
+            "d_model": 64 if wide else 32,
+            "n_heads": 4,
+            "d_ff": 128 if wide else 64,
+            "dropout": 0.1,
+        }
+        sizes |= {"backbone": "none", "backbone_sizes": {"d_model": sizes["d_model"]}}
         known = inspect.signature(cls).parameters
         taken = {name: size for name, size in sizes.items() if name in known}
         return taken | {"optimizer_kwargs": {"lr": 1e-3}}
