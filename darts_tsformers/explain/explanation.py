@@ -70,6 +70,7 @@ class Explanation(Recorded):
             attended to; ``"lags"``: attention, the correlation at each delay, or the weight of a delay or mode, by lag;
             ``"mode_attention"``: a heat map by periods; ``"levels"``: what the levels of a wavelet tree add;
             ``"experts"``: what each moving average makes of the trends; ``"routing"``: which experts tokens go to;
+            ``"prototypes"``: which prototypes tokens attend to;
             ``"gates"``: where a layer lets in what it has mixed; ``"memory"``: what was written to a memory and what it
             still holds; ``"responses"``: what the models of a layer answer to a pulse; ``"guidance"``: how hard what
             was observed pulled paths; ``"spread"``: how far paths lie apart; ``"decomposition"``: trend and
@@ -77,7 +78,8 @@ class Explanation(Recorded):
             them that there is something to show of.
         **options
             ``layer`` (a path), ``head`` (from 1), ``window`` (a position), ``component`` (a name), ``top`` (how many
-            variables or models); by default the last layer, means over the rest, 30 variables and 8 models.
+            variables, prototypes or models); by default the last layer, means over the rest, 30 variables, 12
+            prototypes and 8 models.
 
         Raises
         ------

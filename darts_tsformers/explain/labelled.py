@@ -18,6 +18,7 @@ from darts_tsformers.recording.layout import (
     Durations,
     HasDurations,
     Layout,
+    NamedAxis,
     TimeAxis,
     VariableAxis,
     horizon,
@@ -39,12 +40,13 @@ _TOKENS = {
     "gates": ("time",),
     "experts": ("time",),
     "routing": ("time", "expert"),
+    "prototypes": ("time", "prototype"),
     "steps": ("token",),
     "memory": ("time", "memory"),
 }
 _OVER_TIME = {"guidance": look_back, "spread": horizon}
 _NAMED = {"mixer": ("time", "variates")}
-_BY_HEAD = ("attention", "queries")
+_BY_HEAD = ("attention", "queries", "prototypes")
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ class Labels:
                 named = [("static", f"static feature {i}") for i in range(1, n + 1)]
             kinds = [kind for kind, _ in named]
             return {dim: (dim, [name for _, name in named]), f"{dim}_kind": (dim, kinds)}
+        if isinstance(axis, NamedAxis):
+            return {dim: (dim, list(axis.names()))}
         if dim == "lag":
             axis = Durations(tuple(range(n)))
         if isinstance(axis, Durations):

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_one_of
-from darts_tsformers.explain.pictures.bars import experts, importance, levels, routing
+from darts_tsformers.explain.pictures.bars import experts, importance, levels, prototypes, routing
 from darts_tsformers.explain.pictures.decomposition import decomposition, stages
 from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
@@ -24,6 +24,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "levels": levels,
     "experts": experts,
     "routing": routing,
+    "prototypes": prototypes,
     "gates": gates,
     "memory": memory,
     "responses": responses,

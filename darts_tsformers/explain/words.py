@@ -10,6 +10,7 @@ from darts_tsformers.explain import findings, spectra
 from darts_tsformers.explain.changes import Changes
 from darts_tsformers.explain.exchange import PARTS
 from darts_tsformers.explain.patterns import densest_span
+from darts_tsformers.explain.prototypes import prototype_shares
 from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.routes import expert_shares
 from darts_tsformers.explain.stages import stage_shares
@@ -32,6 +33,7 @@ def summary(e: Recorded) -> str:
         *_variables(e),
         *_gates(e),
         *_routes(e),
+        *_prototypes(e),
         *_paths(e),
         *_stages(e),
         *_rows(e),
@@ -163,6 +165,16 @@ def _routes(e: Recorded) -> Iterator[str]:
         named = ", ".join(f"{i} ({_percent(share)})" for i, share in zip(top["expert"], top["share"], strict=True))
         alike = f"alike, each of {len(rows)} would have {_percent(1 / len(rows))}"
         yield f"{path} sends most tokens to the experts {named}; {alike}."
+
+
+def _prototypes(e: Recorded) -> Iterator[str]:
+    for path, rows in prototype_shares(e).groupby("layer", sort=False):
+        named = "; ".join(
+            f"{name} ({_percent(share)})"
+            for name, share in rows.head(3)[["prototype", "share"]].itertuples(index=False)
+        )
+        alike = f"alike, each of {len(rows)} would have {_percent(1 / len(rows))}"
+        yield f"{path} attends most to {named}; {alike}."
 
 
 def _paths(e: Recorded) -> Iterator[str]:

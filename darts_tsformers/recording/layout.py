@@ -1,6 +1,6 @@
 """What the tokens of a network stand for, so that what was recorded of them can be read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -72,6 +72,19 @@ class Durations:
         return len(self.steps)
 
 
+@dataclass(frozen=True)
+class NamedAxis:
+    """Entries that have names of their own.
+
+    Attributes
+    ----------
+    names
+        Called for them where they are needed: it may take a while to find them.
+    """
+
+    names: Callable[[], Sequence[str]]
+
+
 @runtime_checkable
 class HasDurations(Protocol):
     """A module that records something along lengths of time that are its own: periods of modes, widths of averages."""
@@ -80,7 +93,7 @@ class HasDurations(Protocol):
         """Return the lengths by the name of the axis, as :class:`~darts_tsformers.explain.Explanation` has it."""
 
 
-Axis: TypeAlias = TimeAxis | VariableAxis | Durations
+Axis: TypeAlias = TimeAxis | VariableAxis | NamedAxis | Durations
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ KINDS = (
     "gates",
     "experts",
     "routing",
+    "prototypes",
     "steps",
     "memory",
     "responses",
@@ -53,6 +54,8 @@ KINDS = (
 ``routing``
     ``weights`` ``(B, L, E)``: what the output of each expert is multiplied by for each token, zero for those that the
     token does not go to; layers that go row by row make one entry for each part, to be joined over ``L``.
+``prototypes``
+    ``weights`` ``(B, h, L, S)``: how strongly each token attends to each of ``S`` vectors that the network has learnt.
 ``steps``
     ``length`` ``(B, L)``: how long each token is as a step of a selective scan, a mean over features. A long one enters
     the state and makes it forget; a state passes by a short one.

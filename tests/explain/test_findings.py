@@ -12,12 +12,22 @@ from darts_tsformers.explain import Explanation, findings
 from darts_tsformers.explain.capture import Capture, windows_of_passes
 from darts_tsformers.explain.labelled import Labels, common_names
 from darts_tsformers.explain.plots import PICTURES
+from darts_tsformers.explain.prototypes import prototype_shares
 from darts_tsformers.explain.routes import expert_shares
 from darts_tsformers.explain.stages import contributions, stage_shares
 from darts_tsformers.explain.windows import Origin
 from darts_tsformers.networks import Forecaster, Network
 from darts_tsformers.recording import record
-from darts_tsformers.recording.layout import Layout, TimeAxis, VariableAxis, horizon, look_back, patches, steps
+from darts_tsformers.recording.layout import (
+    Layout,
+    NamedAxis,
+    TimeAxis,
+    VariableAxis,
+    horizon,
+    look_back,
+    patches,
+    steps,
+)
 from darts_tsformers.window import Sizes, Window
 from tests.helpers import exactly
 
@@ -218,6 +228,29 @@ def test_tokens_go_to_experts():
     words = "layer sends most tokens to the experts 1 (63%), 3 (37%), 2 (0%); alike, each of 3 would have 33%."
     assert words in e.summary()
     assert len(e.to_frame("routing", window=0)) == 2 * 12 * 3
+
+
+def prototypes() -> Explanation:
+    """Three prototypes; half of the attention of the first head goes to the last, all of the second to the first."""
+    weights = torch.stack([torch.tensor([0.25, 0.25, 0.5]), torch.tensor([1.0, 0.0, 0.0])])[:, None].expand(6, 2, 5, 3)
+    axes = (steps(-4, 0), NamedAxis(lambda: ["1: up, rise", "2: $5", "3: down, fall"]))
+    said = [("prototypes", "layer", {"weights": weights})]
+    return explanation(said, {"layer": Layout(axes, per_component=True)})
+
+
+def test_prototypes_are_named_and_have_a_share_of_the_attention():
+    e = prototypes()
+    part = e.parts["prototypes"]["layer"]
+    assert part["weights"].dims == ("window", "component", "head", "time", "prototype")
+    assert part["prototype"].to_numpy().tolist() == ["1: up, rise", "2: $5", "3: down, fall"]
+    found = prototype_shares(e)
+    assert found["prototype"].tolist() == ["1: up, rise", "3: down, fall", "2: $5"]
+    np.testing.assert_allclose(found["share"], [0.625, 0.25, 0.125])
+    words = (
+        "layer attends most to 1: up, rise (62%); 3: down, fall (25%); 2: $5 (12%); alike, each of 3 would have 33%."
+    )
+    assert words in e.summary()
+    assert len(e.to_frame("prototypes", window=0)) == 2 * 2 * 5 * 3
 
 
 def maps(weights, axes, **options) -> Explanation:

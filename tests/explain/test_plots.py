@@ -25,6 +25,7 @@ from tests.explain.test_findings import (
     explanation,
     impulse_responses,
     memories,
+    prototypes,
     routes,
     stages,
 )
@@ -198,6 +199,16 @@ def test_routes_are_bars_with_the_share_of_each_expert():
     figure = routes().plot()
     assert {"expert 1", "expert 2", "expert 3", "layer", "share of the routes of all tokens"} <= set(drawn(figure))
     assert [text.get_text() for text in figure.axes[0].texts] == ["63%", "", "37%"]
+
+
+def test_prototypes_are_bars_the_largest_on_top():
+    figure = prototypes().plot(top=2)
+    words = drawn(figure)
+    assert words[0].startswith("ToyModel: prototypes attended to by layer (the first 2 of 3)\nmean over 3 windows")
+    assert {"1: up, rise", "3: down, fall", "share of the attention; dashed: all prototypes alike"} <= set(words)
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.625, 0.25]
+    with pytest.raises(ValueError, match=exactly("top=0 must be an integer of at least 1")):
+        prototypes().plot(top=0)
 
 
 def test_a_memory_is_drawn_beside_what_was_written():

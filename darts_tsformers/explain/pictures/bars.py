@@ -21,6 +21,7 @@ from darts_tsformers.explain.pictures.canvas import (
     windows_in_words,
 )
 from darts_tsformers.explain.pictures.heat_maps import chosen_map
+from darts_tsformers.explain.prototypes import prototype_shares
 from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.routes import expert_shares
 from darts_tsformers.explain.spectra import shares_by_duration
@@ -83,6 +84,27 @@ def routing(e: Recorded, *, layer: str | None = None) -> Figure:
     names = [f"expert {i}" for i in sorted(set(shares["expert"]))]
     shares["expert"] = [f"expert {i}" for i in shares["expert"]]
     return _bars(e, shares, "expert", names, layer, "which experts tokens go to", "share of the routes of all tokens")
+
+
+def prototypes(e: Recorded, *, layer: str | None = None, top: int = 12) -> Figure:
+    """Draw how much of the attention goes to each prototype, those with the most."""
+    require_at_least(1, top=top)
+    path, _ = chosen_layer(e, "prototypes", "attention to prototypes", layer)
+    shares = prototype_shares(e)
+    shares = shares[shares["layer"] == path]
+    shown = shares.head(top)
+    at = np.arange(len(shown))[::-1]
+    figure = figure_of(8.5, 1.9 + 0.26 * len(shown))
+    axes = figure.subplots()
+    axes.barh(at, shown["share"], color=BLUE)
+    axes.axvline(1 / len(shares), color=GREY, linestyle="--", linewidth=1)
+    axes.set_yticks(at, [str(name) for name in shown["prototype"]], fontsize=9, parse_math=False)
+    plain(axes)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.set_xlabel("share of the attention; dashed: all prototypes alike")
+    left_out = f" (the first {top} of {len(shares)})" if len(shares) > top else ""
+    figure.suptitle(f"{e.model}: prototypes attended to by {path}{left_out}\n{windows_in_words(e)}", fontsize=12)
+    return figure
 
 
 def _stacked_bars(e: Recorded, kind: str, needed: str, layer: str | None, title: str, what: str) -> Figure:
