@@ -41,12 +41,13 @@ _TOKENS = {
     "experts": ("time",),
     "routing": ("time", "expert"),
     "prototypes": ("time", "prototype"),
+    "prompt": ("time",),
     "steps": ("token",),
     "memory": ("time", "memory"),
 }
 _OVER_TIME = {"guidance": look_back, "spread": horizon}
 _NAMED = {"mixer": ("time", "variates")}
-_BY_HEAD = ("attention", "queries", "prototypes")
+_BY_HEAD = ("attention", "queries", "prototypes", "prompt")
 
 
 @dataclass(frozen=True)

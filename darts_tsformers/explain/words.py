@@ -34,6 +34,7 @@ def summary(e: Recorded) -> str:
         *_gates(e),
         *_routes(e),
         *_prototypes(e),
+        *_prompt(e),
         *_paths(e),
         *_stages(e),
         *_rows(e),
@@ -175,6 +176,15 @@ def _prototypes(e: Recorded) -> Iterator[str]:
         )
         alike = f"alike, each of {len(rows)} would have {_percent(1 / len(rows))}"
         yield f"{path} attends most to {named}; {alike}."
+
+
+def _prompt(e: Recorded) -> Iterator[str]:
+    shares = {path: float(part["share"].mean()) for path, part in e.parts.get("prompt", {}).items()}
+    if shares:
+        least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+        spread = f", from {_percent(shares[least])} in {least} to {_percent(shares[most])} in {most}"
+        mean = _percent(sum(shares.values()) / len(shares))
+        yield f"The prompt has {mean} of the attention{spread if len(shares) > 1 else ''}."
 
 
 def _paths(e: Recorded) -> Iterator[str]:

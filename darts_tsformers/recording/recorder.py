@@ -22,6 +22,7 @@ KINDS = (
     "experts",
     "routing",
     "prototypes",
+    "prompt",
     "steps",
     "memory",
     "responses",
@@ -56,6 +57,8 @@ KINDS = (
     token does not go to; layers that go row by row make one entry for each part, to be joined over ``L``.
 ``prototypes``
     ``weights`` ``(B, h, L, S)``: how strongly each token attends to each of ``S`` vectors that the network has learnt.
+``prompt``
+    ``share`` ``(B, h, L)``: what share of the attention of each token goes to a prompt before all tokens.
 ``steps``
     ``length`` ``(B, L)``: how long each token is as a step of a selective scan, a mean over features. A long one enters
     the state and makes it forget; a state passes by a short one.

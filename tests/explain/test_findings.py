@@ -253,6 +253,18 @@ def test_prototypes_are_named_and_have_a_share_of_the_attention():
     assert len(e.to_frame("prototypes", window=0)) == 2 * 2 * 5 * 3
 
 
+def test_a_prompt_has_a_share_of_the_attention():
+    said = [
+        ("prompt", path, {"share": torch.full((6, 2, 12), share)}) for path, share in (("layer", 0.5), ("other", 0.1))
+    ]
+    layout = Layout((look_back(SIZES), look_back(SIZES)), per_component=True)
+    e = explanation(said, {"layer": layout, "other": layout})
+    assert e.parts["prompt"]["layer"]["share"].dims == ("window", "component", "head", "time")
+    assert "The prompt has 30% of the attention, from 10% in other to 50% in layer." in e.summary()
+    alone = explanation(said[:1], {"layer": layout})
+    assert "The prompt has 50% of the attention." in alone.summary()
+
+
 def maps(weights, axes, **options) -> Explanation:
     return explanation([("attention", "layer", {"weights": weights})], {"layer": Layout(axes)}, **options)
 
