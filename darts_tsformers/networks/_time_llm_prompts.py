@@ -37,7 +37,7 @@ class Prompts:
         self.with_statistics = with_statistics
 
     def texts(self, series: Float[Tensor, "B L"]) -> list[str]:
-        """Return the prompt of each window.
+        """Return the prompt of each window, or the one that all have.
 
         Raises
         ------
@@ -45,17 +45,18 @@ class Prompts:
             If operations are written down, for an export: there are no values then to speak of.
         """
         if not self.with_statistics:
-            return [self.opening + ENDING] * len(series)
+            return [self.opening + ENDING]
         if is_traced():
             raise ValueError("prompt='statistics' must be 'task' or 'none' for an export: it says values as text")
         return [self.opening + said + ENDING for said in statistics(series)]
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
         self, series: Float[Tensor, "B L"], tokenize: Tokenize
-    ) -> tuple[Int[Tensor, "B P"], Bool[Tensor, "B P"]]:
-        """Return the token ids, and which of them are no padding."""
-        return left_padded(tokenize(self.texts(series)), series.device)
+    ) -> tuple[Int[Tensor, "b P"], Bool[Tensor, "b P"] | None]:
+        """Return the token ids, of one prompt if all have the same, and which are no padding, None for all."""
+        ids, observed = left_padded(tokenize(self.texts(series)), series.device)
+        return ids, observed if self.with_statistics else None
 
 
 def left_padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Int[Tensor, "B P"], Bool[Tensor, "B P"]]:

@@ -23,6 +23,7 @@ def letters(texts: list[str]) -> list[list[int]]:
 
 def spoken(prompts: Prompts, series: torch.Tensor) -> list[str]:
     ids, observed = prompts(series, letters)
+    observed = torch.ones_like(ids, dtype=torch.bool) if observed is None else observed
     return ["".join(map(chr, row[there].tolist())) for row, there in zip(ids, observed, strict=True)]
 
 
@@ -76,15 +77,11 @@ def test_the_task_is_said_with_its_lengths():
 
 
 def test_a_prompt_says_series_task_and_window_in_this_order():
-    series = draw(3, 13)
-    opening = task(Sizes(13, 5), "Hourly load of a town.")
-    assert spoken(Prompts(Sizes(13, 5), "Hourly load of a town.", with_statistics=True), series) == [
-        f"{opening}{said} Values:" for said in statistics(series)
-    ]
-    assert (
-        spoken(Prompts(Sizes(13, 5), "Hourly load of a town.", with_statistics=False), series)
-        == [f"{opening} Values:"] * 3
-    )
+    series, sizes = draw(3, 13), Sizes(13, 5)
+    opening = task(sizes, "Hourly load of a town.")
+    with_statistics, without = (Prompts(sizes, "Hourly load of a town.", with_statistics=way) for way in (True, False))
+    assert spoken(with_statistics, series) == [f"{opening}{said} Values:" for said in statistics(series)]
+    assert spoken(without, series) == [f"{opening} Values:"]
 
 
 def test_padding_is_on_the_left():
