@@ -110,7 +110,7 @@ class Reprogramming(nn.Module):
         """Say each patch in terms of the prototypes."""
         q = rearrange(self.query(patches), "B N (h e) -> B h N e", h=self.n_heads)
         k, v = rearrange(self.key_and_value(prototypes), "S (two h e) -> two 1 h S e", two=2, h=self.n_heads)
-        k, v = (one.expand(len(q), -1, -1, -1) for one in (k, v))
+        k, v = (one.expand(q.shape[0], -1, -1, -1) for one in (k, v))
         out, weights = self.attend(q, k, v, need_weights=is_recording("prototypes"))
         if weights is not None:
             record("prototypes", self, weights=weights)
