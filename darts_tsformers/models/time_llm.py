@@ -97,6 +97,7 @@ class TimeLLMModel(TSFormerModel):
         architecture: str = "gpt2",
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = 6,
+        lora_rank: int | None = None,
         prompt: str = "statistics",
         description: str | None = None,
         n_prototypes: int = 100,

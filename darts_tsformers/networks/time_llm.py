@@ -119,6 +119,7 @@ class TimeLLM(Network, name="time_llm"):
         architecture: str = "gpt2",
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = 6,
+        lora_rank: int | None = None,
         prompt: str = "statistics",
         description: str | None = None,
         n_prototypes: int = 100,
@@ -146,6 +147,7 @@ class TimeLLM(Network, name="time_llm"):
             architecture=architecture,
             backbone_sizes=backbone_sizes,
             n_backbone_layers=n_backbone_layers,
+            lora_rank=lora_rank,
         )
         self.prompts = None
         if self.language is not None and prompt != "none":

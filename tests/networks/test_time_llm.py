@@ -155,6 +155,17 @@ def test_every_parameter_learns_and_the_language_model_does_not(form, kind):
         assert all(not p.requires_grad and p.grad is None for p in model.language.parameters())
 
 
+def test_adapters_learn_in_the_place_of_the_language_model():
+    model = network(**LANGUAGE, lora_rank=2).train()
+    window = make_window(SIZES)
+    torch.testing.assert_close(model(window), network(**LANGUAGE)(window))  # adapters start at zero
+    model(window).square().sum().backward()
+    own = {name: p for name, p in model.language.named_parameters() if p.requires_grad}
+    moved = {name for name, p in own.items() if p.grad.abs().sum() > 0}
+    assert moved == {name for name in own if "lora_A" not in name}  # which the zeros of the others keep still at first
+    assert any("lora_B" in name for name in moved)
+
+
 @pytest.mark.parametrize("name", ["past", "historic_future", "future", "static"])
 def test_a_trained_network_listens_to_every_covariate(name):
     model, window = network(ALL_COVARIATES), make_window(ALL_COVARIATES)
