@@ -24,7 +24,7 @@ def by_hand(pool: PromptPool, x: torch.Tensor) -> tuple[torch.Tensor, list[int],
     else:
         summary = sum(weight[j] * x[j] for j in range(n)) + bias
     cosines = [summary @ key / (summary.norm() * key.norm()) for key in pool.keys]
-    best = sorted(range(len(cosines)), key=lambda i: -float(cosines[i]))[: pool.top_k]
+    best = sorted(range(len(cosines)), key=lambda i: -float(cosines[i].detach()))[: pool.top_k]
     return torch.cat([pool.prompts[i] for i in best]), best, torch.stack([cosines[i] for i in best])
 
 
