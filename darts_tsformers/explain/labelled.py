@@ -12,6 +12,7 @@ from torch import nn
 from darts_tsformers.adapter.datasets import ObservedInferenceDataset
 from darts_tsformers.attention import Attention
 from darts_tsformers.explain.windows import Origin, common_freq, duration, window_coordinates
+from darts_tsformers.layers.decomposition.learned import PARTS
 from darts_tsformers.networks import Network
 from darts_tsformers.recording.layout import (
     Axis,
@@ -33,6 +34,7 @@ _WITHOUT_TOKENS = {
     "levels": ("level",),
     "skips": ("mixer", "depth"),
     "responses": ("kernel", "lag"),
+    "prompts": ("part", "prompt"),
 }
 _TOKENS = {
     "attention": ("query", "key"),
@@ -46,7 +48,7 @@ _TOKENS = {
     "memory": ("time", "memory"),
 }
 _OVER_TIME = {"guidance": look_back, "spread": horizon}
-_NAMED = {"mixer": ("time", "variates")}
+_NAMED = {"mixer": ("time", "variates"), "part": PARTS}
 _BY_HEAD = ("attention", "queries", "prototypes", "prompt")
 
 

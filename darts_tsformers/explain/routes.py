@@ -1,4 +1,4 @@
-"""Which experts the tokens of a layer go to."""
+"""Which experts the tokens of a layer go to, and which prompts come before the parts of a series."""
 
 import pandas as pd
 
@@ -17,3 +17,16 @@ def expert_shares(e: Recorded) -> pd.DataFrame:
         total = max(int(routes.sum()), 1)
         found += [(path, expert, n / total) for expert, n in zip(part["expert"].to_numpy(), routes, strict=True)]
     return pd.DataFrame(found, columns=["layer", "expert", "share"])
+
+
+def prompt_shares(e: Recorded) -> pd.DataFrame:
+    """Return what share each prompt has in all that were chosen: columns ``part``, ``prompt``, from 1 on, and ``share``.
+
+    Empty if none were chosen.
+    """
+    found = []
+    for part in e.parts.get("prompts", {}).values():
+        shares = part["weights"].mean([dim for dim in part["weights"].dims if dim not in ("part", "prompt")])
+        for row in shares:
+            found += [(str(row["part"].item()), int(one["prompt"]), float(one)) for one in row]
+    return pd.DataFrame(found, columns=["part", "prompt", "share"])

@@ -14,15 +14,21 @@ def contributions(part: xr.Dataset) -> list[np.ndarray]:
     return [later - earlier for earlier, later in pairwise(sums)]
 
 
-def stage_shares(e: Recorded) -> list[float]:
+def stage_names(part: xr.Dataset) -> list[str]:
+    """Return what each stage is called: its number, where it has no name of its own."""
+    names = [str(name).removeprefix("up_to_") for name in part.data_vars][1:]
+    return [f"stage {name}" if name.isdecimal() else name for name in names]
+
+
+def stage_shares(e: Recorded) -> dict[str, float]:
     """Return the share of each stage in the sizes of all that they add, a mean over steps and components.
 
     Each component counts alike, whatever its unit. Empty if no stages were recorded.
     """
     if "stages" not in e.parts:
-        return []
+        return {}
     (part,) = e.parts["stages"].values()
     at_level = part.isel(parameter=e.level)
     sizes = np.stack([np.abs(one).mean(axis=(0, 1)) for one in contributions(at_level)])
     shares = sizes / np.maximum(sizes.sum(axis=0), np.finfo(sizes.dtype).tiny)
-    return [float(share) for share in shares.mean(axis=1)]
+    return dict(zip(stage_names(part), map(float, shares.mean(axis=1)), strict=True))

@@ -12,7 +12,7 @@ from darts_tsformers.explain.exchange import PARTS
 from darts_tsformers.explain.patterns import densest_span
 from darts_tsformers.explain.prototypes import prototype_shares
 from darts_tsformers.explain.recorded import Recorded
-from darts_tsformers.explain.routes import expert_shares
+from darts_tsformers.explain.routes import expert_shares, prompt_shares
 from darts_tsformers.explain.stages import stage_shares
 from darts_tsformers.explain.windows import duration, stamp
 
@@ -37,6 +37,7 @@ def summary(e: Recorded) -> str:
         *_prompt(e),
         *_paths(e),
         *_stages(e),
+        *_prompts(e),
         *_rows(e),
         *_health(e),
     ]
@@ -205,8 +206,15 @@ def _paths(e: Recorded) -> Iterator[str]:
 def _stages(e: Recorded) -> Iterator[str]:
     shares = stage_shares(e)
     if len(shares) > 1:
-        named = ", ".join(f"stage {i} {_percent(share)}" for i, share in enumerate(shares, 1))
+        named = ", ".join(f"{name} {_percent(share)}" for name, share in shares.items())
         yield f"Of what the stages add to the level of what was read, the first one first: {named}."
+
+
+def _prompts(e: Recorded) -> Iterator[str]:
+    for part, rows in prompt_shares(e).groupby("part", sort=False):
+        top = rows[rows["share"] > 0].sort_values("share", ascending=False, kind="stable").head(3)
+        named = ", ".join(f"{i} ({_percent(share)})" for i, share in zip(top["prompt"], top["share"], strict=True))
+        yield f"Of {len(rows)} prompts, most often before the {part}: {named}."
 
 
 def _rows(e: Recorded) -> Iterator[str]:

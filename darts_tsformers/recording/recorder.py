@@ -31,6 +31,7 @@ KINDS = (
     "spread",
     "trend",
     "stages",
+    "prompts",
 )
 """What can be recorded, with the names of the tensors of one entry.
 
@@ -81,7 +82,9 @@ KINDS = (
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 ``stages``
     ``level``, ``up_to_1``, ``up_to_2``, ..., each ``(B, H, C, Q)``: the forecast of no stage, of the first, of the
-    first two, ... of a hierarchy, in data units; the last is the forecast.
+    first two, ... of a hierarchy, in data units; the last is the forecast. Stages may have names: ``up_to_trend``, ...
+``prompts``
+    ``weights`` ``(B, 3, P)``: which of ``P`` learned prompts were put before trend, season and rest, in equal shares.
 """
 
 

@@ -13,7 +13,7 @@ from darts_tsformers.explain.capture import Capture, windows_of_passes
 from darts_tsformers.explain.labelled import Labels, common_names
 from darts_tsformers.explain.plots import PICTURES
 from darts_tsformers.explain.prototypes import prototype_shares
-from darts_tsformers.explain.routes import expert_shares
+from darts_tsformers.explain.routes import expert_shares, prompt_shares
 from darts_tsformers.explain.stages import contributions, stage_shares
 from darts_tsformers.explain.windows import Origin
 from darts_tsformers.networks import Forecaster, Network
@@ -151,10 +151,33 @@ def test_what_stages_add():
     first, second = contributions(part)
     assert first[1, 2].tolist() == [[1], [30]]
     assert second[1, 2].tolist() == [[-3], [-10]]
-    assert stage_shares(e) == pytest.approx([(1 / 4 + 3 / 4) / 2, (3 / 4 + 1 / 4) / 2])
+    assert stage_shares(e) == pytest.approx({"stage 1": (1 / 4 + 3 / 4) / 2, "stage 2": (3 / 4 + 1 / 4) / 2})
     assert "the first one first: stage 1 50%, stage 2 50%." in e.summary()
-    assert stage_shares(explanation([("trend", "", {"trend": torch.zeros(3, 4, 2, 1)})])) == []
+    assert stage_shares(explanation([("trend", "", {"trend": torch.zeros(3, 4, 2, 1)})])) == {}
     assert e.to_frame("stages", window=0)["up_to_1"].tolist() == [6, 80] * 4
+
+
+def test_stages_may_have_names():
+    sums = [torch.tensor([1.0, 2.0]).expand(3, 4, 2).unsqueeze(-1) * i for i in (1, 2, 4)]
+    e = explanation([("stages", "", dict(zip(("level", "up_to_trend", "up_to_rest"), sums, strict=True)))])
+    assert stage_shares(e) == pytest.approx({"trend": 1 / 3, "rest": 2 / 3})
+    assert "the first one first: trend 33%, rest 67%." in e.summary()
+
+
+def test_which_prompts_come_before_which_part():
+    weights = torch.zeros(6, 3, 5)  # two components in each of three windows; two prompts each
+    weights[:, 0, 4] = weights[:, 0, 1] = weights[:, 1, 0] = weights[:4, 1, 1] = 0.5
+    weights[4:, 1, 2] = 0.5
+    weights[:, 2, 3:] = 0.5
+    e = explanation([("prompts", "layer", {"weights": weights})], {"layer": Layout((), per_component=True)})
+    part = e.parts["prompts"]["layer"]
+    assert part["weights"].dims == ("window", "component", "part", "prompt")
+    assert part["part"].to_numpy().tolist() == ["trend", "season", "rest"]
+    shares = prompt_shares(e).set_index(["part", "prompt"])["share"]
+    assert shares["season"].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 6, 0, 0])
+    assert shares["trend"].tolist() == [0, 0.5, 0, 0, 0.5]
+    assert "Of 5 prompts, most often before the season: 1 (50%), 2 (33%), 3 (17%)." in e.summary()
+    assert prompt_shares(stages()).empty
 
 
 def memories() -> Explanation:

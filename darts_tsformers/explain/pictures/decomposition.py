@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.pictures.canvas import BLACK, BLUE, GREY, ORANGE, figure_of, plain
 from darts_tsformers.explain.recorded import Recorded
-from darts_tsformers.explain.stages import contributions
+from darts_tsformers.explain.stages import contributions, stage_names
 from darts_tsformers.explain.ticks import date_ticks
 
 
@@ -43,10 +43,10 @@ def stages(e: Recorded, *, window: int = 0, component: str | None = None) -> Fig
     upper.plot(at, whole, color=BLACK, linewidth=1.4, label="forecast")
     upper.plot(at, chosen["level"].to_numpy(), color=GREY, linewidth=1.4, label="level of what was read")
     upper.set_ylabel(component, parse_math=False)
-    for i, (axes, part) in enumerate(zip(others, added, strict=True), 1):
+    for name, axes, part in zip(stage_names(chosen), others, added, strict=True):
         axes.axhline(0, color=GREY, linewidth=1)
         axes.plot(at, part, color=BLUE, linewidth=1.4)
-        axes.set_ylabel(f"stage {i}")
+        axes.set_ylabel(name)
         plain(axes)
     date_ticks(others[-1].xaxis, at)
     plain(upper)

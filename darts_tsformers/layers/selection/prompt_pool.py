@@ -103,6 +103,11 @@ class PromptPool(nn.Module):
         best = likeness.topk(self.top_k, dim=-1)
         return Chosen(self.prompts[best.indices].flatten(1, 2), best.indices, best.values)
 
+    def shares(self, chosen: Chosen) -> Float[Tensor, "R P"]:
+        """Return the share of each prompt of the pool in those chosen."""
+        none = chosen.likeness.new_zeros(len(chosen.prompt), len(self.keys))
+        return none.scatter(1, chosen.prompt, 1 / self.top_k)
+
     def _summary(self, x: Float[Tensor, "R N D"]) -> Float[Tensor, "R D"]:
         over_time = x.reshape(len(x), x.shape[2], x.shape[1]) if self.faithful else x.mT
         return F.linear(over_time, self.summary_weight, self.summary_bias).squeeze(-1)
