@@ -20,9 +20,9 @@ def expert_shares(e: Recorded) -> pd.DataFrame:
 
 
 def prompt_shares(e: Recorded) -> pd.DataFrame:
-    """Return what share each prompt has in all that were chosen: columns ``part``, ``prompt``, from 1 on, and ``share``.
+    """Return what share each prompt has in all that were chosen: columns ``part``, ``prompt``, ``share``.
 
-    Empty if none were chosen.
+    Prompts count from 1. Empty if none were chosen.
     """
     found = []
     for part in e.parts.get("prompts", {}).values():
