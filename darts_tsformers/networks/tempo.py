@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -215,11 +215,12 @@ class TEMPO(Network, name="tempo"):
         """Split a window, read the parts and forecast each."""
         parts = self.decomposition(rearrange(window.target, "B L C -> B C L"))
         known = self._known(window)
-        tokens = [piece.embed(part, known, window) for piece, part in zip(self.pieces, parts, strict=True)]
+        pieces = cast(Sequence[Piece], self.pieces)
+        tokens = [piece.embed(part, known, window) for piece, part in zip(pieces, parts, strict=True)]
         prompts, chosen = self._prompts(tokens)
         states = tokens if self.language is None else self._states(self.language, prompts, tokens)
         n = window.target.shape[2]
-        forecasts = [piece.forecast(read, n) for piece, read in zip(self.pieces, states, strict=True)]
+        forecasts = [piece.forecast(read, n) for piece, read in zip(pieces, states, strict=True)]
         return Said(parts, torch.stack(forecasts), self._response(window, states), chosen)
 
     def _error_of_parts(self, parts: Parts, window: Window) -> Float[Tensor, ""]:
@@ -261,7 +262,7 @@ class TEMPO(Network, name="tempo"):
                 tokens = language(torch.cat(list(tokens))).chunk(len(tokens))
         sequence = torch.cat([x for pair in zip(prompts, tokens, strict=True) for x in pair], dim=1)
         lengths = [prompt.shape[1] + self.patching.n_patches for prompt in prompts]
-        states = self._recorded(language, sequence, lengths).split(lengths, dim=1)
+        states = torch.split(self._recorded(language, sequence, lengths), lengths, dim=1)
         if self.head_reads_prompts:
             return list(states)
         return [one[:, -self.patching.n_patches :] for one in states]
@@ -278,9 +279,10 @@ class TEMPO(Network, name="tempo"):
         n = self.patching.n_patches
         at = torch.cat([torch.arange(end - n, end) for end in accumulate(lengths)]).to(sequence.device)
         for entry in inner["attention"]:
-            among = entry.tensors["weights"][:, :, at[:, None], at].unflatten(3, (len(lengths), n)).sum(3)
-            shares = among / among.sum(-1, keepdim=True)
-            record("attention", entry.module, weights=shares.unflatten(2, (len(lengths), n)).mean(2))
+            among = entry.tensors["weights"][:, :, at[:, None], at]
+            seen = reduce(among, "R h q (k m) -> R h q m", "sum", m=n)
+            shares = seen / seen.sum(dim=-1, keepdim=True)
+            record("attention", entry.module, weights=reduce(shares, "R h (k n) m -> R h n m", "mean", n=n))
         return states
 
     def _response(self, window: Window, states: Sequence[Float[Tensor, "R _ D"]]) -> Float[Tensor, "B H C Q"]:
@@ -288,8 +290,8 @@ class TEMPO(Network, name="tempo"):
         batch, _, n = window.target.shape
         if self.future is None or window.future is None:
             return window.target.new_zeros(batch, self.sizes.output_length, n, self.sizes.n_parameters)
-        state = torch.cat(list(states), dim=1).mean(dim=1)
-        return rearrange(self.future(window.future, state.unflatten(0, (batch, n))), "B C H Q -> B H C Q")
+        state = rearrange(torch.cat(list(states), dim=1).mean(dim=1), "(B C) D -> B C D", C=n)
+        return rearrange(self.future(window.future, state), "B C H Q -> B H C Q")
 
 
 class TextPrompts(nn.Module):
@@ -306,7 +308,7 @@ class TextPrompts(nn.Module):
 
     def forward(self, language: LanguageModel) -> list[Float[Tensor, "_ D"]]:
         """Return the prompt of each part."""
-        words = language.embed(self.ids).split(self.lengths)
+        words = torch.split(language.embed(self.ids), self.lengths)
         return [linear(one) for linear, one in zip(self.maps, words, strict=True)]
 
 
