@@ -1,6 +1,5 @@
 """TEMPO as a Darts model."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
 from torch.optim.lr_scheduler import CosineAnnealingLR
@@ -63,6 +62,7 @@ class TEMPOModel(DecomposingModel):
             "kernel_size": 25,
             "period": period,
             "decomposition_weight": weight,
+            "dropout": 0.0,
         }
         | trained(
             1e-3,
@@ -109,12 +109,6 @@ class TEMPOModel(DecomposingModel):
         output_chunk_length: int,
         output_chunk_shift: int = 0,
         *,
-        backbone: str = "openai-community/gpt2",
-        hub_model_revision: str | None = None,
-        architecture: str = "gpt2",
-        backbone_sizes: Mapping[str, Any] | None = None,
-        n_backbone_layers: int | None = None,
-        lora_rank: int | None = None,
         prompt: str = "text",
         n_prompts: int = 30,
         prompt_length: int = 3,
@@ -126,7 +120,14 @@ class TEMPOModel(DecomposingModel):
         kernel_size: int = 25,
         period: int | None = None,
         decomposition_weight: float = 0.01,
+        dropout: float = 0.1,
         faithful: bool = False,
+        backbone: str = "openai-community/gpt2",
+        hub_model_revision: str | None = None,
+        architecture: str = "gpt2",
+        backbone_sizes: dict[str, Any] | None = None,
+        n_backbone_layers: int | None = None,
+        lora_rank: int | None = None,
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,

@@ -10,10 +10,11 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from darts_tsformers.checks import require_flag, require_not_negative, require_one_of
+from darts_tsformers.checks import require_flag, require_not_negative, require_one_of, require_probability
 from darts_tsformers.language import LanguageModel, language_model, width_of
 from darts_tsformers.layers.decomposition.classical import ClassicalDecomposition
 from darts_tsformers.layers.decomposition.learned import PARTS, LearnedDecomposition, Parts
+from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.selection.prompt_pool import Chosen, PromptPool
 from darts_tsformers.layers.transformer.patching import Patching
 from darts_tsformers.networks._lessons import Training
@@ -92,6 +93,8 @@ class TEMPO(Network, name="tempo"):
         Steps of the season that the split is taught, at most half of the look-back. None to teach it nothing.
     decomposition_weight
         Share of the loss that the split is taught by.
+    dropout
+        On what the heads read.
     faithful
         Whether a pool sums up a part as the authors' code does, which mixes up patches and features.
 
@@ -111,7 +114,8 @@ class TEMPO(Network, name="tempo"):
     forecast, and in their scripts never add that to the loss; here the look-back alone is decomposed, by averages, and
     its parts are not standardised one by one, so that they add up as the learned ones do. Where a value was not
     observed, nothing is taught. Keys of the pool are learned, as in "Learning to Prompt" (CVPR 2022), where theirs stay
-    as they were drawn; the weights that sum up a part stay so in both. Sentences are our own.
+    as they were drawn; the weights that sum up a part stay so in both. Theirs has no dropout but that of the language
+    model and of its adapters, which train in training mode; here these compute without. Sentences are our own.
 
     Without a language model (``backbone="none"``) there are no prompts, and tokens go straight to the heads.
 
@@ -134,12 +138,6 @@ class TEMPO(Network, name="tempo"):
         self,
         sizes: Sizes,
         *,
-        backbone: str = "openai-community/gpt2",
-        hub_model_revision: str | None = None,
-        architecture: str = "gpt2",
-        backbone_sizes: Mapping[str, Any] | None = None,
-        n_backbone_layers: int | None = None,
-        lora_rank: int | None = None,
         prompt: str = "text",
         n_prompts: int = 30,
         prompt_length: int = 3,
@@ -151,12 +149,20 @@ class TEMPO(Network, name="tempo"):
         kernel_size: int = 25,
         period: int | None = None,
         decomposition_weight: float = 0.01,
+        dropout: float = 0.1,
         faithful: bool = False,
+        backbone: str = "openai-community/gpt2",
+        hub_model_revision: str | None = None,
+        architecture: str = "gpt2",
+        backbone_sizes: Mapping[str, Any] | None = None,
+        n_backbone_layers: int | None = None,
+        lora_rank: int | None = None,
     ) -> None:
         super().__init__(sizes)
         require_one_of(PROMPTS, prompt=prompt)
         require_not_negative(key_weight=key_weight, decomposition_weight=decomposition_weight)
         require_flag(head_reads_prompts=head_reads_prompts)
+        require_probability(dropout=dropout)
         self.key_weight = key_weight
         self.decomposition_weight = decomposition_weight
         self.head_reads_prompts = head_reads_prompts
@@ -179,7 +185,7 @@ class TEMPO(Network, name="tempo"):
         self.texts = TextPrompts(self.language) if prompt == "text" and self.language is not None else None
         lengths = [0 if self.pool is None else pool.n_tokens] * len(PARTS) if self.texts is None else self.texts.lengths
         n_read = [n + n_prompt if head_reads_prompts else n for n_prompt in lengths]
-        self.pieces = nn.ModuleList(Piece(sizes, self.patching, d_model, each) for each in n_read)
+        self.pieces = nn.ModuleList(Piece(sizes, patch_length, d_model, each, dropout) for each in n_read)
         self.future = FutureResponse(d_model, sizes.n_future, sizes.n_parameters) if sizes.n_future else None
 
     def layouts(self) -> dict[str, Layout]:
@@ -216,7 +222,7 @@ class TEMPO(Network, name="tempo"):
         parts = self.decomposition(rearrange(window.target, "B L C -> B C L"))
         known = self._known(window)
         pieces = cast(Sequence[Piece], self.pieces)
-        tokens = [piece.embed(part, known, window) for piece, part in zip(pieces, parts, strict=True)]
+        tokens = [piece.embed(self.patching(part), known, window) for piece, part in zip(pieces, parts, strict=True)]
         prompts, chosen = self._prompts(tokens)
         states = tokens if self.language is None else self._states(self.language, prompts, tokens)
         n = window.target.shape[2]
@@ -315,21 +321,21 @@ class TextPrompts(nn.Module):
 class Piece(nn.Module):
     """What one part of a series has of its own: from its patches to tokens, and from their states to its forecast."""
 
-    def __init__(self, sizes: Sizes, patching: Patching, d_model: int, n_read: int) -> None:
+    def __init__(self, sizes: Sizes, patch_length: int, d_model: int, n_read: int, dropout: float) -> None:
         super().__init__()
-        self.patching = patching
         self.sizes = sizes
-        self.embedding = nn.Linear(patching.patch_length, d_model)
+        self.embedding = nn.Linear(patch_length, d_model)
         n_known = sizes.n_past + sizes.n_future
-        self.covariates = zero_linear(n_known * patching.patch_length, d_model) if n_known else None
+        self.covariates = zero_linear(n_known * patch_length, d_model) if n_known else None
         self.static = zero_linear(sizes.n_static, d_model) if sizes.n_static else None
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(n_read * d_model, sizes.output_length * sizes.n_parameters)
 
     def embed(
-        self, part: Float[Tensor, "B C L"], known: Float[Tensor, "B 1 N K"] | None, window: Window
+        self, patches: Float[Tensor, "B C N p"], known: Float[Tensor, "B 1 N K"] | None, window: Window
     ) -> Float[Tensor, "R N D"]:
         """Return the tokens of each component, ``R = B C``."""
-        tokens = self.embedding(self.patching(part))
+        tokens = self.embedding(patches)
         if self.covariates is not None and known is not None:
             tokens = tokens + self.covariates(known)
         if self.static is not None and window.static is not None:
@@ -338,5 +344,5 @@ class Piece(nn.Module):
 
     def forecast(self, states: Float[Tensor, "R _ D"], n_targets: int) -> Float[Tensor, "B H C Q"]:
         """Forecast each component."""
-        out = self.head(states.flatten(1))
+        out = self.head(self.dropout(states.flatten(1)))
         return rearrange(out, "(B C) (H Q) -> B H C Q", C=n_targets, Q=self.sizes.n_parameters)

@@ -14,7 +14,9 @@ from tests.helpers import assert_same_with_gradients, draw, exactly, make_window
 SIZES = Sizes(17, 5, n_targets=3)
 COVARIATES = replace(SIZES, n_past=2, n_future=3, n_static=2)
 RANDOM = {"backbone": "random", "backbone_sizes": {"d_model": 6, "n_layers": 2, "n_heads": 3}}
-TINY = RANDOM | {"patch_length": 5, "stride": 3, "kernel_size": 4, "n_prompts": 7, "prompt_length": 2, "top_k": 3}
+TINY = RANDOM | {
+    "patch_length": 5, "stride": 3, "kernel_size": 4, "dropout": 0.0, "n_prompts": 7, "prompt_length": 2, "top_k": 3,
+}  # fmt: skip
 FORMS = {
     "text": {},
     "text, read": {"head_reads_prompts": True},
