@@ -256,7 +256,7 @@ class TEMPO(Network, name="tempo"):
                 record("prompts", self.pool, weights=shares)
             return [one.tokens for one in chosen], chosen
         if self.texts is not None and self.language is not None:
-            return [text.expand(len(tokens[0]), -1, -1) for text in self.texts(self.language)], []
+            return [text.expand(tokens[0].shape[0], -1, -1) for text in self.texts(self.language)], []
         return [one[:, :0] for one in tokens], []
 
     def _states(

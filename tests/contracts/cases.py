@@ -88,7 +88,7 @@ class Case:
         return self.model_class(input_chunk_length, output_chunk_length, pl_trainer_kwargs=trainer, **arguments)
 
 
-CHOSEN_BY_LENGTH = ("lags", "patch_length")
+CHOSEN_BY_LENGTH = ("lags", "patch_length", "period")
 """Arguments that are chosen by the look-back where they are None, as one step asks for."""
 IDLE_ALONE = {"ReGENNModel": ("network.target.",)}
 """A graph between one target and itself has nothing to learn."""

@@ -105,9 +105,9 @@ class PromptPool(nn.Module):
 
     def shares(self, chosen: Chosen) -> Float[Tensor, "R P"]:
         """Return the share of each prompt of the pool in those chosen."""
-        none = chosen.likeness.new_zeros(len(chosen.prompt), len(self.keys))
+        none = chosen.likeness.new_zeros(chosen.prompt.shape[0], len(self.keys))
         return none.scatter(1, chosen.prompt, 1 / self.top_k)
 
     def _summary(self, x: Float[Tensor, "R N D"]) -> Float[Tensor, "R D"]:
-        over_time = x.reshape(len(x), x.shape[2], x.shape[1]) if self.faithful else x.mT
+        over_time = x.reshape(x.shape[0], x.shape[2], x.shape[1]) if self.faithful else x.mT
         return F.linear(over_time, self.summary_weight, self.summary_bias).squeeze(-1)
