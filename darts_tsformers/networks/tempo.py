@@ -1,6 +1,7 @@
 """TEMPO: trend, season and rest of a series, read by one language model, each behind a prompt of its own."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, cast
@@ -264,7 +265,7 @@ class TEMPO(Network, name="tempo"):
     ) -> list[Float[Tensor, "R _ D"]]:
         """Read all parts as one sequence."""
         if self.pool is None and self.texts is None:
-            with recording():
+            with recording() if is_recording() else nullcontext():  # what it looks at alone is not shown
                 tokens = language(torch.cat(list(tokens))).chunk(len(tokens))
         sequence = torch.cat([x for pair in zip(prompts, tokens, strict=True) for x in pair], dim=1)
         lengths = [prompt.shape[1] + self.patching.n_patches for prompt in prompts]
