@@ -79,7 +79,11 @@ class WindowPrompts(nn.Module):
             raise ValueError("a prompt is text, which no exported network can write: export one with backbone='none'")
         rows = rounded(x, missing, self.n_decimals)
         by_key = {row.tobytes(): row for row in rows}
-        found = self._read(by_key) if self.is_trained else self._recalled(x, by_key)
+        if self.is_trained:
+            self.kept.clear()
+            found = self._read(by_key)
+        else:
+            found = self._recalled(x, by_key)
         position = {key: i for i, key in enumerate(by_key)}
         index = torch.tensor([position[row.tobytes()] for row in rows], device=x.device)
         return found.to(x)[index].view(len(x), x.shape[-1], -1)
@@ -97,11 +101,11 @@ class WindowPrompts(nn.Module):
     def _read(self, by_key: dict[bytes, np.ndarray]) -> Float[Tensor, "n E"]:
         """Return the last hidden state of each prompt, those of about one length together."""
         ids = self.language.tokenize([self.text(row) for row in by_key.values()])
-        longest = max(map(len, ids))
-        if longest > self.language.n_positions:
+        longest, most = max(map(len, ids)), self.language.n_positions
+        if most is not None and longest > most:
             raise ValueError(
                 f"input_chunk_length={len(next(iter(by_key.values())))} makes a prompt of {longest} tokens, and "
-                f"backbone={self.language.name!r} reads {self.language.n_positions} at most: look back on fewer steps, "
+                f"backbone={self.language.name!r} reads {most} at most: look back on fewer steps, "
                 f"or take fewer decimals than prompt_decimals={self.n_decimals}"
             )
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))

@@ -1,6 +1,5 @@
 """TimeCMA: what a series says of each variate looks up what a language model says of it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -113,7 +112,7 @@ class TimeCMA(Network, VariateTokens, name="timecma"):
         backbone: str = "openai-community/gpt2",
         hub_model_revision: str | None = None,
         architecture: str = "gpt2",
-        backbone_sizes: Mapping[str, Any] | None = None,
+        backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
         description: str | None = None,
@@ -137,7 +136,7 @@ class TimeCMA(Network, VariateTokens, name="timecma"):
         )
         if language is not None and language.d_model % n_heads:
             raise ValueError(f"n_heads={n_heads} must divide the width {language.d_model} of backbone={backbone!r}")
-        layer = {"dropout": dropout, "activation": activation}
+        layer: dict[str, Any] = {"dropout": dropout, "activation": activation}
         n_covariates = sizes.n_past + sizes.n_future
         self._build_tokens(sizes, d_model)
         self.covariate_marks = nn.Parameter(torch.zeros(n_covariates, d_model)) if n_covariates else None
