@@ -41,7 +41,7 @@ def idle_parameters(case: Case, kinds: tuple[str, ...], **overrides: Any) -> lis
     module = case.model(n_epochs=0, **overrides).fit(data.series, **data.covariates()).model.train()
     absent = dict.fromkeys(name for kind in set(KINDS) - set(kinds) for name in INPUTS[kind])
     learnt(module, batch(3, 2, stage=ModuleStage.TRAIN).replace(**absent)).backward()
-    return [name for name, parameter in module.named_parameters() if parameter.grad is None]
+    return [name for name, weight in module.named_parameters() if weight.requires_grad and weight.grad is None]
 
 
 @every_model
