@@ -24,9 +24,9 @@ class WindowPrompts(nn.Module):
     """Put the look-back of each variate into words, and return the last hidden state of what reads them.
 
     The words hold, in the order of the paper, the first and the last step, the values, what the user says of the data
-    and the sum of all differences. The numbers are those that the network sees, rounded. Each prompt is read as if it
-    were alone, so that what comes of it depends on its words only: while nothing of the language model is trained, no
-    prompt that is kept is read twice.
+    and the sum of all differences. The numbers are those that the network sees, rounded, and written as whole numbers
+    of the last decimal, which takes half the tokens. Each prompt is read as if it were alone, so that what comes of it
+    depends on its words only: while nothing of the language model is trained, no prompt that is kept is read twice.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class WindowPrompts(nn.Module):
     description
         What to say of the data, as ``"One value an hour."``; None for nothing.
     n_decimals
-        Decimals of the numbers.
+        Decimals that the numbers are rounded to.
     n_kept
         Prompts whose states are kept, the first ones. They are in memory alone, and in no file.
 
@@ -63,13 +63,11 @@ class WindowPrompts(nn.Module):
     def text(self, numbers: Int64[np.ndarray, " L"]) -> str:
         """Return the prompt of the rounded values of one variate, in units of the last decimal."""
         observed = numbers[numbers != UNKNOWN]
-        change = self._written(int(observed[-1] - observed[0])) if len(observed) else "unknown"
-        values = ", ".join("unknown" if n == UNKNOWN else self._written(n) for n in numbers.tolist())
+        change = str(observed[-1] - observed[0]) if len(observed) else "unknown"
+        values = ", ".join("unknown" if n == UNKNOWN else str(n) for n in numbers.tolist())
+        unit = f", in units of {10**-self.n_decimals:.{self.n_decimals}f}" if self.n_decimals else ""
         about = f" {self.description}" if self.description else ""
-        return f"From step 1 to step {len(numbers)} these values came in: {values}.{about} The changes sum to {change}"
-
-    def _written(self, number: int) -> str:
-        return f"{number / 10**self.n_decimals:.{self.n_decimals}f}"
+        return f"Steps 1 to {len(numbers)} of a series{unit}: {values}.{about} Sum of its changes: {change}"
 
     def forward(
         self, x: Float[Tensor, "B L N"], missing: Bool[Tensor, "B L N"] | None = None

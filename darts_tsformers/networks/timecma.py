@@ -60,7 +60,7 @@ class TimeCMA(Network, VariateTokens, name="timecma"):
     description
         What the prompts say of the data, as ``"One value an hour."``; None for nothing.
     prompt_decimals
-        Decimals of the numbers in the prompts.
+        Decimals that the numbers in the prompts are rounded to; they are written as whole numbers of the last one.
     n_kept_prompts
         Prompts whose states are kept in memory, the first ones: with GPT-2 some 3 kB each.
 

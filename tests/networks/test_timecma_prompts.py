@@ -41,26 +41,29 @@ def test_a_prompt_holds_the_steps_the_values_the_description_and_the_change():
     x = torch.tensor([1.25, -0.04, torch.nan, -3.16, 12.0])[None, :, None]
     (numbers,) = rounded(x, None, 1)
     assert prompts(description="One value an hour.").text(numbers) == (
-        "From step 1 to step 5 these values came in: 1.2, 0.0, unknown, -3.2, 12.0. One value an hour. "
-        "The changes sum to 10.8"
+        "Steps 1 to 5 of a series, in units of 0.1: 12, 0, unknown, -32, 120. One value an hour. "
+        "Sum of its changes: 108"
     )
 
 
-@pytest.mark.parametrize(("n_decimals", "written"), [(0, "-3, 10. The changes sum to 13"), (2, "-3.16, 9.99.")])
+@pytest.mark.parametrize(
+    ("n_decimals", "written"),
+    [(0, ": -3, 10. Sum of its changes: 13"), (2, ", in units of 0.01: -316, 999. Sum of its changes: 1315")],
+)
 def test_numbers_have_as_many_decimals_as_asked_for(n_decimals, written):
     (numbers,) = rounded(torch.tensor([[[-3.156], [9.9949]]]), None, n_decimals)
-    assert written in prompts(n_decimals=n_decimals).text(numbers)
+    assert prompts(n_decimals=n_decimals).text(numbers) == f"Steps 1 to 2 of a series{written}"
 
 
 def test_the_change_is_between_what_was_observed():
     x, missing = torch.tensor([5.0, 1.0, 4.0, 9.0])[None, :, None], torch.tensor([True, False, False, True])
     (numbers,) = rounded(x, missing[None, :, None], 1)
     assert numbers.tolist() == [UNKNOWN, 10, 40, UNKNOWN]
-    assert prompts().text(numbers).endswith("unknown, 1.0, 4.0, unknown. The changes sum to 3.0")
+    assert prompts().text(numbers).endswith("unknown, 10, 40, unknown. Sum of its changes: 30")
 
 
 def test_where_nothing_was_observed_so_is_the_change():
-    assert prompts().text(np.full(2, UNKNOWN)).endswith("unknown, unknown. The changes sum to unknown")
+    assert prompts().text(np.full(2, UNKNOWN)).endswith("unknown, unknown. Sum of its changes: unknown")
 
 
 def test_numbers_beyond_all_bounds_are_cut():
