@@ -98,7 +98,8 @@ class LearningModule(PLForecastingModule):
     def _in_unit(self, part: Part) -> Part:
         if not loss_has_unit(self.likelihood):
             return part
-        return in_unit(part, self.loss_unit.of(part.target.shape[-1])[1], self.likelihood)
+        unit = self.loss_unit.of(part.target.shape[-1])[1] if part.unit is None else part.unit
+        return in_unit(part, unit, self.likelihood)
 
     def _losses_of(self, parts: Sequence[Part], criterion: Any) -> tuple[dict[str, torch.Tensor], list[int]]:
         """Return the loss of each part, and over how much that was observed, here and in the other processes."""

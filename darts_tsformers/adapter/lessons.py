@@ -6,7 +6,7 @@ import torch
 from darts.utils.data.torch_datasets.utils import TorchTrainingBatch
 from torch import Tensor
 
-from darts_tsformers.networks._lessons import OF_THE_HORIZON, Training
+from darts_tsformers.networks._lessons import OF_THE_HORIZON, Lesson, Training
 
 
 class Part(NamedTuple):
@@ -24,6 +24,8 @@ class Part(NamedTuple):
         The weight of each value, ``(B, T, C)``, or one for all components; None if all are alike.
     share
         What the loss is multiplied by.
+    unit
+        What errors are measured by, ``(B, 1, C)``; None for the unit of all losses.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Part(NamedTuple):
     target: Tensor
     sample_weight: Tensor | None
     share: float
+    unit: Tensor | None = None
 
 
 def parts_of(training: Training, batch: TorchTrainingBatch) -> list[Part]:
@@ -44,10 +47,23 @@ def parts_of(training: Training, batch: TorchTrainingBatch) -> list[Part]:
     if training.lessons:
         target, weight = _timeline(batch)
         parts += [
-            Part(one.name, one.forecast, one.of(target), None if weight is None else one.of(weight), one.weight)
+            Part(
+                one.name,
+                one.forecast,
+                _counted(one, target),
+                None if weight is None else one.of(weight),
+                share=one.weight,
+                unit=one.unit,
+            )
             for one in training.lessons
         ]
     return parts
+
+
+def _counted(lesson: Lesson, target: Tensor) -> Tensor:
+    """Return what happened at the steps of a lesson; NaN where that does not count."""
+    of_steps = lesson.of(target)
+    return of_steps if lesson.counts is None else of_steps.where(lesson.counts, torch.nan)
 
 
 def _timeline(batch: TorchTrainingBatch) -> tuple[Tensor, Tensor | None]:

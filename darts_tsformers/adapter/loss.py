@@ -86,8 +86,9 @@ def observed_only(
 
 
 def in_unit(part: Part, unit: Tensor, likelihood: TorchLikelihood | None) -> Part:
-    """Measure what is forecast, and what it is compared with, by a unit for each component of the target."""
-    share = 1 / unit.to(torch.promote_types(unit.dtype, torch.float32)).expand(1, 1, part.target.shape[-1])
+    """Measure what is forecast, and what it is compared with, by a unit for each component, of each window or of all."""
+    unit = unit.to(torch.promote_types(unit.dtype, torch.float32))
+    share = 1 / (unit if unit.ndim == 3 else unit.expand(1, 1, part.target.shape[-1]))
     nothing = torch.zeros_like(share)
     by_unit = Statistics(level=nothing, spread=share, mean=nothing, magnitude=share, unit=torch.ones_like(share))
     forecast = restore(part.forecast, by_unit, restore_rules(likelihood))

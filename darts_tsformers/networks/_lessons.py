@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 OF_THE_HORIZON = "horizon"
@@ -29,6 +29,10 @@ class Lesson:
         where the two are apart. In any order, any number of times; the same for all, or for each window and component.
     weight
         Its share of the loss; that of the horizon is 1.
+    counts
+        Which of them count; None for all.
+    unit
+        What its errors are measured by, in the units of the data; None for what those of the horizon are.
 
     Notes
     -----
@@ -51,6 +55,8 @@ class Lesson:
     forecast: Float[Tensor, "B T C Q"]
     steps: Int[Tensor, " T"] | Int[Tensor, "B T C"]
     weight: float = 1.0
+    counts: Bool[Tensor, "#B #T C"] | None = None
+    unit: Float[Tensor, "B 1 C"] | None = None
 
     def of(self, timeline: Float[Tensor, "B N C"]) -> Float[Tensor, "B T C"]:
         """Return what is at its steps of a timeline, ``N = L + H``."""

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeAlias
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.attention import Attention
@@ -124,6 +124,22 @@ class Network(nn.Module, ABC):
     def attention_layers(self) -> list[str]:
         """Return the paths of the layers around a mechanism."""
         return mechanism_paths(self)
+
+    @property
+    def token_steps(self) -> Int[Tensor, "N p"] | None:
+        """Which steps of the look-back each token of :meth:`encode` stands for, the same for all components.
+
+        None if there is one for each component, which stands for all of them, and is mixed with those of the others.
+        """
+        return None
+
+    def encode(self, window: Window) -> Float[Tensor, "B C N D"]:
+        """Return the tokens of each component of the target, mixed, as the head takes them.
+
+        A network that has them can be trained by them before it learns to forecast; whatever else has parameters is
+        its head.
+        """
+        raise NotImplementedError(f"{self.name} has no tokens of components")
 
     @abstractmethod
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:

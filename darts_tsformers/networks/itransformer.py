@@ -104,13 +104,17 @@ class ITransformer(Network, VariateTokens, name="itransformer"):
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
+        out = self.head(self.encode(window).squeeze(2))
+        return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
+
+    def encode(self, window: Window) -> Float[Tensor, "B C 1 D"]:
+        """Return the tokens of the targets."""
         n_targets = window.target.shape[-1]
         tokens = self._embed(window)
         if self.covariate_marks is not None:
             tokens = torch.cat([tokens[:, :n_targets], tokens[:, n_targets:] + self.covariate_marks], dim=1)
         tokens = self.encoder(self.dropout(tokens))
-        out = self.head(tokens[:, :n_targets])
-        return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
+        return tokens[:, :n_targets, None]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Let files of version 0.1 mark no covariate."""

@@ -2,7 +2,7 @@
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
@@ -173,6 +173,11 @@ class PatchTSMixer(Network, name="patchtsmixer"):
         by_kind = {"gates": Layout((axis,), per_component=True), "variables": Layout((VariableAxis(("target",)),))}
         gates = {path: part.kind for path, part in self.named_modules() if isinstance(part, SoftmaxGate)}
         return found | {path: by_kind[kind] for path, kind in gates.items() if kind is not None}
+
+    @property
+    def token_steps(self) -> Int[Tensor, "N p"]:
+        """Those of the patches."""
+        return self.patching.steps() + self.sizes.input_length - self.patching.input_length
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.attention import AttentionLike
@@ -147,15 +147,27 @@ class PatchTST(Network, name="patchtst"):
         axis = self.backbone.patching.axis()
         return dict.fromkeys(self.attention_layers(), Layout((axis, axis), per_component=True))
 
+    @property
+    def token_steps(self) -> Int[Tensor, "N p"]:
+        """Those of the patches."""
+        return self.backbone.patching.steps()
+
+    def encode(self, window: Window) -> Float[Tensor, "B C N D"]:
+        """Return the tokens of the patches; with a decomposition those of both backbones, side by side."""
+        return torch.cat([backbone.encode(series, window) for backbone, series in self._parts(window)], dim=-1)
+
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
+        forecasts = [backbone(series, window) for backbone, series in self._parts(window)]
+        return rearrange(sum(forecasts[1:], start=forecasts[0]), "B C H Q -> B H C Q")
+
+    def _parts(self, window: Window) -> list[tuple["PatchBackbone", Float[Tensor, "B C L"]]]:
+        """Return each backbone with the series it sees."""
         series = rearrange(window.target, "B L C -> B C L")
         if self.decomposition is None or self.trend_backbone is None:
-            out = self.backbone(series, window)
-        else:
-            remainder, trend = self.decomposition(series)
-            out = self.backbone(remainder, window) + self.trend_backbone(trend, window)
-        return rearrange(out, "B C H Q -> B H C Q")
+            return [(self.backbone, series)]
+        remainder, trend = self.decomposition(series)
+        return [(self.backbone, remainder), (self.trend_backbone, trend)]
 
 
 class PatchBackbone(nn.Module):
@@ -187,14 +199,18 @@ class PatchBackbone(nn.Module):
 
     def forward(self, series: Float[Tensor, "B C L"], window: Window) -> Float[Tensor, "B C H Q"]:
         """Forecast each channel."""
-        tokens = self.dropout(self._embed(series, window))
-        n_channels = tokens.shape[1]
-        tokens = self.encoder(rearrange(tokens, "B C N D -> (B C) N D"))
-        tokens = rearrange(tokens, "(B C) N D -> B C N D", C=n_channels)
+        tokens = self.encode(series, window)
         out = self.head_dropout(self.head(tokens.flatten(-2)))
         if self.future is not None and window.future is not None:
             out = out + self.future(window.future, tokens.mean(dim=2))
         return out
+
+    def encode(self, series: Float[Tensor, "B C L"], window: Window) -> Float[Tensor, "B C N D"]:
+        """Return the tokens of each channel."""
+        tokens = self.dropout(self._embed(series, window))
+        n_channels = tokens.shape[1]
+        tokens = self.encoder(rearrange(tokens, "B C N D -> (B C) N D"))
+        return rearrange(tokens, "(B C) N D -> B C N D", C=n_channels)
 
     def _embed(self, series: Float[Tensor, "B C L"], window: Window) -> Float[Tensor, "B C N D"]:
         tokens = self.embedding(self.patching(series)) + self.position

@@ -111,7 +111,11 @@ class SMamba(Network, VariateTokens, name="smamba"):
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
+        out = self.head(self.encode(window).squeeze(2))
+        return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
+
+    def encode(self, window: Window) -> Float[Tensor, "B C 1 D"]:
+        """Return the tokens of the targets."""
         order = scan_order(window.target, self.sizes.n_past, self.sizes.n_future, self.variate_order)
         encoded = self.encoder(self.dropout(self._embed(window)), order)
-        out = self.head(encoded[:, : window.target.shape[-1]])
-        return rearrange(out, "B C (H Q) -> B H C Q", Q=self.sizes.n_parameters)
+        return encoded[:, : window.target.shape[-1], None]

@@ -1,7 +1,8 @@
 """A series cut into overlapping patches."""
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least
@@ -56,6 +57,11 @@ class Patching(nn.Module):
     def axis(self) -> TimeAxis:
         """Return the span of each patch."""
         return patches(self.input_length, self.n_patches, self.patch_length, self.stride)
+
+    def steps(self) -> Int[Tensor, "N p"]:
+        """Return which step each value of each patch is of; what fills up the end is the last one, repeated."""
+        starts = self.stride * torch.arange(self.n_patches)
+        return (starts[:, None] + torch.arange(self.patch_length)).clamp_max(self.input_length - 1)
 
     def forward(self, x: Float[Tensor, "B C L"]) -> Float[Tensor, "B C N p"]:
         """Return the patches, oldest first."""

@@ -1,12 +1,14 @@
-"""PatchTST on its way from masked pre-training to forecasts: the transfer and the linear probe."""
+"""PatchTST on its way from masked pre-training to forecasts: the guesses, the transfer and the linear probe."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from darts_tsformers.networks import PatchTST
+from darts_tsformers.pretraining import Masked
+from darts_tsformers.pretraining.masked import hidden_of
 from darts_tsformers.window import Sizes, Window
-from darts_tsformers.window.instance_norm import InstanceNorm
+from darts_tsformers.window.instance_norm import InstanceNorm, Statistics
 from tests.reference.files import Golden
 from tests.reference.mapping import Mapping, Ours, renamed, with_weights
 
@@ -22,26 +24,72 @@ HEAD, STATISTICS = "finetune_head/state/", "bn_after_one_train_step/"
 
 
 def run(golden: Golden) -> Ours:
-    """Predict with the statistics of batch norm after a step of training, and take this step's loss."""
-    config = golden.meta["config"]
-    used = (golden.meta["num_patch"] - 1) * config["stride"] + config["patch_len"]  # the oldest steps are left out
-    normalised, statistics = InstanceNorm(epsilon=1e-5)(golden.inputs["x"])
-    window = Window(normalised[:, -used:])
+    """Guess masked patches, then predict with the statistics of batch norm after a step of training."""
+    window, statistics, used = window_of(golden)
+    pretrained = pretraining(golden, window, used)
     head = {f"finetune:{name}": weight.requires_grad_() for name, weight in golden.part(HEAD).items()}
-
     trained = with_weights(network_of(golden, used), our_weights(golden, golden.params | golden.part(STATISTICS)))
     training = with_weights(network_of(golden, used), our_weights(golden, golden.params)).train()
     raw = trained(window).squeeze(-1)
     forecast = training(window).squeeze(-1) * statistics.spread + statistics.level
     loss = F.mse_loss(forecast, golden.inputs["y"])
     outputs = {
-        "revin": normalised,
         "patches": trained.backbone.patching(window.target.mT).transpose(1, 2),
         "predict_normed": raw,
         "predict": raw * statistics.spread + statistics.level,
         "finetune_loss_train_frozen": loss,
     }
-    return Ours(outputs, {"finetune": loss}, leaves=head)
+    return Ours(pretrained | outputs, {"": pretrained["pretrain_loss_train"], "finetune": loss}, leaves=head)
+
+
+def window_of(golden: Golden) -> tuple[Window, Statistics, int]:
+    """Return the window as the network sees it: the oldest steps are left out."""
+    config = golden.meta["config"]
+    used = (golden.meta["num_patch"] - 1) * config["stride"] + config["patch_len"]
+    normalised, statistics = InstanceNorm(epsilon=1e-5)(golden.inputs["x"])
+    return Window(normalised[:, -used:]), statistics, used
+
+
+def pretraining(golden: Golden, window: Window, used: int) -> dict[str, Tensor]:
+    """Guess what the noise of the file hides; in the reference what patches overlap stays seen in the other one."""
+    config, scores = golden.meta["config"], golden.inputs["mask_noise"].transpose(1, 2)
+    hidden = hidden_of(scores, config["mask_ratio"])
+    mask = torch.zeros_like(scores).scatter(-1, hidden, 1.0)
+    outputs = {
+        "revin": InstanceNorm(epsilon=1e-5)(golden.inputs["x"])[0],
+        "mask": mask.transpose(1, 2),
+        "ids_restore": scores.argsort(-1).argsort(-1).transpose(1, 2),
+    }
+    for mode in ("eval", "train"):
+        network = with_weights(network_of(golden, used), our_weights(golden, golden.params)).train(mode == "train")
+        objective = Masked(network, mask_ratio=config["mask_ratio"])
+        head = {name.removeprefix("head.linear."): golden.params[name] for name in golden.params if "head" in name}
+        with_weights(objective.head, head)
+        patches = network.backbone.patching(window.target.mT)
+        seen = window
+        if config["stride"] < config["patch_len"]:
+            network.backbone.patching = HiddenAlone(network.backbone.patching, mask)
+        else:
+            seen = objective.hide(window, objective.steps[hidden].flatten(-2), None)
+        guesses = objective.guess(network.encode(seen)).squeeze(-1).mT.unflatten(-1, (-1, config["patch_len"]))
+        at = hidden[..., None].expand(-1, -1, -1, config["patch_len"])
+        outputs |= {
+            "x_masked": network.backbone.patching(seen.target.mT).transpose(1, 2),
+            f"pretrain_pred_{mode}": guesses.transpose(1, 2),
+            f"pretrain_loss_{mode}": F.mse_loss(guesses.gather(2, at), patches.gather(2, at)),
+        }
+    return outputs
+
+
+class HiddenAlone(nn.Module):
+    """Patches of which some are hidden, and what they overlap is not."""
+
+    def __init__(self, patching: nn.Module, mask: Tensor) -> None:
+        super().__init__()
+        self.patching, self.mask = patching, mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.patching(x) * (1 - self.mask[..., None])
 
 
 def network_of(golden: Golden, used: int) -> PatchTST:
@@ -80,11 +128,4 @@ def our_weights(golden: Golden, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     return ours | renamed(weights, NAMES)
 
 
-PRETRAINING = "masked pre-training is not there yet"
-PATCHTST = Mapping(
-    systems=("PatchTST masked pre-training",),
-    run=run,
-    left_out=dict.fromkeys(
-        ["out/x_masked", "out/mask", "out/ids_restore", "out/pretrain_*", "grad/backbone.*", "grad/head.*"], PRETRAINING
-    ),
-)
+PATCHTST = Mapping(systems=("PatchTST masked pre-training",), run=run)
