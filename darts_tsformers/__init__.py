@@ -7,7 +7,11 @@ from darts_tsformers.catalogue import by_model_name as _by_model_name
 
 __version__ = "0.1.0.dev0"
 
-_HOMES = {"diagnose": "darts_tsformers.diagnosis", "recommend": "darts_tsformers.recommendation"}
+_HOMES = {
+    "diagnose": "darts_tsformers.diagnosis",
+    "pretrain": "darts_tsformers.adapter.pretraining",
+    "recommend": "darts_tsformers.recommendation",
+}
 
 
 def __getattr__(name: str) -> Any:

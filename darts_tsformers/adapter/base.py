@@ -44,6 +44,7 @@ from darts_tsformers.adapter.series import (
 from darts_tsformers.adapter.sizes import check_sizes, without_weights
 from darts_tsformers.adapter.starting import StartingModel
 from darts_tsformers.adapter.streaming import StreamingModel
+from darts_tsformers.adapter.transferring import TransferringModel
 from darts_tsformers.adapter.variates import number_drawn
 from darts_tsformers.adapter.window_encodings import window_encoder
 from darts_tsformers.checks import require_at_least, require_flag
@@ -55,7 +56,15 @@ logger = get_logger(__name__)
 
 
 class TSFormerModel(
-    PublishedModel, StartingModel, StreamingModel, CheckedCalls, TrainedAnew, WatchedModel, PredictingModel, ABC
+    PublishedModel,
+    StartingModel,
+    TransferringModel,
+    StreamingModel,
+    CheckedCalls,
+    TrainedAnew,
+    WatchedModel,
+    PredictingModel,
+    ABC,
 ):
     """Base class of all forecasters: what a subclass has to say is its network and its arguments.
 
@@ -200,6 +209,7 @@ class TSFormerModel(
             network=self.network_class.name,
             network_params=self._network_params,
             categories=self._categories(),
+            objective=self._plan.objective,
             **self._shared_params,
             **self.pl_module_params,
         )
@@ -211,12 +221,6 @@ class TSFormerModel(
     def _setup_finetuning(self, model: PLForecastingModule) -> None:
         check_patterns(model, self.enable_finetuning)
         super()._setup_finetuning(model)
-
-    def fit(self, series: Any, *args: Any, **kwargs: Any) -> "TSFormerModel":
-        """Train; see Darts' documentation."""
-        if self.model is None:
-            self._static_names, self._component_names = None, {}
-        return super().fit(series, *args, **kwargs)
 
     def fit_from_dataset(self, train_dataset: TorchTrainingDataset, *args: Any, **kwargs: Any) -> "TSFormerModel":
         """Train on a data set; see Darts' documentation. Static covariates have the names of its first series."""
@@ -345,6 +349,7 @@ class TSFormerModel(
         found = super()._setup_for_train(train_dataset, *args, **kwargs)
         if is_new:
             prepare(found["model"], train_dataset, found["trainer"])
+            self.begin_as_planned(found["model"])
         return found
 
     def _check_ckpt_parameters(self, tfm_save: "TSFormerModel") -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from darts_tsformers.adapter.base import TSFormerModel
+from darts_tsformers.adapter.transfer import require_forecasts
 
 
 def require_fitted(model: Any) -> None:
@@ -11,3 +12,4 @@ def require_fitted(model: Any) -> None:
         raise TypeError(f"model={type(model).__name__}(...) must be a forecaster of darts_tsformers")
     if model.model is None:
         raise ValueError(f"model={type(model).__name__}(...) must be fitted first")
+    require_forecasts(model)

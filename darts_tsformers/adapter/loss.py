@@ -86,7 +86,7 @@ def observed_only(
 
 
 def in_unit(part: Part, unit: Tensor, likelihood: TorchLikelihood | None) -> Part:
-    """Measure what is forecast, and what it is compared with, by a unit for each component, of each window or of all."""
+    """Measure what is forecast, and what it is compared with, by a unit for each component, of all windows or each."""
     unit = unit.to(torch.promote_types(unit.dtype, torch.float32))
     share = 1 / (unit if unit.ndim == 3 else unit.expand(1, 1, part.target.shape[-1]))
     nothing = torch.zeros_like(share)

@@ -26,6 +26,7 @@ from darts_tsformers.networks._network import NETWORKS, Feed
 from darts_tsformers.networks._paths import Noise, drawn_paths
 from darts_tsformers.networks._series import TrainingSeries
 from darts_tsformers.networks._streaming_forecaster import build_forecaster
+from darts_tsformers.pretraining import OBJECTIVES
 from darts_tsformers.recording import revise
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.statics import Category, StaticFeatures
@@ -49,6 +50,8 @@ class TSFormerModule(LearningModule, SamplingModule):
         See :class:`~darts_tsformers.adapter.learning.LearningModule`, whose attribute ``loss_history`` it has.
     recompute
         Whether the backward pass computes what the layers kept anew.
+    objective
+        Name and settings of what it learns by instead of forecasts; None for none.
     categories
         Column, cardinality and embedding width of each categorical static covariate.
     **kwargs
@@ -64,6 +67,7 @@ class TSFormerModule(LearningModule, SamplingModule):
         train_variates: int | float | None,
         categories: Sequence[tuple[int, int, int]],
         recompute: bool = False,
+        objective: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(train_variates=train_variates, **kwargs)
@@ -81,6 +85,9 @@ class TSFormerModule(LearningModule, SamplingModule):
                 else _no_rules(self.likelihood)
             ),
         )
+        if objective is not None:
+            settings = {name: value for name, value in objective.items() if name != "name"}
+            self.forecaster.objective = OBJECTIVES[objective["name"]](self.forecaster.network, **settings)
         _let_dropout_sample(self.forecaster)
         let_recompute(self.forecaster, recompute)
         if self.rin is not None:
@@ -133,18 +140,18 @@ class TSFormerModule(LearningModule, SamplingModule):
     @property
     def validates_by_lessons(self) -> bool:
         """Whether its network has no other measure than what it learns from."""
-        return self.forecaster.network.validates_by_lessons
+        return self.forecaster.learner.validates_by_lessons
 
     def learn(self, x_in: PLModuleInput) -> Training:
         """Return all that the network learns from, in the units of the data."""
         past, future = x_in.past_target, x_in.future_target
-        future = future if self.forecaster.network.needs_future_target else None
+        future = future if self.forecaster.learner.needs_future_target else None
         if self.rin is not None:
             past = self.rin(past)
             future = None if future is None else self.rin.transform(future)
         window = replace(_window(x_in.replace(past_target=past)), future_target=future)
         training: Training = self.forecaster(window, learns=True)
-        return training if self.rin is None else training.map(self.rin.inverse)
+        return training if self.rin is None else training.map(self.rin.inverse).measured_by(None)
 
     def refine(self, x_in: PLModuleInput, base: torch.Tensor, *, seed: int, **how: Any) -> torch.Tensor:
         """Refine forecasts ``(n, H, C)`` of one window, ``x_in``; see :meth:`Network.refine`."""

@@ -10,6 +10,7 @@ from darts_tsformers.adapter.plain import python_values
 from darts_tsformers.adapter.prediction_trainer import PredictionTrainer
 from darts_tsformers.adapter.processes import in_one_process
 from darts_tsformers.adapter.stored import StoredModel
+from darts_tsformers.adapter.transfer import require_forecasts
 
 
 class PredictingModel(OneAtATime, StoredModel):
@@ -70,6 +71,7 @@ class PredictingModel(OneAtATime, StoredModel):
     def _setup_for_predict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Forecast in this process alone: of a forecast made by several, each would have a part only."""
         self._require_weights()
+        require_forecasts(self)
         self._check_samples(kwargs.get("num_samples", 1))
         of_training = self.trainer_params
         self.trainer_params = in_one_process(of_training)

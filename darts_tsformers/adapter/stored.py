@@ -21,6 +21,7 @@ from darts_tsformers.adapter.loading import own_pair, read_from, require_saved
 from darts_tsformers.adapter.onnx import export_onnx
 from darts_tsformers.adapter.pair import write_pair
 from darts_tsformers.adapter.processes import writes_files
+from darts_tsformers.adapter.transfer import require_forecasts
 from darts_tsformers.catalogue import load_all
 
 MOVED = {"darts_tsformers.models._module": "darts_tsformers.adapter.module"}
@@ -202,4 +203,5 @@ class StoredModel(MixedCovariatesTorchModel):
         """
         if self.model is None or not self._fit_called:
             raise ValueError(f"{type(self).__name__} must be fitted, or loaded with its weights, before to_onnx")
+        require_forecasts(self)
         export_onnx(self.model, Path(self._default_save_path() + ".onnx" if path is None else path), **kwargs)

@@ -20,6 +20,7 @@ from darts_tsformers.adapter.names import check_rows
 from darts_tsformers.adapter.series import given_or_kept
 from darts_tsformers.adapter.stream_rows import CovariateRows, as_rows
 from darts_tsformers.adapter.stream_start import first_window
+from darts_tsformers.adapter.transfer import require_forecasts
 from darts_tsformers.catalogue import by_model_name
 from darts_tsformers.networks._states import tiled
 from darts_tsformers.networks._streaming import StreamingNetwork, streams, why_not
@@ -285,6 +286,7 @@ def _require_streaming(model: Any) -> None:
     name = type(model).__name__
     if model.model is None or not model._fit_called:
         raise ValueError(f"{name} must be fitted, or loaded with its weights, before stream")
+    require_forecasts(model)
     network, params = model.model.forecaster.network, model.model_params
     if not streams(network):
         models = ", ".join(streaming_models())

@@ -62,6 +62,11 @@ class Forecaster(nn.Module):
     statics
         How static covariates become numbers. None if all are.
 
+    Attributes
+    ----------
+    objective
+        What it learns by instead of forecasts, see :mod:`darts_tsformers.pretraining`; None for none.
+
     Raises
     ------
     ValueError
@@ -100,6 +105,7 @@ class Forecaster(nn.Module):
                 f"n_parameters={network.sizes.n_parameters} likelihood parameters"
             )
         self.network = network
+        self.objective: nn.Module | None = None
         self.restore_rules = tuple(restore_rules)
         self.instance_norm = (
             NORMS[use_instance_norm](
@@ -178,8 +184,19 @@ class Forecaster(nn.Module):
         refined = self.network.refine(seen, statistics.normalised(base), noise, **how)
         return self._restored(refined.unsqueeze(-1), statistics).squeeze(-1)
 
+    @property
+    def learner(self) -> Any:
+        """Whose lessons it learns from, and what they need: an objective's, if there is one."""
+        return self.network if self.objective is None else self.objective
+
     def _learnt_from(self, seen: Window, statistics: Statistics) -> Training:
-        """Return the parts of the loss. What covariates add through the head is in the horizon's forecast alone."""
+        """Return the parts of the loss. What covariates add through the head is in the horizon's forecast alone.
+
+        By an objective each window is measured by its own spread: no series counts for more as its values are larger.
+        """
+        if self.objective is not None:
+            lessons: Training = self.objective(self.network, seen)
+            return lessons.map(lambda raw: self._restored(raw, statistics)).measured_by(statistics.size)
         training = self.network.learn(seen)
         if training.forecast is not None:
             training = replace(training, forecast=self._with_covariates(training.forecast, seen))

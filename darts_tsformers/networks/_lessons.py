@@ -113,6 +113,10 @@ class Training:
         if self.forecast is None and len(names) == 2:
             raise ValueError("forecast=None needs lessons or penalties: there is nothing to learn from")
 
+    def measured_by(self, unit: Float[Tensor, "B 1 C"] | None) -> "Training":
+        """Measure the errors of all lessons by a unit; None for what those of the horizon are."""
+        return replace(self, lessons=[replace(lesson, unit=unit) for lesson in self.lessons])
+
     def map(self, change: Callable[[Tensor], Tensor]) -> "Training":
         """Change each forecast, that of the horizon and those of the lessons."""
         return Training(

@@ -22,14 +22,14 @@ EVALUATION_SEED = 0
 class Masked(Objective, name="masked"):
     r"""Guess patches that are hidden, or whole variates where a token is a variate.
 
-    Of the :math:`N` patches of a component :math:`\lfloor N (1 - r) \rfloor` stay, at least one; all steps of the others
-    are shown as 0, the mean of the window, wherever they are seen: what patches overlap is hidden in each of them, and a
-    gap is bridged by what is left. A linear map of the token of each hidden patch, and of no other, is the guess of its
-    steps.
+    Of the :math:`N` patches of a component :math:`\lfloor N (1 - r) \rfloor` stay, at least one; all steps of the
+    others are shown as 0, the mean of the window, wherever they are seen: what patches overlap is hidden in each of
+    them, and a gap is bridged by what is left. A linear map of the token of each hidden patch, and of no other, is the
+    guess of its steps.
 
-    A network whose tokens are variates sees some variates as a whole replaced by a series that stands for any window of
-    that variate: a learned one, 0 at the start, without which a network that has no order of the variates could not tell
-    which of them to guess. It needs two components or more.
+    A network whose tokens are variates sees some of them as a whole replaced by a series that stands for any window of
+    that variate: a learned one, 0 at the start, without which a network that has no order of the variates could not
+    tell which of them to guess. It needs two components or more.
 
     The loss is the mean over what is hidden and was observed, each window measured by its own spread; as it may be any
     loss or likelihood, the map gives the parameters of one.
@@ -84,7 +84,7 @@ class Masked(Objective, name="masked"):
         channel_consistent: bool = False,
         head_dropout: float = 0.0,
     ) -> None:
-        super().__init__(network)
+        super().__init__()
         require_probability(mask_ratio=mask_ratio, head_dropout=head_dropout)
         if mask_ratio == 0:
             raise ValueError(f"mask_ratio={mask_ratio!r} must be above 0")

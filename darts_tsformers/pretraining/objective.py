@@ -16,19 +16,29 @@ class Objective(nn.Module, ABC):
 
     It is made for one network, which it is not a part of, and sees windows as the network does: normalised, with gaps
     bridged, and ``window.missing`` says where. Its constructor takes the network and, by keyword, plain settings with
-    defaults, and says by ``ValueError`` if the network cannot learn so.
+    defaults; a ``ValueError`` says if one breaks its rule. What it says to learn from is a
+    :class:`~darts_tsformers.networks.Training` without a forecast:
 
-    What it says to learn from is a :class:`~darts_tsformers.networks.Training` without a forecast. Lessons are compared
-    with what was observed, by the loss or the likelihood of the user and his sample weights, each window measured by its
-    own spread; penalties are scalars that are taken as they are. In evaluation it draws the same each time.
+    - Lessons are compared with what was observed, by the loss or the likelihood of the user and with sample weights,
+      each window measured by its own spread.
+    - Penalties are scalars that are taken as they are.
+
+    In evaluation it draws the same each time.
 
     Parameters
     ----------
     network
         The network to train; what is read off it here are its sizes.
+
+    Attributes
+    ----------
+    needs_future_target
+        Whether it is shown what followed, in ``window.future_target``.
     """
 
     name: ClassVar[str]
+    validates_by_lessons: ClassVar[bool] = True
+    needs_future_target: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()
@@ -42,9 +52,6 @@ class Objective(nn.Module, ABC):
     def suits(cls, network: type[Network]) -> bool:
         """Whether networks of a class can learn so: by default those whose tokens stand for steps of the look-back."""
         return network.encode is not Network.encode
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
 
     @abstractmethod
     def forward(self, network: Network, window: Window) -> Training:

@@ -1,0 +1,140 @@
+"""Models that learn before they forecast, and begin with what they learnt."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
+
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
+
+from darts_tsformers.adapter.alone import trains
+from darts_tsformers.adapter.names import Names
+from darts_tsformers.adapter.transfer import TRANSFERS, freeze, has_encoder, take_over
+from darts_tsformers.checks import require_one_of
+from darts_tsformers.networks import Network
+
+
+class Plan(NamedTuple):
+    """How the module is made that is made next.
+
+    Attributes
+    ----------
+    objective
+        Name and settings of what it learns by; None to learn to forecast.
+    source
+        The module whose weights it begins with; None for none.
+    freezes
+        Whether its encoder stays as it is.
+    """
+
+    objective: dict[str, Any] | None = None
+    source: PLForecastingModule | None = None
+    freezes: bool = False
+
+
+class TransferringModel(MixedCovariatesTorchModel):
+    """A model that may learn by an objective first, and then begins with the weights of that."""
+
+    network_class: ClassVar[type[Network]]
+    _plan = Plan()
+    _static_names: list[str] | None
+    _component_names: Names
+
+    @property
+    def objective(self) -> str | None:
+        """What a model has learnt by that cannot forecast yet; None if it is new or fitted."""
+        objective = None if self.model is None else self.model.forecaster.objective
+        return None if objective is None else objective.name
+
+    @trains
+    def fit(
+        self,
+        series: Any,
+        *args: Any,
+        transfer: str | None = None,
+        pretrained: "TransferringModel | None" = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Train; see Darts' documentation.
+
+        A model that was pre-trained is trained on; units of the data are measured anew, on these series. What else is
+        not transferred, as its shape differs, is named in a warning. If that training fails, the model is as it was.
+
+        Parameters
+        ----------
+        series, *args, **kwargs
+            What to train on, and how; as for any model of Darts.
+        transfer
+            ``"full"``: all of it is trained; ``"probe"``: its head alone, on an encoder whose weights stay as they are;
+            ``"probe_then_full"``: one after the other, each for all epochs. By default ``"full"`` where there is
+            anything to transfer.
+        pretrained
+            The model that was pre-trained, or fitted, of the same class; by default it is this one.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to transfer, or nothing of it fits.
+        """
+        if self.model is None:
+            self._static_names, self._component_names = None, {}
+        if transfer is None and pretrained is None and self.objective is None:
+            return super().fit(series, *args, **kwargs)
+        transfer = "full" if transfer is None else transfer
+        require_one_of(TRANSFERS, transfer=transfer)
+        source = self._source(pretrained, transfer)
+        for phase in transfer.split("_then_"):
+            with self._made_anew(Plan(source=source, freezes=phase == "probe")):
+                super().fit(series, *args, **kwargs)
+            source = self.model
+        return self
+
+    @trains
+    def learn_by(self, objective: dict[str, Any], series: Any, **kwargs: Any) -> None:
+        """Learn by an objective, from the weights at hand if there are any: what ``pretrain`` calls."""
+        with self._made_anew(Plan(objective, source=self.model)):
+            super().fit(series, **kwargs)
+
+    def _source(self, pretrained: "TransferringModel | None", transfer: str) -> PLForecastingModule:
+        """Return the module to begin with."""
+        own = type(self)
+        giver = self if pretrained is None else pretrained
+        if not isinstance(giver, own):
+            raise ValueError(f"pretrained={type(pretrained).__name__}(...) must be a {own.__name__}, as the model is")
+        if giver.model is None:
+            raise ValueError(
+                f"transfer={transfer!r} needs a model that was pre-trained, or fitted, and has its weights"
+            )
+        if transfer != "full" and not has_encoder(own.network_class):
+            raise ValueError(f"transfer={transfer!r} of {own.__name__} must be 'full': its network is all one")
+        return giver.model
+
+    @contextmanager
+    def _made_anew(self, plan: Plan) -> Iterator[None]:
+        """Make the module as planned inside the block; if that fails, the model is as it was."""
+        state = self.__dict__
+        before = dict(state)
+        state.update(_plan=plan, model=None, _static_names=None, _component_names={})
+        try:
+            yield
+            del self._plan
+        except BaseException:
+            state.clear()
+            state.update(before)
+            raise
+        if plan.freezes:
+            self.model.requires_grad_(True)
+            self._setup_finetuning(self.model)
+
+    def _setup_finetuning(self, model: PLForecastingModule) -> None:
+        super()._setup_finetuning(model)
+        freeze(model, encoder=self._plan.freezes)
+
+    def begin_as_planned(self, model: PLForecastingModule) -> None:
+        """Give a new module the weights that it is to begin with."""
+        if self._plan.source is not None:
+            take_over(model, self._plan.source)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is of a training."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_plan"}
