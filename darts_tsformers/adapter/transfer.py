@@ -65,7 +65,7 @@ def take_over(module: TSFormerModule, source: TSFormerModule) -> None:
     fitting = {name for name, weight in theirs.items() if name in own and own[name].shape == weight.shape}
     if not any(name.startswith(NETWORK) for name in fitting):
         raise ValueError(
-            "pretrained must have weights that fit the model: none of its network has a name and shape here"
+            "nothing that was learnt fits: no weight of the network has the name and the shape of one here"
         )
     for name in fitting:
         own[name].copy_(theirs[name])
