@@ -25,15 +25,31 @@ class Objective(nn.Module, ABC):
 
     In evaluation it draws the same each time.
 
-    Parameters
-    ----------
-    network
-        The network to train; what is read off it here are its sizes.
-
     Attributes
     ----------
     needs_future_target
         Whether it is shown what followed, in ``window.future_target``.
+
+    Examples
+    --------
+    The level of a window, from its tokens:
+
+    >>> import torch
+    >>> from darts_tsformers.networks import PatchTST, Training
+    >>> from darts_tsformers.pretraining import Objective
+    >>> from darts_tsformers.pretraining.encoder import token_width
+    >>> from darts_tsformers.window import Sizes, Window
+    >>> class LevelFirst(Objective, name="level_first"):
+    ...     def __init__(self, network, *, bias=True):
+    ...         super().__init__()
+    ...         self.map = torch.nn.Linear(token_width(network), 1, bias=bias)
+    ...
+    ...     def forward(self, network, window):
+    ...         guess = self.map(network.encode(window).mean(dim=2)).mT  # (B, C, N, D) -> (B, 1, C)
+    ...         return Training(penalties={"level": (guess - window.target.mean(dim=1, keepdim=True)).square().mean()})
+    >>> network = PatchTST(Sizes(24, 6), patch_length=8, d_model=8)
+    >>> sorted(LevelFirst(network)(network, Window(torch.randn(2, 24, 1))).penalties)
+    ['level']
     """
 
     name: ClassVar[str]

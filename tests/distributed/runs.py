@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from darts.utils.likelihood_models.torch import QuantileRegression
 from pytorch_lightning import Callback
 from torch.utils.data import DistributedSampler
 
+from darts_tsformers import pretrain
 from darts_tsformers.models import ITransformerModel, PatchTSTModel, TSFormerModel
 from tests.adapter.prepared import SeasonalModel
 from tests.adapter.students import SchooledModel, StudentModel
@@ -37,6 +39,8 @@ class Run:
     arguments: dict[str, Any] = field(default_factory=dict)
     has_gaps: bool = False
     is_like_one_process: bool = True
+    learns_before: dict[str, Any] | None = None
+    """How it is pre-trained, where it is that, and not a forecast, that is learnt."""
 
 
 def case_of(model_class: type[TSFormerModel]) -> Case:
@@ -61,6 +65,7 @@ def all_runs() -> list[Run]:
         Run("sum of lessons", Case(StudentModel, {}), of_a_sum),
         Run("lessons alone", Case(SchooledModel, {"forecasts": False})),
         Run("prepared", Case(SeasonalModel, {}), {"optimizer_kwargs": {"lr": 1e-5}}, has_gaps=True),
+        Run("hidden patches", patched, {"norm": "layer"}, has_gaps=True, learns_before={"mask": "last"}),
         Run("batch norm", patched, {"norm": "batch"}, is_like_one_process=False),
         Run("dropout", inverted, {"dropout": 0.5, "train_variates": 1}, is_like_one_process=False),
     ]
@@ -94,7 +99,8 @@ def train(run: Run, n_processes: int) -> dict[str, Any]:
     order = DistributedSampler(range(N_WINDOWS), num_replicas=1, rank=0)
     alone = {"sampler": order, "shuffle": False} if n_processes == 1 else None
     model = run.case.model(batch_size=2 // n_processes, n_epochs=2, pl_trainer_kwargs=trainer, **arguments)
-    model.fit(
+    learn = model.fit if run.learns_before is None else partial(pretrain, model, **run.learns_before)
+    learn(
         series,
         val_series=series,
         dataloader_kwargs=alone,
