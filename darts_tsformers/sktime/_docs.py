@@ -9,9 +9,9 @@ from darts_tsformers.models import TSFormerModel
 NOTES = """
 A panel or a hierarchy trains one network on all its instances. ``X`` is known in the future: forecasting takes its rows
 at the steps to forecast. NaN in ``y``, and in ``X`` up to the cutoff, means not observed; so does a step without a row.
-After ``pretrain`` on a panel, ``fit`` keeps the weights and takes in the series to forecast. ``update`` trains anew on
-all the data seen, unless ``update_params=False`` or the forecaster is pretrained. Forecasts are made in single
-precision and are the same each time.
+After ``pretrain`` on a panel, ``fit`` keeps the weights and takes in the series to forecast; with ``pretraining`` it
+trains on from them. ``update`` trains anew on all the data seen, unless ``update_params=False`` or ``fit`` keeps
+weights. Forecasts are made in single precision and are the same each time.
 """
 
 EXAMPLE = """

@@ -21,6 +21,7 @@ from darts_tsformers.sktime._checks import (
 )
 from darts_tsformers.sktime._exogenous import columns_of, known_covariates, observed_covariates
 from darts_tsformers.sktime._horizon import steps_ahead, whole_chunks
+from darts_tsformers.sktime._learning import checked_pretraining, learnt
 from darts_tsformers.sktime._panel import Instance, common_frequency, in_enough_precision, instances, join
 from darts_tsformers.sktime._time_axis import Frequency, with_frequency
 from darts_tsformers.sktime._trained import TrainedModel
@@ -52,6 +53,10 @@ class TSFormerForecaster(BaseForecaster):
     num_samples
         Paths drawn for quantiles that the network does not give itself: further ahead than ``output_chunk_length``, of
         another likelihood, or of a network that feeds on its own forecast or draws paths.
+    pretraining
+        How ``pretrain`` lets it learn before it forecasts: the arguments of :func:`darts_tsformers.pretrain`, such as
+        ``{"objective": "masked", "mask_ratio": 0.4}``, and ``"transfer"``, ``"full"`` by default, how ``fit`` trains it
+        on from there. None to have ``pretrain`` train it to forecast.
     model_kwargs
         Further arguments of the Darts model, such as ``{"optimizer_kwargs": {"lr": 1e-3}}``.
 
@@ -60,7 +65,8 @@ class TSFormerForecaster(BaseForecaster):
     model_
         The trained model; ``model_.darts`` is the Darts model, for ``explain`` and ``diagnose``.
     pretrained_
-        The same, if ``pretrain`` has been called; ``fit`` then keeps its weights.
+        The same, if ``pretrain`` has been called; ``fit`` then keeps its weights, or by ``pretraining`` begins with
+        them.
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -98,6 +104,7 @@ class TSFormerForecaster(BaseForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
         **of_the_model: Any,
     ) -> None:
@@ -106,6 +113,7 @@ class TSFormerForecaster(BaseForecaster):
         self.batch_size = batch_size
         self.n_epochs = n_epochs
         self.random_state = random_state
+        self.pretraining = pretraining
         self.model_kwargs = model_kwargs
         for name, value in of_the_model.items():
             setattr(self, name, value)
@@ -132,28 +140,37 @@ class TSFormerForecaster(BaseForecaster):
         return self
 
     def _learn(self) -> None:
-        """Train on all the data there is, from scratch; keep to the weights of ``pretrain`` if there are any."""
-        if hasattr(self, "pretrained_"):
-            check_columns(columns_of(self._cur_X), self.pretrained_.exogenous)
-            self.model_ = self.pretrained_
+        """Train on all the data there is, from scratch; keep to the weights of ``pretrain`` if they can forecast."""
+        start = getattr(self, "pretrained_", None)
+        if start is None or start.darts.objective is not None:
+            self.model_ = self._trained(self._cur_y, self._cur_X, self._freq, start)
         else:
-            self.model_ = self._trained(self._cur_y, self._cur_X, self._freq)
+            check_columns(columns_of(self._cur_X), start.exogenous)
+            self.model_ = start
 
     def _pretrain(self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh: ForecastingHorizon | None = None) -> Self:
-        self.pretrained_ = self._trained(y, X, common_frequency(y))
+        self.pretrained_ = self._trained(y, X, common_frequency(y), forecasts=False)
         return self
 
     def _pretrain_update(
         self, y: pd.DataFrame, X: pd.DataFrame | None = None, fh: ForecastingHorizon | None = None
     ) -> Self:
-        self.pretrained_ = self._trained(y, X, common_frequency(y), start=getattr(self, "pretrained_", None))
+        start = getattr(self, "pretrained_", None)
+        self.pretrained_ = self._trained(y, X, common_frequency(y), start, forecasts=False)
         return self
 
     def _trained(
-        self, y: pd.DataFrame, X: pd.DataFrame | None, freq: Frequency, start: TrainedModel | None = None
+        self,
+        y: pd.DataFrame,
+        X: pd.DataFrame | None,
+        freq: Frequency,
+        start: TrainedModel | None = None,
+        *,
+        forecasts: bool = True,
     ) -> TrainedModel:
         arguments = self.get_params(deep=False)
         require_at_least(1, num_samples=arguments.pop("num_samples"))
+        pretraining = checked_pretraining(arguments.pop("pretraining"))
         arguments["quantiles"] = learnt_quantiles(self.model_class, self.quantiles)
         model = build(self.model_class, **arguments)
         series = instances(y, freq)
@@ -162,11 +179,10 @@ class TSFormerForecaster(BaseForecaster):
         if start is not None:
             check_columns(exogenous, start.exogenous)
             exogenous = start.exogenous
-            start.lend_weights(model)
         targets, covariates = in_enough_precision(
             [one.target() for one in series], observed_covariates(X, exogenous, series)
         )
-        model.fit(targets, future_covariates=covariates, verbose=False)
+        model = learnt(model, targets, covariates, start, pretraining, forecasts=forecasts)
         return TrainedModel(model, exogenous, trainer_arguments(self.model_kwargs))
 
     def _predict(self, fh: ForecastingHorizon, X: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -106,6 +106,32 @@ def test_a_pretrained_copy_is_as_good_as_the_original():
     assert not again.equals(forecaster.predict([1]))
 
 
+def embedding(trained) -> torch.Tensor:
+    return trained.darts.model.forecaster.network.backbone.embedding.weight
+
+
+def test_pretrain_lets_it_learn_before_it_forecasts():
+    panel, y = make_panel({"south": 29, "north": 23}), make_y(17, seed=9)
+    how = {"objective": "masked", "mask_ratio": 0.5, "transfer": "probe"}
+    forecaster = tiny(PatchTSTForecaster, pretraining=how).pretrain(panel)
+    before = weights(forecaster.pretrained_)
+    assert forecaster.pretrained_.darts.objective == "masked"
+    clone = forecaster.clone()
+    for each in (forecaster, clone):
+        forecast = each.fit(y).predict([1, 2])
+        assert forecast.notna().all(axis=None)
+        assert torch.equal(embedding(each.model_), embedding(forecaster.pretrained_))
+        assert equal(weights(each.pretrained_), before)
+    pd.testing.assert_frame_equal(forecaster.predict([1]), clone.predict([1]))
+    further = clone.pretrain(panel)
+    assert not equal(weights(further.pretrained_), before)
+
+
+def test_how_to_pretrain_is_a_dict():
+    with pytest.raises(ValueError, match="pretraining='masked' must be None or a dict of arguments of pretrain"):
+        tiny(PatchTSTForecaster, pretraining="masked").pretrain(make_panel({"south": 29, "north": 23}))
+
+
 def through_pickle(forecaster, _):
     return pickle.loads(pickle.dumps(forecaster))
 
