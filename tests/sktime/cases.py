@@ -28,7 +28,7 @@ def tiny(forecaster_class: type[TSFormerForecaster], **overrides: Any) -> TSForm
 def darts_model(forecaster: TSFormerForecaster, **overrides: Any) -> TSFormerModel:
     """Make the Darts model of a forecaster by hand."""
     arguments = forecaster.get_params(deep=False)
-    for name in ("quantiles", "num_samples", "model_kwargs"):
+    for name in ("quantiles", "num_samples", "pretraining", "model_kwargs"):
         del arguments[name]
     return forecaster.model_class(**arguments | {"pl_trainer_kwargs": TRAINER} | overrides)
 

@@ -23,8 +23,8 @@ from tests.sktime.cases import FORECASTERS, every_forecaster, make_y, tiny
 from tests.test_layout import FILES, dotted, imported, room
 
 WITHOUT_A_PLACE = {"output_chunk_shift", "use_static_covariates", "categorical_embedding_sizes"}
-SHARED = ["quantiles", "num_samples", "batch_size", "n_epochs", "random_state", "model_kwargs"]
-OWN = {"quantiles", "num_samples", "model_kwargs"}
+SHARED = ["quantiles", "num_samples", "batch_size", "n_epochs", "random_state", "pretraining", "model_kwargs"]
+OWN = {"quantiles", "num_samples", "pretraining", "model_kwargs"}
 
 
 def test_there_is_a_forecaster_for_every_model():
