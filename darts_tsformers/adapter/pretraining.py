@@ -16,12 +16,12 @@ Model = TypeVar("Model", bound=TSFormerModel)
 
 
 def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked", **kwargs: Any) -> Model:
-    """Let the encoder of a model learn from series without looking ahead.
+    """Let a model learn from series before it learns to forecast.
 
-    It goes the way of ``fit``: the same windows, of look-back and horizon, though the target of the horizon is not
-    looked at; the same covariates, gaps, sample weights, validation, trainer, callbacks, precision, progress and
-    checkpoints, for ``n_epochs``, or ``epochs`` in the call. The loss or likelihood is the model's, of what the
-    objective has it guess. Called again it goes on with the weights at hand, by any objective.
+    It goes the way of ``fit``: the same windows, of look-back and horizon, though of the target of the horizon nothing
+    is seen unless by ``"next"``; the same covariates, gaps, sample weights, validation, trainer, callbacks, precision,
+    progress and checkpoints, for ``n_epochs``, or ``epochs`` in the call. The loss or likelihood is the model's, of what
+    the objective has it guess. Called again it goes on with the weights at hand, by any objective.
 
     The model can be saved and loaded then, but not forecast yet: ``model.fit(series, transfer=...)`` is next, of the
     same series or others, see :meth:`~darts_tsformers.adapter.transferring.TransferringModel.fit`.
@@ -29,11 +29,11 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
     Parameters
     ----------
     model
-        A model whose network has an encoder.
+        A model that can learn so.
     series
         What to learn from: one series or many.
     objective
-        What to learn by: the name of one of :mod:`darts_tsformers.pretraining`.
+        What to learn by, by its name in :mod:`darts_tsformers.pretraining`: ``"masked"`` or ``"next"``.
     **kwargs
         Settings of the objective, such as ``mask_ratio``, and whatever ``fit`` takes.
 
@@ -46,7 +46,8 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
     TypeError
         If it is no model of this package.
     ValueError
-        If the model cannot learn so; the message names those that can. If a setting breaks a rule of the objective.
+        If the model cannot learn so; the message names those that can. If a setting breaks a rule of the objective, or
+        the model was made to train nothing.
 
     Examples
     --------
@@ -68,6 +69,10 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
         able = ", ".join(_able(learns_by))
         raise ValueError(
             f"objective={objective!r} is nothing {type(model).__name__} can learn by. Models that can: {able}"
+        )
+    if model.enable_finetuning is False:
+        raise ValueError(
+            "enable_finetuning=False must be True or None: a model that trains nothing cannot be pre-trained"
         )
     settings = {name: kwargs.pop(name) for name in _settings(learns_by) if name in kwargs}
     model.learn_by({"name": objective, **settings}, series, **kwargs)

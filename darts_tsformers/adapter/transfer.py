@@ -8,8 +8,7 @@ from darts.logging import get_logger
 from torch import Tensor
 
 from darts_tsformers.adapter.module import TSFormerModule
-from darts_tsformers.networks import Network
-from darts_tsformers.pretraining.encoder import head_names
+from darts_tsformers.pretraining.encoder import has_encoder, head_names
 from darts_tsformers.window.units import Unit
 
 NETWORK, OBJECTIVE, SHARED_HEAD = "forecaster.network.", "forecaster.objective.", "forecaster.covariate_head."
@@ -29,18 +28,13 @@ def require_forecasts(model: Any) -> None:
         )
 
 
-def has_encoder(network: type[Network]) -> bool:
-    """Whether a network tells its encoder from its head."""
-    return network.encode is not Network.encode
-
-
 def freeze(module: TSFormerModule, *, encoder: bool) -> None:
     """Freeze the encoder, if asked for, and a head that nothing would teach."""
-    learns_before = module.forecaster.objective is not None
-    if encoder or learns_before:
+    head = _has_idle_head(module)
+    if encoder or head:
         heads = _heads_of(module)
         for name, parameter in module.named_parameters():
-            if (name in heads) is learns_before:
+            if (name in heads) is head:
                 parameter.requires_grad_(False)
 
 
@@ -57,7 +51,7 @@ def take_over(module: TSFormerModule, source: TSFormerModule) -> None:
         If nothing of the network fits.
     """
     own, theirs = _weights_of(module), _weights_of(source)
-    if source.forecaster.objective is not None:
+    if _has_idle_head(source):
         for name in _heads_of(source):
             theirs.pop(name, None)
     if module.hparams.objective != source.hparams.objective:
@@ -70,6 +64,12 @@ def take_over(module: TSFormerModule, source: TSFormerModule) -> None:
     for name in fitting:
         own[name].copy_(theirs[name])
     _report(own, theirs, fitting, _heads_of(module))
+
+
+def _has_idle_head(module: TSFormerModule) -> bool:
+    """Whether a module learns by an objective that does not teach its head."""
+    objective = module.forecaster.objective
+    return objective is not None and not objective.teaches_head
 
 
 def _heads_of(module: TSFormerModule) -> set[str]:

@@ -9,9 +9,10 @@ from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorc
 
 from darts_tsformers.adapter.alone import trains
 from darts_tsformers.adapter.names import Names
-from darts_tsformers.adapter.transfer import TRANSFERS, freeze, has_encoder, take_over
+from darts_tsformers.adapter.transfer import TRANSFERS, freeze, take_over
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.networks import Network
+from darts_tsformers.pretraining.encoder import has_encoder
 
 
 class Plan(NamedTuple):

@@ -55,6 +55,9 @@ class Network(nn.Module, ABC):
     in_data_units
         Whether it takes covariates, and a target that is not normalised window by window, in the units of the data, and
         not in those of the training part. It then has to look after units itself.
+    head_patterns
+        Names of the parameters that turn states into forecasts, as patterns, of a network that learns to forecast what
+        follows each patch, or step, of the window: it can learn so before it is fitted, by ``"next"``.
     knows_units
         Whether its weights are of data in units of their own, as published ones are: without instance norm it takes the
         target as it is given.
@@ -81,6 +84,7 @@ class Network(nn.Module, ABC):
     window_spread: ClassVar[Spread] = POPULATION
     in_data_units: ClassVar[bool] = False
     knows_units: ClassVar[bool] = False
+    head_patterns: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()

@@ -82,6 +82,7 @@ class GPHT(PatchByPatch, Network, name="gpht"):
     knows_start = True
     knows_units = True
     width_tie = None
+    head_patterns = ("hierarchy.stages.*.head.*",)
 
     def __init__(
         self,

@@ -94,6 +94,7 @@ class TimeMoE(Network, name="time_moe"):
     reads = ALL_KINDS
     knows_start = True
     knows_units = True
+    head_patterns = ("decoder.heads.*",)
     window_spread = Spread(correction=1)
     width_tie = None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 
 import torch
 from jaxtyping import Float
@@ -9,6 +10,11 @@ from torch import Tensor, nn
 
 from darts_tsformers.networks import Network
 from darts_tsformers.window import Window
+
+
+def has_encoder(network: type[Network]) -> bool:
+    """Whether networks of a class tell their encoder from their head."""
+    return network.encode is not Network.encode or bool(network.head_patterns)
 
 
 def blank_window(network: Network) -> Window:
@@ -34,9 +40,10 @@ def token_width(network: Network) -> int:
 
 
 def head_names(network: Network) -> set[str]:
-    """Name the parameters that no token depends on: those of the head, which turns tokens into a forecast.
+    """Name the parameters of the head, which turns tokens into a forecast: those that no token depends on.
 
-    A parameter that a token depends on is of the encoder, even if it is multiplied by zero at the start.
+    A parameter that a token depends on is of the encoder, even if it is multiplied by zero at the start. A network
+    without tokens says itself what its heads are.
 
     Examples
     --------
@@ -47,6 +54,8 @@ def head_names(network: Network) -> set[str]:
     ['head.bias', 'head.weight']
     """
     parameters = dict(network.named_parameters())
+    if network.head_patterns:
+        return {name for name in parameters if any(fnmatch(name, pattern) for pattern in network.head_patterns)}
     with torch.enable_grad(), _all_trained(parameters.values()):
         tokens = _blank_tokens(network)
         gradients = torch.autograd.grad(tokens.sum(), list(parameters.values()), allow_unused=True)

@@ -29,6 +29,8 @@ class Objective(nn.Module, ABC):
     ----------
     needs_future_target
         Whether it is shown what followed, in ``window.future_target``.
+    teaches_head
+        Whether the head that forecasts learns too, and is taken over with the encoder.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class Objective(nn.Module, ABC):
     name: ClassVar[str]
     validates_by_lessons: ClassVar[bool] = True
     needs_future_target: ClassVar[bool] = False
+    teaches_head: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()

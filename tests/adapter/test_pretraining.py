@@ -339,6 +339,38 @@ def test_errors_name_what_was_given():
         )
 
 
+@pytest.mark.parametrize("name", ["GPHTModel", "TimeMoEModel"])
+def test_readers_learn_what_follows_and_keep_their_heads(name):
+    case, data = next(case for case in CASES if case.name == name), make_data(3)
+    model = pretrain(case.model(), data.series, objective="next", **data.covariates())
+    assert model.objective == "next"
+    assert all(p.requires_grad for p in model.model.parameters())
+    before, began = weights(model), beginnings(model)
+    model.fit(data.series, transfer="probe", **data.covariates())
+    assert before.keys() - same(before, began[0]) <= {n for n in before if "unit" in n}
+    trained = {name for name, _ in model.model.named_parameters()} - same(before, weights(model))
+    assert trained == heads(model)
+    assert trained == {n for n in before if ".head." in n or ".heads." in n}
+
+
+def test_what_follows_is_measured_by_the_spread_of_each_window():
+    case = next(case for case in CASES if case.name == "GPHTModel")
+    model = pretrain(case.model(n_epochs=0), make_data(3, ()).series, objective="next")
+    past = draw(5, L, 3)
+
+    def loss(scale: float) -> torch.Tensor:
+        batch = TorchTrainingBatch(past_target=past * scale, future_target=draw(5, H, 3, seed=2) * scale)
+        model.model.eval().log = lambda *args, **kwargs: None
+        return model.model._train_val_step(batch, ModuleStage.TRAIN, model.model.train_criterion, None)
+
+    torch.testing.assert_close(loss(1.0), loss(1e4))
+
+
+def test_a_model_that_trains_nothing_is_not_pretrained():
+    with pytest.raises(ValueError, match="enable_finetuning=False must be True or None"):
+        pretrain(PATCHED.model(enable_finetuning=False), make_data(3, ()).series)
+
+
 def test_a_network_without_an_encoder_can_go_on_as_a_whole():
     case = next(case for case in CASES if case.name == "AutoformerModel")
     series = make_data(3, ()).series
