@@ -1,0 +1,1 @@
+"""Learning by contrast: an encoder of dilated convolutions, views that are learnt, and what both are to become."""
