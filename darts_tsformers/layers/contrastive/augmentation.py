@@ -1,5 +1,6 @@
 """A network that learns what of a series may be left out: masks and scales that make a view of it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -71,7 +72,7 @@ class Augmenter(nn.Module):
         d_hidden: int,
         d_model: int,
         n_blocks: int,
-        kernels: tuple[int, ...],
+        kernels: Sequence[int],
         hard: bool = True,
         stretch: float | int = 0.05,
         margin: float = 0.001,
@@ -91,7 +92,7 @@ class Augmenter(nn.Module):
     def forward(self, x: Float[Tensor, "B L N"]) -> View:
         """Draw a view."""
         log_odds, scale = self.factors(x)
-        uniform = torch.rand_like(log_odds) if self.training else None
+        uniform = torch.rand(log_odds.shape, device=x.device) if self.training else None
         mask = hard_concrete(log_odds, uniform, hard=self.hard, stretch=self.stretch, margin=self.margin)
         return View(mask * scale * x, log_odds.sigmoid())
 
@@ -135,6 +136,6 @@ def hard_concrete(
     """
     if uniform is not None:
         e = (2 * margin - 1) * uniform + (1 - margin)
-        log_odds = log_odds + e.logit()
+        log_odds = log_odds + e.logit().to(log_odds.dtype)
     soft = (log_odds.sigmoid() * (1 + stretch) - stretch).clamp(0, 1)
     return soft + ((soft > 0.5).to(soft) - soft).detach() if hard else soft

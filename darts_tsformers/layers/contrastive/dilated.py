@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least, require_probability
@@ -153,18 +153,16 @@ class DilatedEncoder(nn.Module):
         self.dropout = Dropout(dropout)
         self.scales = MeanOfScales(d_model, kernels)
 
-    def forward(self, x: Float[Tensor, "B L N"], there: Bool[Tensor, "B L"] | None = None) -> Float[Tensor, "B L D"]:
-        """Encode; a step that ``there`` says is not there is embedded as zero."""
-        return self.scales(self.features(x, there)).mT
+    def forward(self, x: Float[Tensor, "B L N"]) -> Float[Tensor, "B L D"]:
+        """Encode."""
+        out: Tensor = self.scales(self.features(x))
+        return out.mT
 
     def last(self, x: Float[Tensor, "B L N"]) -> Float[Tensor, "B D"]:
         """Encode the last step alone."""
         return self.scales.last(self.features(x))
 
-    def features(self, x: Float[Tensor, "B L N"], there: Bool[Tensor, "B L"] | None = None) -> Float[Tensor, "B D L"]:
+    def features(self, x: Float[Tensor, "B L N"]) -> Float[Tensor, "B D L"]:
         """Return what the scales read."""
-        tokens = self.embedding(x)
-        if there is not None:
-            tokens = tokens.masked_fill(~there[..., None], 0)
-        out: Tensor = self.dropout(self.blocks(tokens.mT))
+        out: Tensor = self.dropout(self.blocks(self.embedding(x).mT))
         return out

@@ -18,10 +18,8 @@ def convolution(layer: nn.Conv1d, x: Tensor, dilation: int, before: int) -> Tens
     return out
 
 
-def encoder(module: nn.Module, x: Tensor, causal: bool, there: Tensor | None = None) -> Tensor:
+def encoder(module: nn.Module, x: Tensor, causal: bool) -> Tensor:
     z = module.embedding(x)
-    if there is not None:
-        z = z * there[..., None]
     for i, block in enumerate(module.blocks):
         around = z if isinstance(block.project, nn.Identity) else convolution(block.project, z, 1, 0)
         for layer in (block.first, block.second):

@@ -56,7 +56,8 @@ def test_a_view_is_masked_and_scaled():
     view, (log_odds, scale) = model(x), model.factors(x)
     torch.testing.assert_close(view.kept, log_odds.sigmoid())
     masked = view.values == 0
-    assert masked.any() and not masked.all()
+    assert masked.any()
+    assert not masked.all()
     torch.testing.assert_close(view.values, torch.where(masked, 0, scale * x))
     assert not torch.equal(masked, model(x).values == 0)
 

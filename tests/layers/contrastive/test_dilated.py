@@ -28,14 +28,6 @@ def test_the_last_step_can_be_had_alone(causal, length):
     assert_same_with_gradients(model.last(x), model(x)[:, -1], [x, *model.parameters()])
 
 
-@either_way
-def test_a_hidden_step_is_embedded_as_zero(causal):
-    model, x = encoder(causal), draw(2, 11, 3, dtype=torch.float64)
-    there = draw(2, 11, seed=3) > 0
-    torch.testing.assert_close(model(x, there), naive.encoder(model, x, causal, there))
-    torch.testing.assert_close(model(x, there), model(x.masked_fill(~there[..., None], 9.0), there))
-
-
 def test_which_steps_see_which():
     def seen(causal: bool) -> list[bool]:
         x = draw(1, 11, 3, dtype=torch.float64).requires_grad_()
