@@ -2,7 +2,7 @@
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least, require_flag, require_not_negative
@@ -171,6 +171,11 @@ class AutoTCL(Network, name="autotcl"):
         n_static = sizes.n_static * (1 if channel_independent else sizes.n_static_rows)
         self.static = zero_linear(n_static, d_model) if n_static else None
         self.future = FutureResponse(d_model, sizes.n_future, n_outputs) if sizes.n_future else None
+
+    @property
+    def token_steps(self) -> Int[Tensor, "L 1"]:
+        """Each step is a token."""
+        return torch.arange(self.sizes.input_length)[:, None]
 
     @property
     def width_tie(self) -> str | None:

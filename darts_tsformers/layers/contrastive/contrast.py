@@ -199,7 +199,7 @@ def _variables(window: Window) -> Float[Tensor, "B L V"]:
 def _with_variables(window: Window, values: Float[Tensor, "B L V"]) -> Window:
     parts = {"target": window.target, "past": window.past, "historic_future": window.historic_future}
     there = {name: x.shape[-1] for name, x in parts.items() if x is not None}
-    return replace(window, **dict(zip(there, values.split(list(there.values()), dim=-1), strict=True)))
+    return replace(window, **dict(zip(there, torch.split(values, list(there.values()), dim=-1), strict=True)))
 
 
 def _map(window: Window, change: Callable[[Tensor], Tensor]) -> Window:

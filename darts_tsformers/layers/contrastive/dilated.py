@@ -1,6 +1,7 @@
 """An encoder of dilated convolutions, whose features are read at several scales."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -61,18 +62,19 @@ class MeanOfScales(nn.Module):
 
     def forward(self, x: Float[Tensor, "B D L"]) -> Float[Tensor, "B D L"]:
         """Convolve."""
-        weights = [F.pad(scale.weight, (self.longest - scale.weight.shape[-1], 0)) for scale in self.scales]
-        biases = [scale.bias for scale in self.scales]
-        padded = F.pad(x, (self.longest - 1, 0))
-        return F.conv1d(padded, torch.stack(weights).mean(dim=0), torch.stack(biases).mean(dim=0))
+        return F.conv1d(F.pad(x, (self.longest - 1, 0)), *self._joined())
 
     def last(self, x: Float[Tensor, "B D L"]) -> Float[Tensor, "B D"]:
         """Return the last step of what :meth:`forward` returns."""
-        out = self.scales[0].bias.new_zeros(())
-        for scale in self.scales:
-            kernel = min(scale.weight.shape[-1], x.shape[-1])
-            out = out + torch.einsum("bdk,edk->be", x[..., -kernel:], scale.weight[..., -kernel:]) + scale.bias
-        return out / len(self.scales)
+        weight, bias = self._joined()
+        kernel = min(self.longest, x.shape[-1])
+        return torch.einsum("bdk,edk->be", x[..., -kernel:], weight[..., -kernel:]) + bias
+
+    def _joined(self) -> tuple[Float[Tensor, "D D k"], Float[Tensor, " D"]]:
+        """Return weights and bias of the one convolution that all of them are together."""
+        scales = [cast(nn.Conv1d, scale) for scale in self.scales]
+        weights = [F.pad(scale.weight, (self.longest - scale.kernel_size[0], 0)) for scale in scales]
+        return torch.stack(weights).mean(dim=0), torch.stack([cast(Tensor, scale.bias) for scale in scales]).mean(dim=0)
 
 
 class DilatedEncoder(nn.Module):

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -42,7 +43,8 @@ def local_info_nce(x: Float[Tensor, "B L D"], *, n_crops: int = 16, start: int =
     if n_crops < LEAST_CROPS:
         return x.sum() * 0
     width = length // n_crops
-    crops = F.normalize(x, dim=-1)[:, start : start + n_crops * width].unflatten(1, (n_crops, width)).amax(dim=2)
+    used = F.normalize(x, dim=-1)[:, start : start + n_crops * width]
+    crops = rearrange(used, "B (n w) D -> B n w D", n=n_crops).amax(dim=2)
     at = torch.arange(n_crops, device=x.device)
     positive = torch.where(at < n_crops - 1, at + 1, at - 1)
     apart = (at[:, None] - at).abs()
