@@ -73,9 +73,9 @@ class Explanation(Recorded):
             ``"prototypes"``: which prototypes tokens attend to;
             ``"gates"``: where a layer lets in what it has mixed; ``"memory"``: what was written to a memory and what it
             still holds; ``"responses"``: what the models of a layer answer to a pulse; ``"guidance"``: how hard what
-            was observed pulled paths; ``"spread"``: how far paths lie apart; ``"decomposition"``: trend and
-            remainder of a forecast; ``"stages"``: what each stage of a hierarchy adds to it. By default the first of
-            them that there is something to show of.
+            was observed pulled paths; ``"spread"``: how far paths lie apart; ``"mask"``: which steps a learnt view
+            keeps; ``"decomposition"``: trend and remainder of a forecast; ``"stages"``: what each stage of a hierarchy
+            adds to it. By default the first of them that there is something to show of.
         **options
             ``layer`` (a path), ``head`` (from 1), ``window`` (a position), ``component`` (a name), ``top`` (how many
             variables, prototypes or models); by default the last layer, means over the rest, 30 variables, 12

@@ -47,7 +47,7 @@ _TOKENS = {
     "steps": ("token",),
     "memory": ("time", "memory"),
 }
-_OVER_TIME = {"guidance": look_back, "spread": horizon}
+_OVER_TIME = {"guidance": look_back, "spread": horizon, "mask": look_back}
 _NAMED = {"mixer": ("time", "variates"), "part": PARTS}
 _BY_HEAD = ("attention", "queries", "prototypes", "prompt")
 

@@ -12,7 +12,7 @@ from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
 from darts_tsformers.explain.pictures.lags import lags
 from darts_tsformers.explain.pictures.memories import memory
-from darts_tsformers.explain.pictures.paths import guidance, spread
+from darts_tsformers.explain.pictures.paths import guidance, mask, spread
 from darts_tsformers.explain.pictures.responses import responses
 from darts_tsformers.explain.recorded import Recorded
 
@@ -30,6 +30,7 @@ PICTURES: dict[str, Callable[..., Figure]] = {
     "responses": responses,
     "guidance": guidance,
     "spread": spread,
+    "mask": mask,
     "decomposition": decomposition,
     "stages": stages,
 }

@@ -36,6 +36,7 @@ def summary(e: Recorded) -> str:
         *_prototypes(e),
         *_prompt(e),
         *_paths(e),
+        *_masks(e),
         *_stages(e),
         *_prompts(e),
         *_rows(e),
@@ -200,6 +201,17 @@ def _paths(e: Recorded) -> Iterator[str]:
         yield (
             f"The paths of {path} spread by {spread[0]:.2g} at the first step of the forecast and by "
             f"{spread[-1]:.2g} at the last, in the units that the network sees."
+        )
+
+
+def _masks(e: Recorded) -> Iterator[str]:
+    for path, part in e.parts.get("mask", {}).items():
+        kept = part["kept"].mean(["window", "component"]).to_numpy()
+        steps = part["time"].to_numpy()
+        yield (
+            f"The views of {path} keep {_percent(float(kept.mean()))} of the values: {_percent(float(kept.max()))} at "
+            f"step {steps[kept.argmax()]}, {_percent(float(kept.min()))} at step {steps[kept.argmin()]}, 0 being the "
+            "last one seen."
         )
 
 

@@ -29,6 +29,7 @@ KINDS = (
     "skips",
     "guidance",
     "spread",
+    "mask",
     "trend",
     "stages",
     "prompts",
@@ -78,6 +79,8 @@ KINDS = (
     the steps of the sampler and the copies by lags, a mean over paths.
 ``spread``
     ``deviation`` ``(B, H, C)``: the standard deviation of paths, as the network sees the target.
+``mask``
+    ``kept`` ``(B, L, C)``: how likely a view that was learnt by contrast keeps each value of the target.
 ``trend``
     ``trend`` ``(B, H, C, Q)``: the trend of a forecast, in data units.
 ``stages``

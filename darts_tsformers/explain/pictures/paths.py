@@ -1,4 +1,4 @@
-"""What pulled paths while they were drawn, and how far they lie apart, as lines over time."""
+"""What pulled paths while they were drawn, how far they lie apart, and what views keep, as lines over time."""
 
 from matplotlib.figure import Figure
 
@@ -10,16 +10,21 @@ from darts_tsformers.explain.ticks import date_ticks
 
 def guidance(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
     """Draw how hard each step of the look-back pulled the paths of a component."""
-    return _line(e, "guidance", "pull", "pull on the paths", window, component)
+    return _line(e, "guidance", "a network that draws paths", "pull on the paths", window, component)
 
 
 def spread(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
     """Draw how far the paths of a component lie apart at each step of the forecast."""
-    return _line(e, "spread", "deviation", "deviation of the paths", window, component)
+    return _line(e, "spread", "a network that draws paths", "deviation of the paths", window, component)
 
 
-def _line(e: Recorded, kind: str, name: str, words: str, window: int, component: str | None) -> Figure:
-    path, part = chosen_layer(e, kind, "a network that draws paths", None)
+def mask(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
+    """Draw how likely each step of the look-back of a component is kept in a view."""
+    return _line(e, "mask", "a network that learns views by contrast", "chance to be kept", window, component)
+
+
+def _line(e: Recorded, kind: str, needs: str, words: str, window: int, component: str | None) -> Figure:
+    path, part = chosen_layer(e, kind, needs, None)
     e.check_window(window)
     names = [str(one) for one in part["component"].to_numpy()]
     component = names[0] if component is None else component
@@ -28,7 +33,8 @@ def _line(e: Recorded, kind: str, name: str, words: str, window: int, component:
     figure = figure_of(9, 4)
     axes = figure.subplots()
     at = chosen["time_end"].to_numpy()
-    axes.plot(at, chosen[name].to_numpy(), color=BLUE, linewidth=1.4, marker="o", markersize=3)
+    (values,) = chosen.data_vars.values()
+    axes.plot(at, values.to_numpy(), color=BLUE, linewidth=1.4, marker="o", markersize=3)
     axes.set_ylim(bottom=0)
     date_ticks(axes.xaxis, at)
     axes.set_ylabel(words)
