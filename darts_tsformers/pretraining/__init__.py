@@ -11,8 +11,9 @@ it and its settings. What it has weights for, such as a head, is a part of it: i
 with it, and left behind when the model learns to forecast.
 """
 
+from darts_tsformers.pretraining.contrastive import Contrastive
 from darts_tsformers.pretraining.following import Following
 from darts_tsformers.pretraining.masked import Masked
 from darts_tsformers.pretraining.objective import OBJECTIVES, Objective
 
-__all__ = ["OBJECTIVES", "Following", "Masked", "Objective"]
+__all__ = ["OBJECTIVES", "Contrastive", "Following", "Masked", "Objective"]
