@@ -199,11 +199,14 @@ class AutoTCL(Network, name="autotcl"):
 
     def encode(self, window: Window) -> Float[Tensor, "B R L D"]:
         """Return a vector for each step of the look-back: of each component, or of all of them in one row."""
-        return rearrange(self.encoder(self._rows(window)), "(B R) L D -> B R L D", B=len(window.target))
+        return rearrange(self.encoder(self._rows(window)), "(B R) L D -> B R L D", R=self._n_rows(window))
 
     def _last(self, window: Window) -> Float[Tensor, "B R D"]:
         """Return the vector of the last step."""
-        return rearrange(self.encoder.last(self._rows(window)), "(B R) D -> B R D", B=len(window.target))
+        return rearrange(self.encoder.last(self._rows(window)), "(B R) D -> B R D", R=self._n_rows(window))
+
+    def _n_rows(self, window: Window) -> int:
+        return window.target.shape[-1] if self.channel_independent else 1
 
     def _rows(self, window: Window) -> Float[Tensor, "BR L N"]:
         """Return the features of each step of each row: the values of the target, and covariates."""
