@@ -192,7 +192,7 @@ class AutoTCL(Network, name="autotcl"):
         """Add to the forecast what encoder and views learn by contrast, and what the weights of the head cost."""
         with torch.set_grad_enabled(self.end_to_end and torch.is_grad_enabled()):
             last = self._last(window)
-        penalties = self.contrast(self.encode, self.encoder.parameters(), window)
+        penalties = self.contrast(self.encode, self.encoder, window)
         if self.ridge:
             penalties["ridge"] = self.ridge * self.head.weight.square().sum(dim=-1).mean()
         return Training(self._forecast(last, window), penalties=penalties)

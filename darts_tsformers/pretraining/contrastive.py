@@ -61,7 +61,7 @@ class Contrastive(Objective, name="contrastive"):
 
     def __init__(
         self,
-        network: Network,
+        network: Network,  # noqa: ARG002
         *,
         d_augmenter: int = 16,
         hard_mask: bool = True,
@@ -71,7 +71,7 @@ class Contrastive(Objective, name="contrastive"):
         kept_weight: float | int = 0.2,
         consistency_weight: float | int = 0.002,
     ) -> None:
-        super().__init__(network)
+        super().__init__()
         augmenter = Augmenter(
             1, d_hidden=d_augmenter, d_model=d_augmenter, n_blocks=N_BLOCKS, kernels=KERNELS, hard=hard_mask
         )
@@ -86,4 +86,4 @@ class Contrastive(Objective, name="contrastive"):
 
     def forward(self, network: Network, window: Window) -> Training:
         """Tell windows apart."""
-        return Training(penalties=self.contrast(network.encode, network.parameters(), window))
+        return Training(penalties=self.contrast(network.encode, network, window))

@@ -19,6 +19,7 @@ from darts_tsformers.layers.contrastive.losses import (
     local_info_nce,
     mean_discrepancy,
 )
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.window import Window
 
 Encode: TypeAlias = Callable[[Window], Float[Tensor, "B C N D"]]
@@ -82,7 +83,7 @@ class Contrast(nn.Module):
     >>> contrast = Contrast(Augmenter(1, d_hidden=4, d_model=4, n_blocks=2, kernels=(1, 2)))
     >>> encoder = nn.Linear(1, 8)
     >>> window = Window(torch.randn(5, 24, 2))
-    >>> list(contrast(lambda each: encoder(each.target.mT[..., None]), encoder.parameters(), window))
+    >>> list(contrast(lambda each: encoder(each.target.mT[..., None]), encoder, window))
     ['contrast', 'local', 'relevance', 'sparsity', 'consistency']
     """
 
@@ -110,22 +111,22 @@ class Contrast(nn.Module):
         self.hide_rate = hide_rate
         self.kept_weight, self.kept_share, self.consistency_weight = kept_weight, kept_share, consistency_weight
 
-    def forward(self, encode: Encode, weights: Iterable[nn.Parameter], window: Window) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, encode: Encode, encoder: nn.Module, window: Window) -> dict[str, Float[Tensor, ""]]:
         """Return the parts of both losses, weighted.
 
         Parameters
         ----------
         encode
-            The encoder.
-        weights
-            Those that it learns.
+            Makes the tokens.
+        encoder
+            What it makes them with: has all weights of it.
         window
             To learn from.
         """
         view, kept = self.viewed(window)
         known = self._tokens(encode, window)
         seen = self._tokens(encode, _map(view, Tensor.detach))
-        with held(weights):
+        with held(encoder):
             shown = self._tokens(encode, view)
         parts = {"contrast": info_nce(known, seen, temperature=self.temperature)}
         if self.local_weight:
@@ -178,16 +179,25 @@ def hide(window: Window, hidden: Bool[Tensor, "B L"]) -> Window:
 
 
 @contextmanager
-def held(weights: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Let no gradient of what is computed inside the block reach some weights, but what they are applied to."""
-    learning = [one for one in weights if one.requires_grad]
-    for one in learning:
-        one.requires_grad_(False)
+def held(encoder: nn.Module) -> Iterator[None]:
+    """Let no gradient of what is computed inside the block reach the weights of a module, but what they are applied to.
+
+    Nothing is recomputed in the backward pass of it: by then the weights learn again.
+    """
+    learning = [weight for weight in encoder.parameters() if weight.requires_grad]
+    recomputing = [part for part in encoder.modules() if isinstance(part, Recomputing) and part.recompute]
+    _switch(learning, recomputing, on=False)
     try:
         yield
     finally:
-        for one in learning:
-            one.requires_grad_(True)
+        _switch(learning, recomputing, on=True)
+
+
+def _switch(learning: Iterable[nn.Parameter], recomputing: Iterable[Recomputing], *, on: bool) -> None:
+    for weight in learning:
+        weight.requires_grad_(on)
+    for part in recomputing:
+        part.recompute = on
 
 
 def _variables(window: Window) -> Float[Tensor, "B L V"]:
