@@ -174,7 +174,17 @@ class AutoTCL(Network, name="autotcl"):
 
     @property
     def token_steps(self) -> Int[Tensor, "L 1"]:
-        """Each step is a token."""
+        """Each step is a token.
+
+        Raises
+        ------
+        ValueError
+            If a token stands for the step of all components.
+        """
+        if not self.channel_independent:
+            raise ValueError(
+                "channel_independent=False must be True: a token is of all components, and hides none alone"
+            )
         return torch.arange(self.sizes.input_length)[:, None]
 
     @property

@@ -315,7 +315,7 @@ def test_a_model_that_was_only_pretrained_does_not_forecast():
 
 def test_errors_name_what_was_given():
     series = make_data(3, ()).series
-    able = ", ".join(model.__name__ for model in ABLE)
+    able = ", ".join(["AutoTCLModel", *(model.__name__ for model in ABLE)])
     message = f"objective='masked' is nothing AutoformerModel can learn by. Models that can: {able}"
     with pytest.raises(ValueError, match=exactly(message)):
         pretrain(AutoformerModel(L, H), series)

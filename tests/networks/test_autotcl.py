@@ -86,6 +86,13 @@ def test_training_forecasts_as_evaluation_does(form):
     torch.testing.assert_close(model.learn(window).forecast, model(window))
 
 
+def test_tokens_are_steps_of_single_components():
+    assert network().token_steps.tolist() == [[step] for step in range(13)]
+    message = "channel_independent=False must be True: a token is of all components, and hides none alone"
+    with pytest.raises(ValueError, match=exactly(message)):
+        network(**JOINT).token_steps  # noqa: B018
+
+
 def test_the_ridge_is_the_mean_over_outputs_of_squared_weights():
     model, window = network(ridge=0.5), make_window(SIZES)
     torch.testing.assert_close(model.learn(window).penalties["ridge"], 0.5 * model.head.weight.square().sum() / 5)
