@@ -9,7 +9,7 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 
 from darts_tsformers.adapter.finite import has_lost_weights
-from darts_tsformers.adapter.lessons import Part, parts_of
+from darts_tsformers.adapter.lessons import Part, Scored, parts_of, scored
 from darts_tsformers.adapter.loss import (
     fill_with_forecast,
     hide_blind_forecasts,
@@ -90,9 +90,12 @@ class LearningModule(PLForecastingModule):
         training = self.learn(x_in) if learns else Training(self(x_in).prediction)
         parts = [self._in_unit(part) for part in parts_of(training, batch)]
         losses, counts = self._losses_of(parts, criterion)
+        scores = scored(training, batch)
+        of_scores, further = self._losses_of_scores(scores)
+        losses, counts = losses | of_scores, counts + further
         if training.forecast is not None:
             self._update_metrics(PLModuleOutput(training.forecast), batch.future_target, metrics)
-        n = sum(counts) if parts else len(batch.past_target) * self.trainer.world_size
+        n = sum(counts) if parts or scores else len(batch.past_target) * self.trainer.world_size
         return self._noted({**losses, **training.penalties}, n, stage)
 
     def _in_unit(self, part: Part) -> Part:
@@ -116,6 +119,18 @@ class LearningModule(PLForecastingModule):
                 loss = loss * (self.trainer.world_size * (1 if summed else n_here / n_everywhere))
             losses[part.name] = loss * part.share
             counts.append(n_everywhere)
+        return losses, counts
+
+    def _losses_of_scores(self, scores: Sequence[Scored]) -> tuple[dict[str, torch.Tensor], list[int]]:
+        """Return the mean of each score over what was observed, here and in the other processes, and how much that is.
+
+        As in :meth:`_losses_of`, the average over the processes is the mean over all that they observed.
+        """
+        losses, counts = {}, []
+        for score in scores:
+            n = int(self._over_processes(score.counts.sum(), "sum"))
+            losses[score.name] = score.cost.sum() * (score.share * self.trainer.world_size / max(n, 1))
+            counts.append(n)
         return losses, counts
 
     def _noted(self, losses: dict[str, torch.Tensor], n: int, stage: ModuleStage) -> torch.Tensor:

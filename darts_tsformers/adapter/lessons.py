@@ -36,6 +36,40 @@ class Part(NamedTuple):
     unit: Tensor | None = None
 
 
+class Scored(NamedTuple):
+    """What a network says its forecasts cost.
+
+    Attributes
+    ----------
+    name
+        What it is logged by.
+    cost
+        Of each step of look-back and horizon, by its weight, ``(B, N, C)``; zero where it does not count.
+    counts
+        Where it counts.
+    share
+        What the loss is multiplied by.
+    """
+
+    name: str
+    cost: Tensor
+    counts: Tensor
+    share: float
+
+
+def scored(training: Training, batch: TorchTrainingBatch) -> list[Scored]:
+    """Return the scores where something was observed, weighted as lessons are."""
+    if not training.scores:
+        return []
+    target, weight = _timeline(batch)
+    found = []
+    for one in training.scores:
+        counts = one.counts & ~target.isnan()
+        cost = one.cost if weight is None else one.cost * weight
+        found.append(Scored(one.name, torch.where(counts, cost, 0), counts, one.weight))
+    return found
+
+
 def parts_of(training: Training, batch: TorchTrainingBatch) -> list[Part]:
     """Return the horizon, if it is forecast, and the lessons.
 

@@ -65,6 +65,41 @@ class Lesson:
 
 
 @dataclass(frozen=True)
+class Score:
+    """What forecasts of a kind that no loss knows cost, step by step, by a measure of the network's own.
+
+    It counts where the series was observed, with the sample weights that a :class:`Lesson` has.
+
+    Attributes
+    ----------
+    name
+        What it is logged by.
+    cost
+        Of each step of look-back and horizon, ``N = L + H``; finite also where it does not count.
+    counts
+        Where it counts, if the series was observed there.
+    weight
+        Its share of the loss.
+
+    Examples
+    --------
+    A likelihood with a deviation of its own:
+
+    >>> import torch
+    >>> from darts_tsformers.networks import Score
+    >>> series, guess = torch.tensor([[[1.0], [2.0]]]), torch.zeros(1, 2, 1)
+    >>> cost = -torch.distributions.Normal(guess, 2.0).log_prob(series)
+    >>> Score("likelihood", cost, counts=torch.tensor([[[False], [True]]])).cost.flatten()
+    tensor([1.7371, 2.1121])
+    """
+
+    name: str
+    cost: Float[Tensor, "B N C"]
+    counts: Bool[Tensor, "B N C"]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class Training:
     """What a network says in training. The loss is the sum of all parts.
 
@@ -77,6 +112,8 @@ class Training:
         Further forecasts, with what they are of.
     penalties
         Scalars that are to become small, by name, weighted already; sample weights do not touch them.
+    scores
+        What else is to become small, step by step; sample weights and gaps are taken into account.
 
     Raises
     ------
@@ -105,9 +142,11 @@ class Training:
     forecast: Float[Tensor, "B H C Q"] | None = None
     lessons: Sequence[Lesson] = ()
     penalties: Mapping[str, Float[Tensor, ""]] = field(default_factory=dict)
+    scores: Sequence[Score] = ()
 
     def __post_init__(self) -> None:
-        names = [TOTAL, OF_THE_HORIZON, *(lesson.name for lesson in self.lessons), *self.penalties]
+        own = [lesson.name for lesson in self.lessons] + [score.name for score in self.scores]
+        names = [TOTAL, OF_THE_HORIZON, *own, *self.penalties]
         if len(set(names)) < len(names):
             raise ValueError(f"names={names[2:]} of lessons and penalties must differ, and none be one of {names[:2]}")
         if self.forecast is None and len(names) == 2:
@@ -123,4 +162,5 @@ class Training:
             None if self.forecast is None else change(self.forecast),
             [replace(lesson, forecast=change(lesson.forecast)) for lesson in self.lessons],
             self.penalties,
+            self.scores,
         )

@@ -204,7 +204,8 @@ def learnt(module: TSFormerModule, given: PLModuleInput) -> torch.Tensor:
     training = module.learn(given)
     forecasts = [lesson.forecast for lesson in training.lessons]
     forecasts += [] if training.forecast is None else [training.forecast]
-    return sum(training.penalties.values()) + sum(forecast.square().mean() for forecast in forecasts)
+    scores = sum(torch.where(score.counts, score.cost, 0).mean() for score in training.scores)
+    return sum(training.penalties.values()) + scores + sum(forecast.square().mean() for forecast in forecasts)
 
 
 def _rows(given: PLModuleInput, rows: slice | torch.Tensor) -> PLModuleInput:
