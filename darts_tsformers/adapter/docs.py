@@ -36,6 +36,10 @@ SHARED: dict[str, str] = {
     "hub_model_name": "Repository with the weights on the Hugging Face hub. None for ``local_dir``, or to train anew.",
     "hub_model_revision": "Its branch, tag or commit.",
     "local_dir": "Folder with ``config.json`` and ``model.safetensors``; nothing is downloaded then.",
+    "accept_license": (
+        "Whether you have read the licence of the published weights and accept it; they are not loaded otherwise. "
+        "To train anew it does not matter."
+    ),
     "categorical_embedding_sizes": (
         "Static covariates that are categories, coded ``0, 1, ...``: name to cardinality, or to cardinality and width "
         'of the embedding, as in ``{"store": (54, 8)}``.'

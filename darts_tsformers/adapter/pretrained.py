@@ -35,11 +35,14 @@ class PretrainedModel(TSFormerModel):
         The path of what the checkpoint holds, in the network; empty for all of it.
     scratch_sizes
         Sizes to train from the start, by name, as keyword arguments.
+    knows_covariates
+        Whether published weights read past and future covariates.
     """
 
     key_map: ClassVar[KeyMap]
     pretrained_part: ClassVar[str] = ""
     scratch_sizes: ClassVar[dict[str, dict[str, Any]]] = {}
+    knows_covariates: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -80,7 +83,15 @@ class PretrainedModel(TSFormerModel):
             load_mapped(part, self.arranged(checkpoint.weights()), self.key_map, source)
         return module
 
-    def predict(self, n: int, series: TimeSeriesLike | None = None, *args: Any, **kwargs: Any) -> TimeSeriesLike:
+    def predict(
+        self,
+        n: int,
+        series: TimeSeriesLike | None = None,
+        past_covariates: TimeSeriesLike | None = None,
+        future_covariates: TimeSeriesLike | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> TimeSeriesLike:
         """Forecast; see Darts' documentation.
 
         Before ``fit``, a model with a checkpoint forecasts any ``n`` as one block, of series of any lengths: each is
@@ -90,20 +101,22 @@ class PretrainedModel(TSFormerModel):
         Raises
         ------
         ValueError
-            If ``series`` is missing before ``fit``, or covariates are given, which published weights know nothing of.
+            If ``series`` is missing before ``fit``, or covariates are given and published weights know nothing of them.
         """
+        given = past_covariates, future_covariates
+        model = self
         if self.model is None and not self._fit_called and self._checkpoint is not None and not self._requires_training:
-            return self._at_once(n, series).predict(n, series, *args, **kwargs)
-        return super().predict(n, series, *args, **kwargs)
+            model = self._at_once(n, series, *(given if self.knows_covariates else ()))
+        return super(PretrainedModel, model).predict(n, series, *given, *args, **kwargs)
 
-    def _at_once(self, n: int, series: TimeSeriesLike | None) -> Self:
+    def _at_once(self, n: int, series: TimeSeriesLike | None, *covariates: TimeSeriesLike | None) -> Self:
         """Return the same model with a horizon of ``n`` steps, which has looked at the series."""
         if series is None:
             raise ValueError("series=None must be one or several series: the model was not fitted")
         shortest = self.model_params.get("min_input_chunk_length") or 1
         changed = {"output_chunk_length": n, "min_input_chunk_length": shortest}
         model_class: Any = type(self)
-        model: Self = model_class(**self.model_params | changed).fit(series)
+        model: Self = model_class(**self.model_params | changed).fit(series, *covariates)
         return model
 
     @classmethod
