@@ -1,7 +1,7 @@
 """Rotary positions: queries and keys are turned by angles that grow with their position."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -59,3 +59,36 @@ def rotate(
     cosine, sine = turn
     first, second = x.chunk(2, dim=-1)
     return x * cosine + torch.cat([-second, first], dim=-1) * sine
+
+
+def rotation_at(
+    positions: Int[Tensor, "B n"], width: int, *, theta: float = 10000.0, like: Tensor
+) -> tuple[Float[Tensor, "B 1 n e2"], Float[Tensor, "B 1 n e2"]]:
+    """Return cosine and sine of the angles of each pair of features, ``width / 2`` of them, at any positions.
+
+    ``theta`` and ``like`` are those of :func:`rotation`.
+    """
+    wide = torch.promote_types(like.dtype, torch.float32)
+    exponents = torch.arange(0, width, 2, dtype=wide, device=like.device) / width
+    angles = positions[:, None, :, None].to(wide) * theta**-exponents
+    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+
+
+def rotate_neighbours(
+    x: Float[Tensor, "B h n e"], turn: tuple[Float[Tensor, "B 1 n e2"], Float[Tensor, "B 1 n e2"]]
+) -> Float[Tensor, "B h n e"]:
+    """Turn each pair of neighbouring features by its angle, as the paper has it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darts_tsformers.layers.transformer.rotary import rotate_neighbours, rotation_at
+    >>> x = torch.tensor([1.0, 0.0]).expand(1, 1, 3, 2)  # (B, h, n, e)
+    >>> rotate_neighbours(x, rotation_at(torch.tensor([[0, 1, 5]]), 2, like=x))[0, 0]
+    tensor([[ 1.0000,  0.0000],
+            [ 0.5403,  0.8415],
+            [ 0.2837, -0.9589]])
+    """
+    cosine, sine = turn
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack([even * cosine - odd * sine, odd * cosine + even * sine], dim=-1).flatten(-2)
