@@ -70,7 +70,7 @@ def _outputs(golden: Golden, mapping: Mapping, ours: Ours) -> Iterator[Compariso
         for name, theirs in expected.items():
             key = f"{kind}/{name}"
             if name in ours.outputs:
-                scale = 1 + theirs.abs() if golden.relative else 1.0
+                scale = 1 + theirs.double().abs() if golden.relative else 1.0
                 gap = difference(key, ours.outputs[name], theirs, scale)
                 yield Comparison(key, gap, _first(mapping.tolerances, key, tolerance))
             elif _first(mapping.left_out, key, None) is None:
