@@ -6,8 +6,8 @@ from torch import Tensor
 
 PROPOSALS = 6
 """Of each draw from a gamma distribution. One is accepted with at least 0.95: one draw in 60 million has none."""
-LARGEST_RATE = 2.0**24
-"""Of a Poisson distribution: above it single precision has no integers."""
+LARGEST_RATE = 2.0**23
+"""Of a Poisson distribution: draws from one of 2**24 would be beyond the integers of single precision."""
 
 
 def uniform(normal: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
@@ -55,6 +55,6 @@ def poisson(rate: Float[Tensor, "*S"], normal: Float[Tensor, "*S"]) -> Float[Ten
     below, above = (rate - reach).clamp_min(-1).floor(), (rate + reach).ceil()
     while bool((above - below > 1).any()):
         middle = ((below + above) / 2).floor()
-        enough = torch.special.gammaincc(middle.clamp_min(0) + 1, rate) >= level
+        enough = (middle >= 0) & (torch.special.gammaincc(middle.clamp_min(0) + 1, rate) >= level)
         below, above = torch.where(enough, below, middle), torch.where(enough, middle, above)
     return above
