@@ -52,6 +52,11 @@ class Case:
         return IDLE_ALONE.get(self.model_class.__name__, ())
 
     @property
+    def idle(self) -> tuple[str, ...]:
+        """Parts of the names of parameters that may do nothing on any data."""
+        return IDLE.get(self.model_class.__name__, ())
+
+    @property
     def refuses(self) -> dict[str, str]:
         return REFUSES.get(self.name, {})
 
@@ -92,6 +97,8 @@ CHOSEN_BY_LENGTH = ("lags", "patch_length", "period")
 """Arguments that are chosen by the look-back where they are None, as one step asks for."""
 IDLE_ALONE = {"ReGENNModel": ("network.target.",)}
 """A graph between one target and itself has nothing to learn."""
+IDLE = {"MoiraiMoEModel": (".normal_loc.",)}
+"""A distribution as narrow as a thousandth learns only from values next to it."""
 TO_LEARN: dict[str, dict[str, Any]] = {
     "AutoTimesModel": {"patch_length": 12},
     "AutoformerModel": {"kernel_size": 13},

@@ -194,8 +194,8 @@ def every_parameter_gets_a_gradient(case: Case, n_components: int) -> None:
             assert parameter.grad is not None, f"{name} takes no part in what is learnt"
             moved[name] |= bool((parameter.grad != 0).any())
         optimizer.step()
-    if n_components == 1:
-        moved = {name: was for name, was in moved.items() if not any(part in name for part in case.idle_alone)}
+    idle = case.idle + (case.idle_alone if n_components == 1 else ())
+    moved = {name: was for name, was in moved.items() if not any(part in name for part in idle)}
     assert all(moved.values()), [name for name, was_moved in moved.items() if not was_moved]
 
 

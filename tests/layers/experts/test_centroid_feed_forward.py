@@ -95,7 +95,6 @@ def test_a_layer_adds_attention_and_then_experts():
     [
         ({"n_experts_per_token": 4}, "n_experts_per_token=4 must be at most n_experts=3"),
         ({"n_experts": 0}, "n_experts=0 must be an integer of at least 1"),
-        ({"farthest": 1}, "farthest=1 must be True or False"),
     ],
     ids=str,
 )
