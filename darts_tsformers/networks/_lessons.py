@@ -148,9 +148,11 @@ class Training:
         own = [lesson.name for lesson in self.lessons] + [score.name for score in self.scores]
         names = [TOTAL, OF_THE_HORIZON, *own, *self.penalties]
         if len(set(names)) < len(names):
-            raise ValueError(f"names={names[2:]} of lessons and penalties must differ, and none be one of {names[:2]}")
+            raise ValueError(
+                f"names={names[2:]} of lessons, scores and penalties must differ, and none be one of {names[:2]}"
+            )
         if self.forecast is None and len(names) == 2:
-            raise ValueError("forecast=None needs lessons or penalties: there is nothing to learn from")
+            raise ValueError("forecast=None needs lessons, scores or penalties: there is nothing to learn from")
 
     def measured_by(self, unit: Float[Tensor, "B 1 C"] | None) -> "Training":
         """Measure the errors of all lessons by a unit; None for what those of the horizon are."""

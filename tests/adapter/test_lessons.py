@@ -308,7 +308,9 @@ def test_a_student_keeps_the_promises(case, check):
 @pytest.mark.parametrize("names", [("horizon",), ("loss",), ("a", "a")])
 def test_names_differ(names):
     lessons = [Lesson(name, torch.zeros(1, 1, 1, 1), torch.zeros(1, dtype=torch.long)) for name in names]
-    message = f"names={list(names)} of lessons and penalties must differ, and none be one of ['loss', 'horizon']"
+    message = (
+        f"names={list(names)} of lessons, scores and penalties must differ, and none be one of ['loss', 'horizon']"
+    )
     with pytest.raises(ValueError, match=exactly(message)):
         Training(lessons=lessons)
     with pytest.raises(ValueError, match=exactly(message)):
@@ -316,6 +318,6 @@ def test_names_differ(names):
 
 
 def test_there_is_something_to_learn_from():
-    message = "forecast=None needs lessons or penalties: there is nothing to learn from"
+    message = "forecast=None needs lessons, scores or penalties: there is nothing to learn from"
     with pytest.raises(ValueError, match=exactly(message)):
         Training()
