@@ -112,7 +112,7 @@ class MoiraiMoEModel(PretrainedModel):
         "n_decoder_layers": 2,
         "d_ff": 6,
         "n_experts": 3,
-        "n_paths": 9,
+        "n_paths": 11,
     }
     tiny_variants: ClassVar[dict[str, dict[str, Any]]] = {
         "published": {"patch_lengths": (2, 4), "patch_length": 2, "farthest": True, "n_heads": 1}

@@ -206,15 +206,13 @@ class MoiraiMoE(Network, name="moirai_moe"):
         batch, _, n_targets = window.target.shape
         ahead = window.target.new_zeros(batch, self.n_ahead * self.patch_length, n_targets)
         for step in range(self.n_ahead):
-            tokens, spread_out = self._scaled(window, ahead, known=self.n_read + step)
-            now = tokens.slot < self.n_read + step
-            mixture = self.decoder(
-                tokens.values[:, now], tokens.take(now).places, self.size, self._added(window, tokens.take(now))
-            )
-            last = (tokens.slot[now] == self.n_read + step - 1) & (tokens.places.variate[now] < n_targets)
-            drawn = choose(Mixture(*(part[:, last] for part in mixture)))
-            level, spread = (part[:, now][:, last] for part in spread_out)
-            values = rearrange(drawn * spread + level, "B C p -> B p C").to(ahead.dtype)
+            known = self.n_read + step
+            tokens, (level, spread) = self._scaled(window, ahead, known)
+            seen, newest = tokens.slot < known, (tokens.slot == known - 1) & (tokens.places.variate < n_targets)
+            read = tokens.take(seen)
+            mixture = self.decoder(read.values, read.places, self.size, self._added(window, read))
+            drawn = choose(Mixture(*(part[:, newest[seen]] for part in mixture)))
+            values = rearrange(drawn * spread[:, newest] + level[:, newest], "B C p -> B p C").to(ahead.dtype)
             first = step * self.patch_length
             ahead = torch.cat([ahead[:, :first], values, ahead[:, first + self.patch_length :]], dim=1)
         first = self.sizes.output_shift
@@ -234,7 +232,7 @@ class MoiraiMoE(Network, name="moirai_moe"):
             """Return what there is of the targets' tokens, ``(B, C, N, ...)``."""
             read, ahead = part[:, : n_targets * self.n_read], part[:, n_targets * self.n_read :]
             ahead = ahead[:, : n_targets * self.n_ahead]
-            return torch.cat([x.unflatten(1, (n_targets, -1)) for x in (read, ahead)], dim=2)
+            return torch.cat([rearrange(x, "B (C N) ... -> B C N ...", C=n_targets) for x in (read, ahead)], dim=2)
 
         before = Mixture(*(by_slot(part)[:, :, :-1] for part in mixture))
         following, there = by_slot(tokens.values)[:, :, 1:], by_slot(tokens.places.there)[:, :, :-1]
@@ -337,7 +335,7 @@ class MoiraiMoE(Network, name="moirai_moe"):
         tokens = tokens.take(read)
         with recording("attention", "routing") as seen, torch.no_grad():
             self.decoder(tokens.values, tokens.places, self.size, self._added(window, tokens))
-        weigh = tokens.places.there.unflatten(1, (-1, self.n_read)).to(window.target.dtype)
+        weigh = rearrange(tokens.places.there, "B (V N) -> B V N", N=self.n_read).to(window.target.dtype)
         weigh = weigh / weigh.sum(-1, keepdim=True)
         for layer, attention, routing in zip(self.decoder.layers, seen["attention"], seen["routing"], strict=True):
             maps = rearrange(
@@ -345,6 +343,6 @@ class MoiraiMoE(Network, name="moirai_moe"):
             )
             between = torch.einsum("bhvnwm,bvn->bhvw", maps, weigh)
             record("attention", layer, weights=between)
-            record("attention", layer.attention, weights=maps[:, :, :n_targets].sum(4).mean(2))
-            shares = routing.tensors["weights"].unflatten(1, (-1, self.n_read))[:, :n_targets]
-            record("routing", layer.feed_forward, weights=shares.flatten(0, 1))
+            record("attention", layer.get_submodule("attention"), weights=maps[:, :, :n_targets].sum(4).mean(2))
+            shares = rearrange(routing.tensors["weights"], "B (V N) E -> B V N E", N=self.n_read)[:, :n_targets]
+            record("routing", layer.get_submodule("feed_forward"), weights=shares.flatten(0, 1))

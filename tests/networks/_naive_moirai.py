@@ -60,7 +60,9 @@ def tokens_of(model: MoiraiMoE, window: Window, b: int, ahead: Tensor, known: in
                 observed = [0 <= i < sizes.output_length for i in places]
             there = not reads or any(t >= start for t in steps if t >= 0)
             predicted = kind == "target" and k >= known
-            made[variate, k] = Token(torch.tensor(values, dtype=torch.float64), observed, times[k], variate, there, predicted)
+            made[variate, k] = Token(
+                torch.tensor(values, dtype=torch.float64), observed, times[k], variate, there, predicted
+            )
     return made
 
 

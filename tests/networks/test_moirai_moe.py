@@ -17,7 +17,8 @@ from tests.networks.diffusions import noise_for
 SIZES = Sizes(11, 7, n_targets=3)
 ALL = replace(SIZES, n_past=1, n_future=2, n_static=2)
 TINY = {
-    "patch_lengths": (2, 3), "d_model": 16, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 5, "n_experts": 5, "n_paths": 5,
+    "patch_lengths": (2, 3), "d_model": 16, "n_heads": 2, "n_decoder_layers": 2, "d_ff": 5, "n_experts": 5,
+    "n_paths": 5,
 }  # fmt: skip
 FORMS = {
     "targets": (SIZES, {}),
