@@ -20,8 +20,8 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
 
     It goes the way of ``fit``: the same windows, of look-back and horizon, though of the target of the horizon nothing
     is seen unless by ``"next"``; the same covariates, gaps, sample weights, validation, trainer, callbacks, precision,
-    progress and checkpoints, for ``n_epochs``, or ``epochs`` in the call. The loss or likelihood is the model's, of what
-    the objective has it guess. Called again it goes on with the weights at hand, by any objective.
+    progress and checkpoints, for ``n_epochs``, or ``epochs`` in the call. The loss or likelihood is the model's, of
+    what the objective has it guess. Called again it goes on with the weights at hand, by any objective.
 
     The model can be saved and loaded then, but not forecast yet: ``model.fit(series, transfer=...)`` is next, of the
     same series or others, see :meth:`~darts_tsformers.adapter.transferring.TransferringModel.fit`.

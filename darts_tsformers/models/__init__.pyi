@@ -2,6 +2,8 @@
 from darts_tsformers.adapter.base import TSFormerModel as TSFormerModel
 from darts_tsformers.models.aaren import AarenModel as AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel as AutoformerModel
+from darts_tsformers.models.autotcl import AutoTCLModel as AutoTCLModel
+from darts_tsformers.models.autotimes import AutoTimesModel as AutoTimesModel
 from darts_tsformers.models.chimera import ChimeraModel as ChimeraModel
 from darts_tsformers.models.fedformer import FEDformerModel as FEDformerModel
 from darts_tsformers.models.gpd import GPDModel as GPDModel
@@ -11,11 +13,15 @@ from darts_tsformers.models.itransformer import ITransformerModel as ITransforme
 from darts_tsformers.models.lmuformer import LMUFormerModel as LMUFormerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel as LogSparseTransformerModel
 from darts_tsformers.models.mambamixer import MambaMixerModel as MambaMixerModel
+from darts_tsformers.models.moirai_moe import MoiraiMoEModel as MoiraiMoEModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel as PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel as PatchTSTModel
 from darts_tsformers.models.regenn import ReGENNModel as ReGENNModel
 from darts_tsformers.models.smamba import SMambaModel as SMambaModel
 from darts_tsformers.models.spacetime import SpaceTimeModel as SpaceTimeModel
+from darts_tsformers.models.tempo import TEMPOModel as TEMPOModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel as TemporalFusionTransformerModel
+from darts_tsformers.models.time_llm import TimeLLMModel as TimeLLMModel
 from darts_tsformers.models.time_moe import TimeMoEModel as TimeMoEModel
+from darts_tsformers.models.timecma import TimeCMAModel as TimeCMAModel
 from darts_tsformers.models.tsdiff import TSDiffModel as TSDiffModel

@@ -1,6 +1,7 @@
 # Written by `python -m darts_tsformers.stubs`.
 from darts_tsformers.networks._forecaster import Forecaster as Forecaster
 from darts_tsformers.networks._lessons import Lesson as Lesson
+from darts_tsformers.networks._lessons import Score as Score
 from darts_tsformers.networks._lessons import Training as Training
 from darts_tsformers.networks._network import Network as Network
 from darts_tsformers.networks._paths import Noise as Noise
@@ -9,6 +10,8 @@ from darts_tsformers.networks._series import TrainingSeries as TrainingSeries
 from darts_tsformers.networks._streaming import StreamingNetwork as StreamingNetwork
 from darts_tsformers.networks.aaren import Aaren as Aaren
 from darts_tsformers.networks.autoformer import Autoformer as Autoformer
+from darts_tsformers.networks.autotcl import AutoTCL as AutoTCL
+from darts_tsformers.networks.autotimes import AutoTimes as AutoTimes
 from darts_tsformers.networks.chimera import Chimera as Chimera
 from darts_tsformers.networks.fedformer import FEDformer as FEDformer
 from darts_tsformers.networks.gpd import GPD as GPD
@@ -18,11 +21,15 @@ from darts_tsformers.networks.itransformer import ITransformer as ITransformer
 from darts_tsformers.networks.lmuformer import LMUFormer as LMUFormer
 from darts_tsformers.networks.log_sparse import LogSparseTransformer as LogSparseTransformer
 from darts_tsformers.networks.mambamixer import MambaMixer as MambaMixer
+from darts_tsformers.networks.moirai_moe import MoiraiMoE as MoiraiMoE
 from darts_tsformers.networks.patchtsmixer import PatchTSMixer as PatchTSMixer
 from darts_tsformers.networks.patchtst import PatchTST as PatchTST
 from darts_tsformers.networks.regenn import ReGENN as ReGENN
 from darts_tsformers.networks.smamba import SMamba as SMamba
 from darts_tsformers.networks.spacetime import SpaceTime as SpaceTime
+from darts_tsformers.networks.tempo import TEMPO as TEMPO
 from darts_tsformers.networks.tft import TemporalFusionTransformer as TemporalFusionTransformer
+from darts_tsformers.networks.time_llm import TimeLLM as TimeLLM
 from darts_tsformers.networks.time_moe import TimeMoE as TimeMoE
+from darts_tsformers.networks.timecma import TimeCMA as TimeCMA
 from darts_tsformers.networks.tsdiff import TSDiff as TSDiff

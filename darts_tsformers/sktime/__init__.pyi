@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 from darts_tsformers.attention import AttentionLike
 from darts_tsformers.models.aaren import AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel
+from darts_tsformers.models.autotcl import AutoTCLModel
+from darts_tsformers.models.autotimes import AutoTimesModel
 from darts_tsformers.models.chimera import ChimeraModel
 from darts_tsformers.models.fedformer import FEDformerModel
 from darts_tsformers.models.gpd import GPDModel
@@ -14,13 +16,17 @@ from darts_tsformers.models.itransformer import ITransformerModel
 from darts_tsformers.models.lmuformer import LMUFormerModel
 from darts_tsformers.models.log_sparse import LogSparseTransformerModel
 from darts_tsformers.models.mambamixer import MambaMixerModel
+from darts_tsformers.models.moirai_moe import MoiraiMoEModel
 from darts_tsformers.models.patchtsmixer import PatchTSMixerModel
 from darts_tsformers.models.patchtst import PatchTSTModel
 from darts_tsformers.models.regenn import ReGENNModel
 from darts_tsformers.models.smamba import SMambaModel
 from darts_tsformers.models.spacetime import SpaceTimeModel
+from darts_tsformers.models.tempo import TEMPOModel
 from darts_tsformers.models.tft import TemporalFusionTransformerModel
+from darts_tsformers.models.time_llm import TimeLLMModel
 from darts_tsformers.models.time_moe import TimeMoEModel
+from darts_tsformers.models.timecma import TimeCMAModel
 from darts_tsformers.models.tsdiff import TSDiffModel
 from darts_tsformers.sktime._forecaster import TSFormerForecaster
 
@@ -61,6 +67,98 @@ class AarenForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class AutoTCLForecaster(TSFormerForecaster):
+    r"""AutoTCL: an encoder that learns by telling windows apart, by views that learn what matters, and a linear head.
+
+    One ``fit`` learns all: the encoder by contrast alone, and a head that is no more than a linear map of it. The
+    learnt mask says which steps of a look-back a view can do without.
+
+    See :class:`darts_tsformers.AutoTCLModel`.
+    """
+
+    model_class: ClassVar[type[AutoTCLModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        channel_independent: bool = True,
+        d_hidden: int = 64,
+        d_model: int = 128,
+        n_blocks: int | None = None,
+        n_scales: int | None = None,
+        causal: bool = True,
+        d_augmenter: int = 16,
+        dropout: float = 0.1,
+        hard_mask: bool = True,
+        hide_rate: float | int = 0.5,
+        temperature: float | int = 1.0,
+        local_weight: float | int = 0.72,
+        kept_weight: float | int = 0.2,
+        consistency_weight: float | int = 0.002,
+        ridge: float | int = 1e-3,
+        end_to_end: bool = False,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class AutoTimesForecaster(TSFormerForecaster):
+    r"""AutoTimes: a frozen language model that reads segments of a series for words, and goes on segment by segment.
+
+    Only the small networks before and after the language model are trained. ``backbone="random"`` and ``"none"`` tell
+    whether the language model helps. The components do not look at each other. Takes past, future and static
+    covariates, any number of targets, and every likelihood of Darts.
+
+    It learns from every segment of the look-back, and of the horizon.
+
+    The language model needs ``transformers``: ``pip install 'darts_tsformers[llm]'``. It is read by ``fit``, and again
+    when a saved model is loaded: the file holds a digest of its weights and not the weights, unless they are trained,
+    which is what ``enable_finetuning=True`` does, or nobody else has them (``backbone="random"``).
+
+    See :class:`darts_tsformers.AutoTimesModel`.
+    """
+
+    model_class: ClassVar[type[AutoTimesModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_length: int = 96,
+        n_hidden_layers: int = 1,
+        d_hidden: int = 256,
+        dropout: float = 0.1,
+        activation: str = "tanh",
+        marks: str = "mapped",
+        backbone: str = "openai-community/gpt2",
+        hub_model_revision: str | None = None,
+        architecture: str = "gpt2",
+        backbone_sizes: dict[str, Any] | None = None,
+        n_backbone_layers: int | None = None,
+        lora_rank: int | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -99,6 +197,7 @@ class AutoformerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -135,6 +234,7 @@ class ChimeraForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -180,6 +280,7 @@ class FEDformerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -224,6 +325,7 @@ class GPDForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -270,6 +372,7 @@ class GPHTForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -303,6 +406,7 @@ class ITransformerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -344,6 +448,7 @@ class InformerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -384,6 +489,7 @@ class LMUFormerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -422,6 +528,7 @@ class LogSparseTransformerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -460,6 +567,60 @@ class MambaMixerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class MoiraiMoEForecaster(TSFormerForecaster):
+    r"""Moirai-MoE: a decoder over patches of any number of variates with experts, which draws paths of what comes.
+
+    Forecasts without any training from published weights, is trained further from them, or is trained from the start at
+    any size. Targets and covariates are read jointly. ``predict(n, num_samples=100)`` draws paths, whose quantiles are
+    those of the forecast; without ``num_samples`` the forecast is their median. It takes past, future and static
+    covariates, past and future ones also before any training.
+
+    ``MoiraiMoEModel.from_pretrained(folder, accept_license=True).predict(n, series)`` forecasts any number of steps.
+    Take a look-back of whole patches, which are 16 steps in the published weights.
+
+    It learns the likelihood of each patch of the targets, and is validated by it: there is no ``likelihood`` or
+    ``loss_fn`` to choose.
+
+    See :class:`darts_tsformers.MoiraiMoEModel`.
+    """
+
+    model_class: ClassVar[type[MoiraiMoEModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        patch_lengths: Sequence[int] = (16,),
+        patch_length: int | None = None,
+        d_model: int = 64,
+        n_heads: int = 4,
+        n_decoder_layers: int = 3,
+        d_ff: int = 64,
+        n_experts: int = 8,
+        n_experts_per_token: int = 2,
+        farthest: bool = False,
+        max_patches: int = 512,
+        n_paths: int = 100,
+        dropout: float = 0.0,
+        hub_model_name: str | None = None,
+        hub_model_revision: str | None = None,
+        local_dir: str | None = None,
+        accept_license: bool = False,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -504,6 +665,7 @@ class PatchTSMixerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -546,6 +708,7 @@ class PatchTSTForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -582,6 +745,7 @@ class ReGENNForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -618,6 +782,7 @@ class SMambaForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -660,6 +825,54 @@ class SpaceTimeForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class TEMPOForecaster(TSFormerForecaster):
+    r"""TEMPO: trend, season and rest of a series, read by a language model behind prompts, and forecast apart.
+
+    For seasonal series whose parts you want to see. Whether the language model helps is for you to measure:
+    ``backbone="none"`` takes it out and leaves the rest as it is, and learns in a fraction of the time.
+
+    See :class:`darts_tsformers.TEMPOModel`.
+    """
+
+    model_class: ClassVar[type[TEMPOModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        prompt: str = "text",
+        n_prompts: int = 30,
+        prompt_length: int = 3,
+        top_k: int = 3,
+        key_weight: float = 0.1,
+        head_reads_prompts: bool = False,
+        patch_length: int | None = None,
+        stride: int = 8,
+        kernel_size: int = 25,
+        period: int | None = None,
+        decomposition_weight: float = 0.01,
+        dropout: float = 0.1,
+        faithful: bool = False,
+        backbone: str = "openai-community/gpt2",
+        hub_model_revision: str | None = None,
+        architecture: str = "gpt2",
+        backbone_sizes: dict[str, Any] | None = None,
+        n_backbone_layers: int | None = None,
+        lora_rank: int | None = None,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -705,6 +918,7 @@ class TSDiffForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -741,6 +955,99 @@ class TemporalFusionTransformerForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class TimeCMAForecaster(TSFormerForecaster):
+    r"""TimeCMA: each variate is one token, aligned with what a frozen language model makes of its values in words.
+
+    Needs ``pip install 'darts_tsformers[llm]'`` and a language model, by default GPT-2 from the Hugging Face hub, read
+    when ``fit`` begins. ``backbone="none"`` does without, and ``backbone="random"`` takes an untrained one: compare
+    with both before you believe that the language model helps.
+
+    See :class:`darts_tsformers.TimeCMAModel`.
+    """
+
+    model_class: ClassVar[type[TimeCMAModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        d_model: int = 64,
+        n_heads: int = 8,
+        n_encoder_layers: int = 1,
+        n_decoder_layers: int = 2,
+        d_ff: int = 256,
+        d_ff_alignment: int = 32,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        faithful: bool = False,
+        backbone: str = "openai-community/gpt2",
+        hub_model_revision: str | None = None,
+        architecture: str = "gpt2",
+        backbone_sizes: dict[str, Any] | None = None,
+        n_backbone_layers: int | None = None,
+        lora_rank: int | None = None,
+        description: str | None = None,
+        prompt_decimals: int = 1,
+        n_kept_prompts: int = 100_000,
+        use_instance_norm: bool = True,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        recompute: bool = False,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
+        model_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...
+
+class TimeLLMForecaster(TSFormerForecaster):
+    r"""Time-LLM: patches said in terms of words, behind a prompt, through a frozen language model.
+
+    Each component is forecast by itself. ``backbone="none"`` takes the language model out: try that first, it costs far
+    less and is seldom worse.
+
+    See :class:`darts_tsformers.TimeLLMModel`.
+    """
+
+    model_class: ClassVar[type[TimeLLMModel]]
+    def __init__(
+        self,
+        input_chunk_length: int,
+        output_chunk_length: int,
+        *,
+        backbone: str = "openai-community/gpt2",
+        hub_model_revision: str | None = None,
+        architecture: str = "gpt2",
+        backbone_sizes: dict[str, Any] | None = None,
+        n_backbone_layers: int | None = 6,
+        lora_rank: int | None = None,
+        prompt: str = "statistics",
+        description: str | None = None,
+        n_prototypes: int = 100,
+        patch_length: int | None = None,
+        stride: int = 8,
+        pad_end: bool = True,
+        d_model: int = 16,
+        n_heads: int = 8,
+        d_ff: int = 32,
+        dropout: float = 0.1,
+        head_dropout: float = 0.0,
+        use_instance_norm: bool = True,
+        instance_norm_affine: bool = False,
+        train_variates: int | float | None = None,
+        min_input_chunk_length: int | None = None,
+        quantiles: Sequence[float] | None = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        num_samples: int = 200,
+        batch_size: int = 32,
+        n_epochs: int = 100,
+        random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -797,5 +1104,6 @@ class TimeMoEForecaster(TSFormerForecaster):
         batch_size: int = 32,
         n_epochs: int = 100,
         random_state: int | None = None,
+        pretraining: dict[str, Any] | None = None,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
