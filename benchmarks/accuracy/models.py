@@ -5,6 +5,7 @@ Every forecaster of the package is among them: at sizes that were chosen by vali
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -82,12 +83,24 @@ ONCE: dict[str, Build] = {
     "S-Mamba": of(SMambaModel, d_model=256, d_ff=256, d_state=2, **trained_by(7e-5, 0.7)),
 }
 """What one data set is forecast by, at sizes near those of the papers; others are there at the sizes of their class."""
+NO_LANGUAGE_MODEL = {"backbone": "none"}
+UNTRAINED = {"backbone": "random", "backbone_sizes": {"n_layer": 2, "n_embd": 64, "n_head": 4}}
+"""A language model that has read nothing."""
 
 
 def every_model() -> dict[str, Build]:
-    """Return all forecasters there are, those whose sizes were not chosen at the sizes of their class."""
-    as_they_are = {name: of(entry.load(), **trained_by(1e-3, 0.7)) for name, entry in titles().items()}
-    return as_they_are | ONCE | EVERYWHERE
+    """Return all forecasters there are, those whose sizes were not chosen at the sizes of their class.
+
+    Those around a language model are there without one, and with one that was never trained.
+    """
+    classes = {name: entry.load() for name, entry in titles().items()}
+    around = [name for name, kind in classes.items() if "backbone" in signature(kind).parameters]
+    schedule = trained_by(1e-3, 0.7)
+    as_they_are = {
+        name: of(kind, **schedule, **(NO_LANGUAGE_MODEL if name in around else {})) for name, kind in classes.items()
+    }
+    untrained = {f"{name}, untrained language model": of(classes[name], **schedule, **UNTRAINED) for name in around}
+    return as_they_are | untrained | ONCE | EVERYWHERE
 
 
 MODELS = every_model()

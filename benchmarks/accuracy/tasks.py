@@ -17,7 +17,10 @@ from benchmarks.core import data
 
 Arguments = Mapping[str, Any]
 
-LONGER = ("PatchTST", "DLinear", "NLinear", "Aaren", "LMUFormer", "MambaMixer", "PatchTSMixer")
+LONGER = (
+    *("PatchTST", "DLinear", "NLinear", "Aaren", "LMUFormer", "MambaMixer", "PatchTSMixer", "SpaceTime", "GPHT"),
+    *("AutoTimes", "TEMPO", "Time-LLM"),
+)
 QUICK = ("iTransformer", "DLinear", "NLinear")
 MARKETS = ("epf_NP", "epf_PJM", "epf_BE")
 ONE_TARGET = {"batch_size": 32, "lr_scheduler_kwargs": {"gamma": 0.9}}
