@@ -31,7 +31,8 @@ def trial(task: Task, name: str, seed: int) -> dict[str, Any]:
     seen = without_gaps(seen) if by_component or variant.sees_last_value else seen
     calendar = encoders(*task.calendar) if model in READS_CALENDAR else {}
     arguments = {**task.training, **calendar, **task.own.get(model, {}), **variant.arguments}
-    made = MODELS[model](task.longer if model.partition(",")[0] in LONGER else task.lookback, task.horizon, seed, **arguments)
+    lookback = task.longer if model.partition(",")[0] in LONGER else task.lookback
+    made = MODELS[model](lookback, task.horizon, seed, **arguments)
     stride = 1 if model in task.whole else task.stride
     trained = train(made, seen, stride, future, by_component=by_component)
     dropped = task.patchtst_batch if model == "PatchTST" else 32
