@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from darts_tsformers.checks import require_at_least, require_probability
@@ -134,7 +134,7 @@ class MoiraiMoE(Network, name="moirai_moe"):
             require_at_least(1, patch_lengths=length)
         if patch_length is not None and patch_length not in patch_lengths:
             raise ValueError(f"patch_length={patch_length!r} must be one of patch_lengths={list(patch_lengths)}")
-        require_at_least(1, max_patches=max_patches, n_paths=n_paths)
+        require_at_least(1, d_model=d_model, max_patches=max_patches, n_paths=n_paths)
         require_probability(dropout=dropout)
         self.n_paths = n_paths
         self.patch_length = max(patch_lengths) if patch_length is None else patch_length
@@ -298,12 +298,13 @@ class MoiraiMoE(Network, name="moirai_moe"):
     def _read(
         self, x: Float[Tensor, "B L V"], there: Bool[Tensor, "B L"], observed: Bool[Tensor, "B L V"] | None = None
     ) -> Piece:
-        """Return a look-back, filled up on the left to whole patches."""
+        """Return a look-back with zeros for padding, and filled up by them on the left to whole patches."""
         observed = there[..., None].expand_as(x) if observed is None else observed
         over_time = (0, 0, self._fill, 0)
-        return Piece(F.pad(x, over_time), F.pad(observed, over_time), F.pad(there, (self._fill, 0)))
+        read = x.where(there[..., None], 0)
+        return Piece(F.pad(read, over_time), F.pad(observed, over_time), F.pad(there, (self._fill, 0)))
 
-    def _filled(self, x: Float[Tensor, "B T V"]) -> Float[Tensor, "B N V"]:
+    def _filled(self, x: Shaped[Tensor, "B T V"]) -> Shaped[Tensor, "B N V"]:
         """Fill what is ahead up on the right to whole patches."""
         return F.pad(x, (0, 0, 0, self.n_ahead * self.patch_length - x.shape[1]))
 

@@ -20,7 +20,10 @@ from darts_tsformers.models import TSFormerModel
 from tests.contracts.cases import CASE, TRAINER
 from tests.helpers import Rates
 
-UNPUBLISHED = {"AarenModel", "ChimeraModel", "GPDModel", "LMUFormerModel", "ReGENNModel", "TimeMoEModel"}
+UNPUBLISHED = {
+    *("AarenModel", "AutoTCLModel", "ChimeraModel", "GPDModel", "LMUFormerModel", "MoiraiMoEModel", "ReGENNModel"),
+    "TimeMoEModel",
+}
 """Models whose papers name no sizes for forecasting one data set."""
 IMPATIENT = {"TSDiffModel"}
 """Models that are trained for a number of epochs, whatever the validation says."""

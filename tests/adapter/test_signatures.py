@@ -20,15 +20,16 @@ every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._
 
 @every_model
 def test_the_arguments_of_a_model_are_its_networks_and_the_shared_ones(model: type[TSFormerModel]):
-    own = {
-        name: parameter.default
-        for name, parameter in inspect.signature(model.__init__).parameters.items()
-        if name not in SHARED and name not in ("self", "kwargs")
-    }
     network = {
         name: parameter.default
         for name, parameter in inspect.signature(model.network_class).parameters.items()
         if name != "sizes"
+    }
+    shared = set(SHARED) - network.keys()
+    own = {
+        name: parameter.default
+        for name, parameter in inspect.signature(model.__init__).parameters.items()
+        if name not in shared and name not in ("self", "kwargs")
     }
     assert own == network
 

@@ -65,6 +65,11 @@ class Case:
         """Whether it has no likelihood and no forecast in training, but draws paths."""
         return self.model_class.network_class.draws_paths
 
+    @property
+    def learns_from_noise(self) -> bool:
+        """Whether what it learns from is drawn anew in each training step."""
+        return self.draws_paths or self.model_class.__name__ in LEARNS_FROM_NOISE
+
     def takes(self, argument: str) -> bool:
         return argument in inspect.signature(self.model_class).parameters
 
@@ -100,12 +105,15 @@ IDLE_ALONE = {"ReGENNModel": ("network.target.",)}
 IDLE = {"MoiraiMoEModel": (".normal_loc.",)}
 """A distribution as narrow as a thousandth learns only from values next to it."""
 TO_LEARN: dict[str, dict[str, Any]] = {
+    "AutoTCLModel": {"end_to_end": True},
     "AutoTimesModel": {"patch_length": 12},
     "AutoformerModel": {"kernel_size": 13},
     "TimeMoEModel": {"horizon_lengths": (1, 12)},
     "TSDiffModel": {"n_diffusion_steps": 100, "n_sampling_steps": 20, "n_paths": 51, "d_state": 16},
 }
-"""What has to change to learn a season of twelve steps, by model."""
+"""What has to change to learn a season of twelve steps, by model. A narrow encoder does not learn one by contrast."""
+LEARNS_FROM_NOISE = {"AutoTCLModel"}
+"""Models that do so and draw no paths: views of windows are drawn."""
 NOTHING_TO_SHOW = {"AutoTimesModel-none"}
 """Cases that record nothing: without a language model, segments do not look at each other."""
 ROW_BY_ROW = {

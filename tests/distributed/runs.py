@@ -25,7 +25,7 @@ N_WINDOWS = 14  # as many for each of two processes
 TWO_PROCESSES = {"devices": 2, "strategy": "ddp"}
 GENTLE = {name: {"optimizer_kwargs": {"lr": 1e-3}} for name in ("LMUFormerModel-published", "PatchTSMixerModel-mix")}
 """Their loss rises at the rate of the others, so that differences of rounding grow with it."""
-OF_ITS_OWN = {case.name for case in CASES if case.draws_paths} | {"TimeMoEModel"}
+OF_ITS_OWN = {case.name for case in CASES if case.learns_from_noise} | {"TimeMoEModel"}
 """What each process learns from is its own: noise that it draws, or how its own batch spreads over experts."""
 LAYER_NORM = {"norm": "layer", "distil_norm": "layer"}
 

@@ -41,8 +41,7 @@ def test_a_killed_run_loses_only_the_unfinished_epoch(tmp_path: Path):
     assert_same(model, fit(new_model(case, tmp_path / "whole"), Order()))
 
 
-STEADY = [case for case in MAIN if not case.draws_paths]
-"""Diffusions learn from noise that is drawn anew."""
+STEADY = [case for case in MAIN if not case.learns_from_noise]
 
 
 @pytest.mark.parametrize("case", STEADY, ids=lambda case: case.name)

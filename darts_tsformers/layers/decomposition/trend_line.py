@@ -34,7 +34,7 @@ class TrendLine(nn.Module):
     3
     >>> line(torch.tensor([0.0, 4.0, 2.0]))
     tensor([0., 2., 4., 3., 2.])
-    >>> line.nearest(torch.tensor([5.0, 5.0, 5.0, 5.0, 5.0]))
+    >>> line.nearest(torch.tensor([5.0, 5.0, 5.0, 5.0, 5.0])).round(decimals=4)
     tensor([5., 5., 5., 5., 5.])
     """
 

@@ -30,7 +30,8 @@ PARAMETERS = {
 class AsTheReference(MoiraiMoE, name="moirai_moe_of_the_reference"):
     """The network with what our windows do not say: which values of covariates were observed, padding or not.
 
-    Covariates count as real in the first patch if that was filled up, even before the history begins.
+    Covariates count as real in the first patch if that was filled up, even before the history begins; and they have
+    values there, where ours have zeros.
     """
 
     observed: dict[str, Tensor]
@@ -38,9 +39,10 @@ class AsTheReference(MoiraiMoE, name="moirai_moe_of_the_reference"):
 
     def pieces(self, window: Window, ahead: Tensor) -> tuple[list[Piece], list[Piece], list[Piece]]:
         target, future, past = super().pieces(window, ahead)
-        return target, self._told(future, "feat_dynamic_real"), self._told(past, "past_feat_dynamic_real")
+        future = self._told(future, window.historic_future, "feat_dynamic_real")
+        return target, future, self._told(past, window.past, "past_feat_dynamic_real")
 
-    def _told(self, pieces: list[Piece], name: str) -> list[Piece]:
+    def _told(self, pieces: list[Piece], values: Tensor | None, name: str) -> list[Piece]:
         if not pieces:
             return []
         context, *ahead = pieces
@@ -49,7 +51,8 @@ class AsTheReference(MoiraiMoE, name="moirai_moe_of_the_reference"):
         length = self.sizes.input_length
         seen[:, self._fill :] = self.observed[name][:, :length]
         followed = [one._replace(observed=self._filled(self.observed[name][:, length:])) for one in ahead]
-        return [context._replace(there=there, observed=seen), *followed]
+        values = torch.nn.functional.pad(values, (0, 0, self._fill, 0))
+        return [context._replace(values=values, there=there, observed=seen), *followed]
 
     def _scaled(self, *args, **kwargs):
         tokens, found = super()._scaled(*args, **kwargs)
