@@ -4,9 +4,14 @@
     python -m benchmarks run --only informer 'auto_*'
     python -m benchmarks run --only 'accuracy_*' --cases '*seed 1'
     python -m benchmarks report
+    python -m benchmarks prove
 
 A run goes on where the last one stopped: what the files in benchmarks/results hold already is not measured again, nor
-is a case that broke a ceiling; to have either anew, delete it there. Several runs may write at a time.
+is a case that broke a ceiling; to have either anew, delete it there. Several runs may write at a time. A run in which
+a case raised ends with status 1.
+
+The forecasting boards count only while their seasonal naive comes out as published: `prove` checks all of them, and
+every case of theirs checks its own first.
 
 The data sets are read from the folder that the environment variable DARTS_TSFORMERS_DATA names. The tests hold the
 figures of slice, slice_references and slice_definitions: to move one, delete its file and run it anew.
@@ -54,12 +59,31 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, metavar="FOLDER", help="by default benchmarks/report, for our own results")
     report.set_defaults(command=write_report)
     commands.add_parser("list", help="name the benchmarks").set_defaults(command=list_all)
+    prove = commands.add_parser("prove", help="check that the seasonal naive of the boards is as published")
+    prove.set_defaults(command=prove_all)
     return parser
 
 
 def list_all(_: argparse.Namespace) -> None:
     for benchmark in BENCHMARKS.values():
         print(f"{benchmark.name:32s}{benchmark.title}")
+
+
+def prove_all(_: argparse.Namespace) -> None:
+    """Compare the seasonal naive with the published one in every configuration of the boards."""
+    from benchmarks.boards.trial import faults
+    from benchmarks.boards.trials import BOARDS
+
+    wrong = 0
+    try:
+        for board in BOARDS:
+            for name, fault in faults(board):
+                print(f"{board.name}, {name}: {fault or 'as published'}", flush=True)
+                wrong += bool(fault)
+    except FileNotFoundError as error:
+        raise SystemExit(str(error)) from None
+    if wrong:
+        raise SystemExit(f"{wrong} configurations are not as published")
 
 
 def write_report(arguments: argparse.Namespace) -> None:
@@ -95,11 +119,14 @@ def run_all(arguments: argparse.Namespace) -> None:
     _refuse_device(arguments.device)
     if arguments.repeats is not None and arguments.repeats < 1:
         raise SystemExit(f"--repeats {arguments.repeats} must be at least 1")
+    raised: list[str] = []
     try:
         for benchmark in chosen:
-            _run_one(benchmark, arguments)
+            raised += _run_one(benchmark, arguments)
     except KeyboardInterrupt:
         raise SystemExit(f"stopped; {arguments.results / arguments.device} keeps all that was printed") from None
+    if raised:
+        raise SystemExit(f"raised: {'; '.join(raised)}")
 
 
 def _chosen(patterns: Sequence[str]) -> list[Benchmark]:
@@ -129,20 +156,24 @@ def _refuse_device(device: str) -> None:
         raise SystemExit(f"--device {device} must be one of {', '.join(known)}")
 
 
-def _run_one(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+def _run_one(benchmark: Benchmark, arguments: argparse.Namespace) -> list[str]:
+    """Run a benchmark and return the trials that raised."""
+    raised = []
     path = arguments.results / arguments.device / f"{benchmark.name}.json"
     if benchmark.processor_only and arguments.device != "cpu":
         print(f"{benchmark.name}: of a processor alone, left out", flush=True)
-        return
+        return raised
     try:
         if isinstance(benchmark, Speed):
             for point in race.run(benchmark, path, device=arguments.device, repeats=arguments.repeats):
                 _print_point(benchmark.name, point)
         else:
             for name, outcome in trial.run(benchmark, path, only=arguments.cases, device=arguments.device):
-                print(benchmark.name, name, _gave_up(outcome) or outcome["result"], flush=True)
+                print(benchmark.name, name, _gave_up(outcome) or _single(outcome["result"]), flush=True)
+                raised += [f"{benchmark.name}, {name}"] if "broken" in outcome else []
     except MissingError as error:
         raise SystemExit(f"{benchmark.name}: {error}") from None
+    return raised
 
 
 def _print_point(name: str, point: dict[str, Any]) -> None:
@@ -156,6 +187,11 @@ def _in_words(point: dict[str, Any], case: str) -> str:
         return gave_up
     time, memory = (of_case(point, what, case) for what in ("time", "memory"))
     return f"{time:12.2f} ms" + ("" if memory is None else f"{memory:12.1f} MB")
+
+
+def _single(result: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is kept of each window or variable."""
+    return {name: found for name, found in result.items() if not isinstance(found, dict | list)}
 
 
 def _gave_up(outcome: dict[str, Any]) -> str:

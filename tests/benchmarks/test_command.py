@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import evidence, headline
+from benchmarks.boards import trial as boards
 from benchmarks.core import race, trial
 from benchmarks.core.speed import Speed
 from benchmarks.core.store import save
@@ -71,6 +72,27 @@ def test_what_is_chosen_is_run(ran):
     command.main(["run", "--only", "trials", "--cases", "*seed 2"])
     command.main(["run"])
     assert ran == ["trials", "race", "trials"]
+
+
+def test_a_run_in_which_a_case_raised_fails_at_its_end(monkeypatch):
+    outcomes = [("Model, seed 1", {"broken": "ProofError"}), ("Model, seed 2", {"result": {"mse": 1.0}})]
+    monkeypatch.setattr(trial, "run", lambda one, path, **_: outcomes)
+    assert refused("run") == "raised: trials, Model, seed 1"
+
+
+@pytest.mark.parametrize("fault", ["", "MASE of the seasonal naive is 2, published 1"])
+def test_the_proof_fails_where_a_configuration_is_not_as_published(monkeypatch, capsys, fault):
+    monkeypatch.setattr(boards, "faults", lambda board: [("one", ""), ("other", fault)])
+    if fault:
+        assert refused("prove") == "2 configurations are not as published"
+    else:
+        command.main(["prove"])
+    assert f"fev-bench, other: {fault or 'as published'}\n" in capsys.readouterr().out
+
+
+def test_the_proof_names_the_variable_of_the_data(monkeypatch):
+    monkeypatch.delenv("DARTS_TSFORMERS_DATA", raising=False)
+    assert "DARTS_TSFORMERS_DATA='' must name the folder" in refused("prove")
 
 
 def test_a_stop_says_what_is_kept(monkeypatch, tmp_path):

@@ -1,0 +1,70 @@
+"""One recipe for all configurations and models. What it chooses, it chooses by the rows before the first window."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.boards.board import Configuration, Item
+from benchmarks.boards.darts import build, fit
+from benchmarks.boards.metrics import metrics
+from benchmarks.boards.naive import seasonal_naive
+from benchmarks.boards.plan import Plan, plan
+from benchmarks.boards.trial import Forecast, Recipe, scored
+from darts_tsformers import ITransformerModel, PatchTSTModel, TemporalFusionTransformerModel
+
+NAIVE_SHARES = (0.0, 0.25, 0.5)
+"""What of a forecast may be the seasonal naive's; half of it where there are no rows to validate on."""
+
+
+def of_package(kind: Any, training: Sequence[Item], horizon: int, seed: int, **fitting: Any) -> tuple[Forecast, Any]:
+    """Train a model of the package, never forecast less than ever was, and mix with the seasonal naive."""
+    plans = plan(training, horizon)
+    model = build(kind, plans, horizon, seed)
+    trained, made = fit(model, training, plans, **fitting)
+    forecast, share = mixed(floored(trained, training), training, plans, horizon)
+    return forecast, made | {"share of naive": share}
+
+
+def mixture(recipes: Sequence[Recipe], training: Sequence[Item], horizon: int, seed: int) -> tuple[Forecast, Any]:
+    """Train several, and forecast the means of their deciles."""
+    found = [recipe(training, horizon, seed) for recipe in recipes]
+
+    def forecast(histories: Sequence[Item]) -> np.ndarray:
+        return np.mean([one(histories) for one, _ in found], axis=0)
+
+    return forecast, {"processor seconds": sum(made["processor seconds"] for _, made in found)}
+
+
+def floored(forecast: Forecast, training: Sequence[Item]) -> Forecast:
+    """Return a forecaster that stays at or above the lowest value of each column before the first window."""
+    lowest = np.stack([np.nanmin(item.target.values(copy=False), axis=0) for item in training])
+
+    def raised(histories: Sequence[Item]) -> np.ndarray:
+        return np.maximum(forecast(histories), lowest[:, None, :, None])
+
+    return raised
+
+
+def mixed(forecast: Forecast, training: Sequence[Item], plans: Plan, horizon: int) -> tuple[Forecast, float]:
+    """Return a mixture with the seasonal naive, and the naive's share in it: that of the lowest validation loss."""
+    season = plans.season if min(len(item.target) for item in training) >= 2 * plans.season + horizon else 1
+
+    def mixture(share: float, histories: Sequence[Item]) -> np.ndarray:
+        return (1 - share) * forecast(histories) + share * seasonal_naive(histories, horizon, season)
+
+    validation = Configuration("validation", tuple, horizon, season, plans.validation // horizon)
+    share = NAIVE_SHARES[-1]
+    if validation.n_windows:
+        losses = {one: metrics(scored(validation, training, partial(mixture, one)))["SQL"] for one in NAIVE_SHARES}
+        share = min(losses, key=losses.__getitem__)
+    return partial(mixture, share), share
+
+
+MEMBERS: dict[str, Recipe] = {
+    "PatchTST": partial(of_package, PatchTSTModel),
+    "iTransformer": partial(of_package, ITransformerModel),
+    "TFT": partial(of_package, TemporalFusionTransformerModel, one_by_one=True),
+}
+MODELS = MEMBERS | {"mixture": partial(mixture, list(MEMBERS.values()))}
