@@ -36,7 +36,6 @@ def build(kind: type[TorchForecastingModel], plan: Plan, horizon: int, seed: int
     steps = STEPS if plan.validation else STEPS_UNWATCHED
     a_round = max(min(plan.n_windows // batch, STEPS_A_ROUND), 1)
     rounds = -(-steps // a_round)
-    trainer = quiet() | {"limit_train_batches": a_round, "gradient_clip_val": 1.0, "callbacks": [BestWeights(PATIENCE)]}
     return kind(
         plan.lookback,
         horizon,
@@ -47,9 +46,18 @@ def build(kind: type[TorchForecastingModel], plan: Plan, horizon: int, seed: int
         lr_scheduler_kwargs={"gamma": LAST_RATE ** (1 / rounds)},
         likelihood=QuantileRegression(list(DECILES)),
         random_state=seed,
-        pl_trainer_kwargs=trainer,
+        pl_trainer_kwargs=trainer(a_round),
         **arguments,
     )
+
+
+def trainer(n_steps: int) -> dict[str, Any]:
+    """Return arguments of the trainer: so many steps a round, back to the weights of the lowest validation loss."""
+    return quiet() | {
+        "limit_train_batches": n_steps,
+        "gradient_clip_val": 1.0,
+        "callbacks": [BestWeights(PATIENCE)],
+    }
 
 
 def fit(

@@ -23,8 +23,8 @@ def of_package(kind: Any, training: Sequence[Item], horizon: int, seed: int, **f
     plans = plan(training, horizon)
     model = build(kind, plans, horizon, seed)
     trained, made = fit(model, training, plans, **fitting)
-    forecast, share = mixed(floored(trained, training), training, plans, horizon)
-    return forecast, made | {"share of naive": share}
+    forecast, chosen = mixed(floored(trained, training), training, plans, horizon)
+    return forecast, made | chosen
 
 
 def mixture(recipes: Sequence[Recipe], training: Sequence[Item], horizon: int, seed: int) -> tuple[Forecast, Any]:
@@ -47,19 +47,20 @@ def floored(forecast: Forecast, training: Sequence[Item]) -> Forecast:
     return raised
 
 
-def mixed(forecast: Forecast, training: Sequence[Item], plans: Plan, horizon: int) -> tuple[Forecast, float]:
-    """Return a mixture with the seasonal naive, and the naive's share in it: that of the lowest validation loss."""
-    season = plans.season if min(len(item.target) for item in training) >= 2 * plans.season + horizon else 1
+def mixed(forecast: Forecast, training: Sequence[Item], plans: Plan, horizon: int) -> tuple[Forecast, dict[str, float]]:
+    """Return a mixture with the seasonal naive, with its share of the lowest validation loss, and both of these."""
+    is_long = min(len(item.target) for item in training) >= 2 * plans.season + horizon
+    season = plans.season if is_long else 1
 
     def mixture(share: float, histories: Sequence[Item]) -> np.ndarray:
         return (1 - share) * forecast(histories) + share * seasonal_naive(histories, horizon, season)
 
     validation = Configuration("validation", tuple, horizon, season, plans.validation // horizon)
-    share = NAIVE_SHARES[-1]
-    if validation.n_windows:
-        losses = {one: metrics(scored(validation, training, partial(mixture, one)))["SQL"] for one in NAIVE_SHARES}
-        share = min(losses, key=losses.__getitem__)
-    return partial(mixture, share), share
+    if not validation.n_windows:
+        return partial(mixture, NAIVE_SHARES[-1]), {"share of naive": NAIVE_SHARES[-1]}
+    losses = {one: metrics(scored(validation, training, partial(mixture, one)))["SQL"] for one in NAIVE_SHARES}
+    share = min(losses, key=losses.__getitem__)
+    return partial(mixture, share), {"share of naive": share, "validation SQL": losses[share]}
 
 
 MEMBERS: dict[str, Recipe] = {
