@@ -19,6 +19,8 @@ from benchmarks.core.device import on_processor
 from darts_tsformers.adapter.callbacks import BestWeights
 
 STEPS, STEPS_A_ROUND, PATIENCE = 2000, 100, 5
+ROWS = 3e7
+"""Rows of windows at most in all steps, so that long windows take no more than ten minutes."""
 STEPS_UNWATCHED = 200
 """Steps where too few rows are there to validate on."""
 LAST_RATE = 0.05
@@ -30,10 +32,15 @@ def batch_size(n_windows: int) -> int:
     return min(max(n_windows // 20, 8), 64)
 
 
+def most_steps(rows: int) -> int:
+    """Return the steps of training where a step takes so many rows of windows."""
+    return min(STEPS, int(ROWS / rows))
+
+
 def build(kind: type[TorchForecastingModel], plan: Plan, horizon: int, seed: int, **arguments: Any) -> Any:
     """Return a model of the package at the sizes it starts from, to be trained by this plan."""
     batch = batch_size(plan.n_windows)
-    steps = STEPS if plan.validation else STEPS_UNWATCHED
+    steps = most_steps(batch * (plan.lookback + horizon)) if plan.validation else STEPS_UNWATCHED
     a_round = max(min(plan.n_windows // batch, STEPS_A_ROUND), 1)
     rounds = -(-steps // a_round)
     return kind(

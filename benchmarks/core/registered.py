@@ -1,7 +1,7 @@
 """What of the stored results belongs to the benchmarks as they are now, and what those lack."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from benchmarks.core.store import load
 from benchmarks.core.trial import Trials
 
 Benchmark = Speed | Trials
+MANY = 20
+"""Cases that nobody reads the names of."""
 SEEDED = re.compile(r"(.+), seed (\d+)")
 
 
@@ -41,10 +43,16 @@ def lacking(benchmark: Benchmark, figures: Figures) -> str:
     """Name the cases and sizes that were never run; nothing where all were."""
     points = figures.get("points", [])
     run = {name for point in points for name in point["cases"]} | figures.get("cases", {}).keys()
-    cases = by_seeds([name for name in benchmark.cases if name not in run], benchmark.cases)
+    cases = few([name for name in benchmark.cases if name not in run], benchmark.cases)
     sizes = benchmark.sizes if isinstance(benchmark, Speed) else []
     left = [size for size in sizes if size not in [point["size"] for point in points]]
     return "; ".join(said for said in (cases, several(left, sizes)) if said)
+
+
+def few(names: Sequence[str], among: Collection[str]) -> str:
+    """Name cases among all, or only say how many they are where they are many."""
+    said = by_seeds(names, among)
+    return said if said.count("; ") < MANY else f"{len(names)} of {len(among)} cases"
 
 
 def by_seeds(names: Sequence[str], among: Iterable[str]) -> str:

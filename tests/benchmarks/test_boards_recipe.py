@@ -57,6 +57,11 @@ def test_a_plan_leaves_windows_to_train_on_and_validates_in_phase(freq, horizon,
     assert found.validation % math.gcd(horizon, found.season) == 0
 
 
+@pytest.mark.parametrize(("rows", "steps"), [(64 * 216, 2000), (79_344, 378)])
+def test_long_windows_get_fewer_steps(rows, steps):
+    assert darts.most_steps(rows) == steps
+
+
 class Recorded:
     """A model that keeps what it is given, and forecasts by component, step and decile: 100 c + 10 h - q."""
 
