@@ -207,6 +207,12 @@ def test_what_was_never_run_is_named(tmp_path):
     ) in (tmp_path / "report" / "README.md").read_text()
 
 
+def test_many_cases_that_were_never_run_are_counted(tmp_path):
+    cases = dict.fromkeys(f"model {number}" for number in range(23))
+    text = report(tmp_path, Trials("trials", "Trials", cases), cases={"model 1": {"result": {"mse": 1.0}}})
+    assert "- trials: 22 of 23 cases.\n" in text
+
+
 def test_seeds_that_only_some_models_lack_are_named_with_them(tmp_path):
     cases = dict.fromkeys(f"{model}, seed {seed}" for model in ("A", "B") for seed in (1, 2))
     text = report(tmp_path, Trials("trials", "Trials", cases), cases={"A, seed 1": {"result": {"mse": 1.0}}})
