@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.boards.board import Configuration, Item
-from benchmarks.boards.darts import build, fit
+from benchmarks.boards.fitting import build, fit
 from benchmarks.boards.metrics import metrics
 from benchmarks.boards.naive import seasonal_naive
 from benchmarks.boards.plan import Plan, plan

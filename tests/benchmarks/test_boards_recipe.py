@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
+from darts.models import DLinearModel
 from darts.utils.likelihood_models.torch import QuantileRegression
 
-from benchmarks.boards import darts
+from benchmarks.boards import fitting
 from benchmarks.boards.board import DECILES, Item
 from benchmarks.boards.naive import seasonal_naive
 from benchmarks.boards.plan import Plan, plan
@@ -59,7 +60,7 @@ def test_a_plan_leaves_windows_to_train_on_and_validates_in_phase(freq, horizon,
 
 @pytest.mark.parametrize(("rows", "steps"), [(64 * 216, 2000), (79_344, 378)])
 def test_long_windows_get_fewer_steps(rows, steps):
-    assert darts.most_steps(rows) == steps
+    assert fitting.most_steps(rows) == steps
 
 
 class Recorded:
@@ -96,7 +97,7 @@ def units(target):
 def test_a_model_is_fitted_on_rows_before_validation_in_units_of_the_training_part(validation, one_by_one):
     training, model = [item(47, 2, known=3), item(53, 2, known=3)], Recorded()
     plans = Plan(LOOKBACK, 24, validation, 5, 11)
-    forecast, made = darts.fit(model, training, plans, one_by_one=one_by_one)
+    forecast, made = fitting.fit(model, training, plans, one_by_one=one_by_one)
     first = model.fitted["series"][0]
     expected = (training[0].target.values() / units(training[0].target))[: 47 - validation]
     np.testing.assert_allclose(first.values(), expected[:, : first.n_components], rtol=1e-6)
@@ -119,21 +120,22 @@ def test_a_model_is_fitted_on_rows_before_validation_in_units_of_the_training_pa
         np.testing.assert_allclose(found[index, 3, 1], in_order, rtol=1e-6)
 
 
-def test_forecasts_of_a_model_move_with_the_unit_of_the_data():
+@pytest.mark.parametrize("kind", [PatchTSTModel, DLinearModel])
+def test_forecasts_of_ours_and_of_darts_models_move_with_the_unit_of_the_data(kind):
     given = item(83, 2)
     larger = Item(given.target * 1000.0)
     found = []
     for one in (given, larger):
-        model = PatchTSTModel(
+        model = kind(
             LOOKBACK,
             HORIZON,
-            **PatchTSTModel.tiny,
+            **getattr(kind, "tiny", {}),
             n_epochs=1,
             likelihood=QuantileRegression(list(DECILES)),
             random_state=0,
-            pl_trainer_kwargs=darts.trainer(n_steps=2),
+            pl_trainer_kwargs=fitting.trainer(n_steps=2),
         )
-        forecast, _ = darts.fit(model, [one], Plan(LOOKBACK, 24, 10, 1, 11))
+        forecast, _ = fitting.fit(model, [one], Plan(LOOKBACK, 24, 10, 1, 11))
         found.append(forecast([one]))
     np.testing.assert_allclose(1000 * found[0], found[1], rtol=1e-3, atol=1.0)
 

@@ -104,13 +104,12 @@ def fit(
             verbose=False,
             **validated,
         )
-    (best,) = (one for one in model.trainer.callbacks if isinstance(one, BestWeights))
     made = {
         "lookback": plan.lookback,
         "stride": plan.stride,
         "steps": model.trainer.global_step,
-        "best round": best.epoch,
         "processor seconds": time.process_time() - start,
+        "best round": next((one.epoch for one in model.trainer.callbacks if isinstance(one, BestWeights)), None),
     }
 
     def forecast(histories: Sequence[Item]) -> np.ndarray:
