@@ -47,6 +47,16 @@ def score(board: Board, model: str, *only: str) -> Callable[[Figures], float | N
     return read
 
 
+def fewest_seeds(board: Board, model: str, wanted: int) -> Callable[[Figures], str]:
+    """Return what says of how many seeds a configuration has results, where one has fewer than wanted."""
+
+    def said(figures: Figures) -> str:
+        fewest = relative(board, figures, model).groupby("configuration").seed.nunique().min()
+        return f"{fewest} of {wanted} seeds" if fewest < wanted else ""
+
+    return said
+
+
 def published_score(board: Board, model: str, names: list[str] | None = None) -> float:
     """Return the geometric mean of a published model over configurations; all of ours unless named."""
     rows = published(board)

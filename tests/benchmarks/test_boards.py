@@ -17,7 +17,7 @@ from benchmarks.boards.gift import GIFT
 from benchmarks.boards.metrics import metrics, sums
 from benchmarks.boards.naive import seasonal_naive
 from benchmarks.boards.published import published, row
-from benchmarks.boards.summary import summary
+from benchmarks.boards.summary import fewest_seeds, score, summary
 from benchmarks.boards.trials import BOARDS
 from benchmarks.core import data
 
@@ -271,6 +271,20 @@ def test_a_mean_over_fewer_configurations_is_compared_over_the_same_ones():
     loss = published(PAIR).query("configuration == 'ett1/15T/short' and model == 'PatchTST'").CRPS.item()
     assert published_of[0].strip() == f"{loss / row(PAIR, 'ett1/15T/short')['CRPS']:.3f} (PatchTST)"
     assert published_of[0] != published_of[1]
+
+
+def test_a_goal_needs_every_configuration_and_says_how_many_seeds_there_are():
+    read, said = score(PAIR, "PatchTST"), fewest_seeds(PAIR, "PatchTST", 2)
+    assert read(figures([0.2])) is None
+    assert read(figures([0.2, 0.4], [0.6])) == pytest.approx(np.sqrt(0.3 * 0.6))
+    assert said(figures([0.2, 0.4], [0.6])) == "1 of 2 seeds"
+    assert said(figures([0.2, 0.4], [0.6, 0.6])) == said({}) == ""
+
+
+def test_a_goal_of_some_configurations_is_their_arithmetic_mean():
+    names = [one.name for one in PAIR.configurations]
+    assert score(PAIR, "PatchTST", *names)(figures([0.2], [0.6])) == pytest.approx(0.4)
+    assert score(PAIR, "PatchTST", names[0])(figures([0.2])) == pytest.approx(0.2)
 
 
 def test_the_report_without_models_says_so():
