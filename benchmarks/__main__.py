@@ -10,8 +10,8 @@ A run goes on where the last one stopped: what the files in benchmarks/results h
 is a case that broke a ceiling; to have either anew, delete it there. Several runs may write at a time. A run in which
 a case raised ends with status 1.
 
-The forecasting boards count only while their seasonal naive comes out as published: `prove` checks all of them, and
-every case of theirs checks its own first.
+The boards are valid only if their seasonal naive comes out as published. `prove` checks all configurations; each case
+checks its own before it trains.
 
 The data sets are read from the folder that the environment variable DARTS_TSFORMERS_DATA names. The tests hold the
 figures of slice, slice_references and slice_definitions: to move one, delete its file and run it anew.
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, metavar="FOLDER", help="by default benchmarks/report, for our own results")
     report.set_defaults(command=write_report)
     commands.add_parser("list", help="name the benchmarks").set_defaults(command=list_all)
-    prove = commands.add_parser("prove", help="check that the seasonal naive of the boards is as published")
+    prove = commands.add_parser("prove", help="check that the seasonal naive of every board is as published")
     prove.set_defaults(command=prove_all)
     return parser
 

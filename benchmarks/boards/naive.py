@@ -1,4 +1,4 @@
-"""The seasonal naive as the boards have it: by it all else is divided, and by it the recipe is proved."""
+"""The seasonal naive of the boards: losses are divided by its loss, and it proves that data and metrics are right."""
 
 from collections.abc import Sequence
 from statistics import NormalDist

@@ -9,14 +9,14 @@ from benchmarks.boards.board import Board
 
 NAIVE = "seasonal naive"
 NETWORK = "network"
-"""The kind that is trained on each configuration's own training part alone."""
+"""The kind of model that is trained only on the training part of each configuration."""
 
 
 @cache
 def published(board: Board) -> pd.DataFrame:
     """Return the rows of a board: ``configuration``, ``model``, ``kind``, ``saw_data``, ``MASE`` and its loss.
 
-    ``saw_data`` is what the authors of a model say of whether its training met these data elsewhere.
+    ``saw_data`` says whether a model met these data in training, according to its authors.
     """
     return pd.read_csv(Path(__file__).parent / "published" / board.source[0])
 

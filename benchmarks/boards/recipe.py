@@ -1,4 +1,4 @@
-"""One recipe for all configurations and models. What it chooses, it chooses by the rows before the first window."""
+"""One recipe for all configurations and models. It chooses by validation rows before the first window alone."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from benchmarks.boards.trial import Forecast, Recipe, scored
 from darts_tsformers import ITransformerModel, PatchTSTModel, TemporalFusionTransformerModel
 
 NAIVE_SHARES = (0.0, 0.25, 0.5)
-"""What of a forecast may be the seasonal naive's; half of it where there are no rows to validate on."""
+"""Shares that the seasonal naive may have in a forecast; the last one where there are no rows to validate on."""
 
 
 def of_package(kind: Any, training: Sequence[Item], horizon: int, seed: int, **fitting: Any) -> tuple[Forecast, Any]:

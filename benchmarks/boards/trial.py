@@ -14,9 +14,9 @@ from benchmarks.boards.published import NAIVE, row
 Forecast = Callable[[Sequence[Item]], np.ndarray]
 """Histories, with what is known of the horizon, to deciles ``(items, H, C, 9)``."""
 Recipe = Callable[[Sequence[Item], int, int], tuple[Forecast, dict[str, Any]]]
-"""Training part, horizon and seed to a forecaster, and what is to be kept of how it was made.
+"""Training part, horizon and seed to a forecaster, and what to keep of how it was made.
 
-All that it decides it has to decide from these: nothing else is handed to it, and nothing after the first window.
+It decides everything from these: it is given nothing else, and no row from the first window on.
 """
 
 TOLERANCE = 1e-6
@@ -51,7 +51,7 @@ def prove(board: Board, configuration: Configuration, items: Sequence[Item]) -> 
 
 
 def scored(configuration: Configuration, items: Sequence[Item], forecast: Forecast) -> list[Sums]:
-    """Return the sums of a forecaster, window by window; it never sees a window's own rows."""
+    """Return the sums of a forecaster, window by window; it never sees the rows of the window."""
     windows = configuration.windows(items)
     return [sums(window, forecast(window.histories), configuration.season) for window in windows]
 

@@ -39,18 +39,18 @@ def note(board: Board) -> str:
     """Say what the figures are."""
     file, commit = board.source
     return (
-        f"{board.loss} and MASE over those of the board's seasonal naive: 1 is the seasonal naive, lower is better. "
-        "By model they are geometric means over configurations, of means over the seeds; published rows are over the "
-        f"same configurations. Every figure is of {board.part}, none of the whole board. Before a model is trained, "
-        "the seasonal naive has to come out as published, to a millionth. A model is trained once, on rows before the "
-        "first test window; whatever is chosen, is chosen by validation rows at the end of these. Rows of others are "
-        f"those of {board.name} at {commit} (benchmarks/boards/published/{file}); left out as the best are models "
-        "whose authors say that they met the data in training."
+        f"{board.loss} and MASE are divided by those of the board's seasonal naive: 1 is as good as it is, lower is "
+        "better. The figure of a model is the geometric mean over configurations of the means over seeds; published "
+        f"figures are over the same configurations. All figures are of {board.part}, not of the whole board. Before a "
+        "model is trained, the seasonal naive has to match its published row to a millionth. A model is trained once, "
+        "on rows before the first test window; every choice is made on validation rows at the end of these. Published "
+        f"rows are those of {board.name} at commit {commit} (`benchmarks/boards/published/{file}`). A model that met "
+        "the data in training, according to its authors, does not count as the best."
     )
 
 
 def networks(board: Board) -> list[str]:
-    """Name the published networks that were trained on each configuration alone."""
+    """Name the published networks that were trained only on the configuration they forecast."""
     rows = published(board)
     return sorted(set(rows[rows.kind == NETWORK].model))
 
