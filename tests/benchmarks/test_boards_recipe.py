@@ -11,10 +11,10 @@ from darts.models import DLinearModel
 from darts.utils.likelihood_models.torch import QuantileRegression
 
 from benchmarks.boards import fitting
-from benchmarks.boards.board import DECILES, Item
+from benchmarks.boards.board import DECILES, Configuration, Item
 from benchmarks.boards.naive import seasonal_naive
 from benchmarks.boards.plan import Plan, plan
-from benchmarks.boards.recipe import NAIVE_SHARES, floored, mixed, mixture
+from benchmarks.boards.recipe import MEMBERS, NAIVE_SHARES, floored, mixed, mixture
 from darts_tsformers import PatchTSTModel
 from darts_tsformers.adapter.callbacks import BestWeights
 
@@ -180,3 +180,20 @@ def test_half_of_a_forecast_is_the_naive_of_the_last_value_where_there_are_too_f
     forecast, chosen = mixed(lambda _: np.zeros((1, HORIZON, 1, 9)), [given], Plan(5, 52, 0, 1, 9), HORIZON)
     assert chosen == {"share of naive": NAIVE_SHARES[-1]}
     np.testing.assert_allclose(forecast([given]), seasonal_naive([given], HORIZON, 1) / 2)
+
+
+@pytest.mark.parametrize("model", MEMBERS)
+def test_rows_to_forecast_change_neither_training_nor_the_forecast(monkeypatch, model):
+    monkeypatch.setattr(fitting, "STEPS", 2)
+    asked = Configuration("ours", list, HORIZON, 24, 3)
+    given = item(151, 2, known=3)
+    values = given.target.all_values()
+    values[-3 * HORIZON :] += 7.0
+    found = []
+    for one in (given, Item(given.target.with_values(values), given.known)):
+        forecast, made = MEMBERS[model](asked.training([one]), HORIZON, 1)
+        found.append(forecast(next(asked.windows([one])).histories))
+    np.testing.assert_array_equal(*found)
+    assert np.isfinite(found).all()
+    assert (np.diff(found[0], axis=-1) >= 0).all()
+    assert made["processor seconds"] > 0
