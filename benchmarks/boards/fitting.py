@@ -85,7 +85,7 @@ def fit(
 
     Returns
     -------
-    What forecasts, and the look-back, steps and validation loss of the model.
+    What forecasts, and how it was trained: look-back, stride, steps, processor seconds and best round.
     """
     scales = [_scale(item.target) for item in training]
     parts = _parts(training, scales, one_by_one=one_by_one)

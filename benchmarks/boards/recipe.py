@@ -8,10 +8,10 @@ import numpy as np
 
 from benchmarks.boards.board import Configuration, Item
 from benchmarks.boards.fitting import build, fit
-from benchmarks.boards.metrics import metrics
+from benchmarks.boards.metrics import metrics, sums
 from benchmarks.boards.naive import seasonal_naive
 from benchmarks.boards.plan import Plan, plan
-from benchmarks.boards.trial import Forecast, Recipe, scored
+from benchmarks.boards.trial import Forecast, Recipe
 from darts_tsformers import ITransformerModel, PatchTSTModel, TemporalFusionTransformerModel
 
 NAIVE_SHARES = (0.0, 0.25, 0.5)
@@ -48,19 +48,29 @@ def floored(forecast: Forecast, training: Sequence[Item]) -> Forecast:
 
 
 def mixed(forecast: Forecast, training: Sequence[Item], plans: Plan, horizon: int) -> tuple[Forecast, dict[str, float]]:
-    """Return a mixture with the seasonal naive, with its share of the lowest validation loss, and both of these."""
+    """Mix with the seasonal naive by the share that has the lowest validation loss; return that and the loss too."""
     is_long = min(len(item.target) for item in training) >= 2 * plans.season + horizon
     season = plans.season if is_long else 1
 
     def mixture(share: float, histories: Sequence[Item]) -> np.ndarray:
-        return (1 - share) * forecast(histories) + share * seasonal_naive(histories, horizon, season)
+        return blend(share, forecast(histories), seasonal_naive(histories, horizon, season))
 
     validation = Configuration("validation", tuple, horizon, season, plans.validation // horizon)
     if not validation.n_windows:
         return partial(mixture, NAIVE_SHARES[-1]), {"share of naive": NAIVE_SHARES[-1]}
-    losses = {one: metrics(scored(validation, training, partial(mixture, one)))["SQL"] for one in NAIVE_SHARES}
-    share = min(losses, key=losses.__getitem__)
-    return partial(mixture, share), {"share of naive": share, "validation SQL": losses[share]}
+    windows = list(validation.windows(training))
+    both = [(forecast(one.histories), seasonal_naive(one.histories, horizon, season)) for one in windows]
+    losses = {
+        share: metrics([sums(one, blend(share, *pair), season) for one, pair in zip(windows, both, strict=True)])["SQL"]
+        for share in NAIVE_SHARES
+    }
+    best = min(losses, key=losses.__getitem__)
+    return partial(mixture, best), {"share of naive": best, "validation SQL": losses[best]}
+
+
+def blend(share: float, ours: np.ndarray, naive: np.ndarray) -> np.ndarray:
+    """Return the mean of two forecasts, decile by decile, with a share of the naive one."""
+    return (1 - share) * ours + share * naive
 
 
 MEMBERS: dict[str, Recipe] = {
