@@ -10,6 +10,7 @@ import torch
 from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from darts_tsformers.checks import require_flag, require_not_negative, require_one_of, require_probability
 from darts_tsformers.language import LanguageModel, language_model, width_of
@@ -18,7 +19,7 @@ from darts_tsformers.layers.decomposition.learned import PARTS, LearnedDecomposi
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.selection.prompt_pool import Chosen, PromptPool
 from darts_tsformers.layers.transformer.patching import Patching
-from darts_tsformers.networks._lessons import Training
+from darts_tsformers.networks._lessons import Score, Training
 from darts_tsformers.networks._network import Network
 from darts_tsformers.recording import is_recording, record, recording
 from darts_tsformers.recording.layout import Layout
@@ -211,12 +212,11 @@ class TEMPO(Network, name="tempo"):
         """Forecast, and be taught the split of the look-back and the keys of the pool."""
         said = self.read(window)
         penalties = {}
-        if self.taught_by is not None:
-            penalties["decomposition"] = self.decomposition_weight * self._error_of_parts(said.parts, window)
         if said.chosen:
             likeness = torch.stack([chosen.likeness for chosen in said.chosen])
             penalties["keys"] = self.key_weight * (1 - likeness).mean()
-        return Training(said.known + said.forecasts.sum(dim=0), penalties=penalties)
+        scores = [] if self.taught_by is None else [self._score_of_parts(said.parts, window)]
+        return Training(said.known + said.forecasts.sum(dim=0), penalties=penalties, scores=scores)
 
     def read(self, window: Window) -> Said:
         """Split a window, read the parts and forecast each."""
@@ -230,15 +230,15 @@ class TEMPO(Network, name="tempo"):
         forecasts = [piece.forecast(read, n) for piece, read in zip(pieces, states, strict=True)]
         return Said(parts, torch.stack(forecasts), self._response(window, states), chosen)
 
-    def _error_of_parts(self, parts: Parts, window: Window) -> Float[Tensor, ""]:
-        """Return the mean square of what the split lacks, the sum over the parts; of what was observed."""
+    def _score_of_parts(self, parts: Parts, window: Window) -> Score:
+        """Return the square of what the split lacks, summed over the parts; it counts where something was observed."""
         assert self.taught_by is not None
         target = rearrange(window.target, "B L C -> B C L")
-        errors = sum((one - other).square() for one, other in zip(parts, self.taught_by(target), strict=True))
-        if window.missing is None:
-            return errors.mean()
-        observed = ~rearrange(window.missing, "B L C -> B C L")
-        return (errors * observed).sum() / observed.sum().clamp_min(1)
+        errors = [(one - other).square() for one, other in zip(parts, self.taught_by(target), strict=True)]
+        cost = rearrange(torch.stack(errors).sum(dim=0), "B C L -> B L C")
+        observed = torch.ones_like(cost, dtype=torch.bool) if window.missing is None else ~window.missing
+        cost, counts = (F.pad(one, (0, 0, 0, self.sizes.output_length)) for one in (cost, observed))
+        return Score("decomposition", cost, counts, weight=self.decomposition_weight)
 
     def _known(self, window: Window) -> Float[Tensor, "B 1 N K"] | None:
         """Return the patches of covariates over the look-back."""

@@ -26,8 +26,8 @@ def tokens_of(model: MoiraiMoE, window: Window, b: int, ahead: Tensor, known: in
     n_read, n_ahead = math.ceil(length / p), math.ceil((sizes.output_shift + sizes.output_length) / p)
     fill, start = n_read * p - length, 0 if window.start is None else int(window.start[b])
 
-    def step(table: Tensor, t: int, v: int) -> float:
-        return table[t, v].item() if 0 <= t < len(table) else 0.0
+    def step(table: Tensor, t: int, v: int, first: int = 0) -> float:
+        return table[t, v].item() if first <= t < len(table) else 0.0
 
     def is_observed(t: int, c: int) -> bool:
         return start <= t and (window.missing is None or not bool(window.missing[b, t, c]))
@@ -45,11 +45,11 @@ def tokens_of(model: MoiraiMoE, window: Window, b: int, ahead: Tensor, known: in
             steps = range(k * p - fill, (k + 1) * p - fill)
             reads = k < n_read
             if kind == "target":
-                values = [step(window.target[b], t, v) if reads else step(ahead, t - length, v) for t in steps]
+                values = [step(window.target[b], t, v, start) if reads else step(ahead, t - length, v) for t in steps]
                 observed = [t >= 0 and is_observed(t, v) if reads else True for t in steps]
             elif reads:
                 table = window.past if kind == "past" else window.historic_future
-                values = [step(table[b], t, v) for t in steps]
+                values = [step(table[b], t, v, start) for t in steps]
                 observed = [t >= start for t in steps]
             else:
                 shift = sizes.output_shift

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from darts_tsformers.networks import TEMPO, Forecaster
+from darts_tsformers.networks import TEMPO, Forecaster, Score
 from darts_tsformers.recording import recording
 from darts_tsformers.window import Sizes, Window
 from tests.helpers import assert_same_with_gradients, draw, exactly, make_window, rows, scatter_
@@ -127,7 +127,8 @@ def test_every_parameter_learns_and_none_that_is_frozen(form):
     model, window = network(COVARIATES, period=4, **form).train(), window_of(COVARIATES)
     training = model.learn(window)
     out = training.forecast
-    ((out * draw(*out.shape, seed=9, dtype=torch.float64)).sum() + sum(training.penalties.values())).backward()
+    taught = sum(training.penalties.values()) + sum(map(mean_of, training.scores))
+    ((out * draw(*out.shape, seed=9, dtype=torch.float64)).sum() + taught).backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in learned(model))
     frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
     assert all(name.startswith("language.") for name in frozen)
@@ -156,6 +157,11 @@ def test_the_forecast_in_training_is_the_forecast():
     torch.testing.assert_close(model.learn(window).forecast, model(window))
 
 
+def mean_of(score: Score) -> Tensor:
+    """Return what a score adds to the loss of a batch without sample weights."""
+    return score.weight * score.cost[score.counts].mean()
+
+
 @pytest.mark.parametrize("gaps", [False, True])
 def test_the_split_is_taught_by_the_look_back_where_it_was_observed(gaps):
     model, window = network(period=4, decomposition_weight=0.5), window_of()
@@ -168,15 +174,18 @@ def test_the_split_is_taught_by_the_look_back_where_it_was_observed(gaps):
             for ours, theirs in zip(model.decomposition(x), model.taught_by(x), strict=True):
                 total = total + ((ours - theirs).flatten()[~missing[b, :, c]] ** 2).sum()
             count += int((~missing[b, :, c]).sum())
-    penalties = model.learn(replace(window, missing=missing if gaps else None)).penalties
-    assert list(penalties) == ["decomposition"]
-    assert_same_with_gradients(penalties["decomposition"], 0.5 * total / count, list(model.decomposition.parameters()))
+    training = model.learn(replace(window, missing=missing if gaps else None))
+    (score,) = training.scores
+    assert (score.name, training.penalties) == ("decomposition", {})
+    assert not score.counts[:, 17:].any()
+    assert_same_with_gradients(mean_of(score), 0.5 * total / count, list(model.decomposition.parameters()))
 
 
 def test_nothing_observed_teaches_nothing():
     model, window = network(period=4), window_of()
     missing = torch.ones(3, 17, 3, dtype=torch.bool)
-    assert model.learn(replace(window, missing=missing)).penalties["decomposition"] == 0
+    (score,) = model.learn(replace(window, missing=missing)).scores
+    assert not score.counts.any()
 
 
 def test_keys_are_drawn_to_what_chose_them():
@@ -192,7 +201,8 @@ def test_keys_are_drawn_to_what_chose_them():
 
 
 def test_without_a_season_or_a_pool_nothing_else_is_learnt():
-    assert network().learn(window_of()).penalties == {}
+    training = network().learn(window_of())
+    assert (training.penalties, list(training.scores)) == ({}, [])
 
 
 def test_without_a_language_model_there_are_no_prompts():
