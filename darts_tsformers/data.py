@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 from darts.utils.timeseries_generation import holidays_timeseries
+from numpy.typing import NDArray
 
 __all__ = ["Panel", "read_tsf", "realistic_panel"]
 
@@ -88,6 +89,34 @@ def read_tsf(path: str | os.PathLike[str]) -> list[TimeSeries]:
     >>> second.components[0], str(second.start_time().date())
     ('T2', '2001-03-01')
     """
+    return [
+        TimeSeries(line.times, values, components=[line.attributes.get("series_name", "value")])
+        for line in tsf_lines(path)
+        for values in [line.values[:, None].astype(np.float32)]
+    ]
+
+
+@dataclass(frozen=True)
+class TsfLine:
+    """One series of a ``.tsf`` file.
+
+    Attributes
+    ----------
+    attributes
+        What the file says of it, by the names in the header.
+    times
+        Its steps: dates with a frequency, or whole numbers from 0 if the file gives no start.
+    values
+        Shape ``(time,)``, float64; NaN where a value is missing.
+    """
+
+    attributes: dict[str, str]
+    times: pd.DatetimeIndex | pd.RangeIndex
+    values: NDArray[np.float64]
+
+
+def tsf_lines(path: str | os.PathLike[str]) -> list[TsfLine]:
+    """Return what :func:`read_tsf` makes series of, in double precision; it raises the same errors."""
     opened = gzip.open if Path(path).suffix == ".gz" else open
     with opened(path, "rt", encoding="latin-1") as file:
         header, _, body = file.read().partition("@data")
@@ -102,19 +131,19 @@ def read_tsf(path: str | os.PathLike[str]) -> list[TimeSeries]:
     return [_parse(line, names, FREQUENCIES[frequency]) for line in lines]
 
 
-def _parse(line: str, names: Sequence[str], frequency: str) -> TimeSeries:
+def _parse(line: str, names: Sequence[str], frequency: str) -> TsfLine:
     *fields, cells = line.split(":")
     if len(fields) != len(names):
         raise ValueError(f"series {line[:40]!r}... has {len(fields)} attributes, the header names {list(names)}")
     attributes = dict(zip(names, fields, strict=True))
-    values = np.array([np.nan if cell == "?" else float(cell) for cell in cells.split(",")], dtype=np.float32)
-    times: pd.Index = pd.RangeIndex(len(values))
+    values = np.array([np.nan if cell == "?" else float(cell) for cell in cells.split(",")])
+    times: pd.DatetimeIndex | pd.RangeIndex = pd.RangeIndex(len(values))
     if "start_timestamp" in attributes:
         day, _, clock = attributes["start_timestamp"].partition(" ")
         first = pd.Timestamp(day) + pd.Timedelta(clock.replace("-", ":") or 0)
         first = pd.tseries.frequencies.to_offset(frequency).rollback(first)
         times = pd.date_range(first, periods=len(values), freq=frequency)
-    return TimeSeries(times, values[:, None], components=[attributes.get("series_name", "value")])
+    return TsfLine(attributes, times, values)
 
 
 def realistic_panel(

@@ -9,15 +9,17 @@
 from darts_tsformers.workflow.compare import compare
 from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.reading import read_table
 from darts_tsformers.workflow.report import check_output_folder, write_report
 from darts_tsformers.workflow.settings import Settings
-from darts_tsformers.workflow.table import Table, read_table
+from darts_tsformers.workflow.table import Table, Tables
 
 __all__ = [
     "Comparison",
     "DataError",
     "Settings",
     "Table",
+    "Tables",
     "check_output_folder",
     "compare",
     "read_table",

@@ -43,7 +43,7 @@ def compare(
     Parameters
     ----------
     table
-        From :func:`~darts_tsformers.workflow.table.read_table`, or made of series of your own.
+        From :func:`~darts_tsformers.workflow.reading.read_table`, or made of series of your own.
     horizon
         Steps to forecast.
     model

@@ -21,22 +21,12 @@ def stamped(stamps):
 REFUSED = {
     "duplicate columns": (days(["1,2"] * 5, "day,y,y"), {}, "{path} has two columns named 'y': rename one"),
     "equal but for spaces": (days(["1,2"] * 5, "day,y,y "), {}, "{path} has two columns named 'y': rename one"),
-    "tabs": (
-        "day\ty\n2024-01-01\t1\n",
+    "a comma that could be either": (
+        days(['"1,234"'] * 5),
         {},
-        "{path} separates its cells by semicolons, tabs or bars: save it with commas",
+        "no numeric column to forecast: column 'y' has '1,234' at line 2; is it 1234 (--thousands ,) or 1.234 "
+        "(--decimal ,)?",
     ),
-    "bars": (
-        "day|y\n2024-01-01|1\n",
-        {},
-        "{path} separates its cells by semicolons, tabs or bars: save it with commas",
-    ),
-    "decimal commas": (
-        "day;y\n2024-01-01;1,5\n2024-01-02;2,5\n",
-        {},
-        "{path} separates its cells by semicolons, tabs or bars: save it with commas",
-    ),
-    "thousands": (days(['"1,234"'] * 5), {}, "no numeric column to forecast: column 'y' has '1,234' at line 2"),
     "per cent": (days([1, "12%", 3, 4]), {}, "no numeric column to forecast: column 'y' has '12%' at line 3"),
     "empty target": (days([""] * 5), {"target": "y"}, "target 'y' is empty: it needs values to learn from"),
     "empty column": (days([""] * 5), {}, "no numeric column to forecast: column 'y' has no values"),
@@ -178,7 +168,9 @@ def test_numbers_and_codes_are_no_dates_though_a_cell_among_them_is_no_number(wr
     frame = pd.DataFrame({"day": stamps, "sales": range(len(cells)), "stock": cells})
     assert len(read_table(write(frame), target="sales").target) == len(cells)
     wrong = next(k for k, text in enumerate(cells) if text == "-" or not text.lstrip("+").replace(".", "").isdigit())
-    with pytest.raises(DataError, match=rf"^column 'stock' is not numeric: '.*' at line (22|{wrong + 2})$"):
+    with pytest.raises(
+        DataError, match=rf"^column 'stock' is not numeric: '.*' at line (22|{wrong + 2})(; is it 1234 .*)?$"
+    ):
         read_table(write(frame), target="stock")
 
 

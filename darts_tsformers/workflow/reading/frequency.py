@@ -8,6 +8,9 @@ from pandas.tseries.frequencies import to_offset
 
 from darts_tsformers.workflow.errors import DataError
 
+FEWEST_TIMES = 3
+"""Fewer tell no frequency."""
+
 _SEGMENT = 10
 _MAX_SEGMENTS = 200
 _PARTS = tuple(4**k for k in range(6, -1, -1))
@@ -45,8 +48,9 @@ def axis(times: pd.DatetimeIndex, freq: str) -> pd.DatetimeIndex:
 
 
 def n_missing(times: pd.DatetimeIndex, freq: str | None) -> float:
-    """Count the steps without a row; infinite where times are unsorted, off the axis, or fewer than half of it."""
-    if not times.is_monotonic_increasing or not times.is_unique or len(times) < 3:
+    """Count the steps without a row; infinite where times are off the axis, or fewer than half of it."""
+    times = times.unique().sort_values()
+    if len(times) < FEWEST_TIMES:
         return float("inf")
     freq = infer_frequency(times) if freq is None else freq
     if freq is None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from darts_tsformers.workflow.frequency import n_missing
+from darts_tsformers.workflow.reading.frequency import n_missing
+from darts_tsformers.workflow.reading.periods import first_day
 
 _SAMPLE = 50
 
@@ -35,7 +36,7 @@ def kind(column: pd.Series) -> Literal["dates", "times", "text"]:
     are text.
     """
     sample = column.dropna().iloc[:_SAMPLE].str.strip()
-    sample = sample[sample.str.contains(r"\d")]
+    sample = sample[sample.str.contains(r"\d")].map(first_day)
     number = sample.str.fullmatch(f"{_NUMBER}|{_CODE}", case=False) & ~sample.str.fullmatch(_COMPACT_DATE)
     if not len(sample) or number.mean() > 0.5:
         return "text"
@@ -63,16 +64,18 @@ def readable(column: pd.Series) -> NDArray[np.bool_]:
 def read_dates(column: pd.Series, freq: str | None = None) -> pd.DatetimeIndex | None:
     """Read all cells as dates, or return None.
 
-    Of the orders of day, month and year in which they read, that one is taken which leaves the fewest steps without a
-    row: months as ``01/05/2019`` are no days of a January only because one of them is missing. Where several leave as
-    few, or none gives a regular axis, sorted times go before others, and then the month goes first.
+    Of the orders of day, month and year in which they read, sorted times go before others, oldest or newest first. Of
+    several, that one is taken which leaves the fewest steps without a row: months as ``01/05/2019`` are no days of a
+    January only because one of them is missing. Where several leave as few, the month goes first.
     """
     readings = [times for times in _readings(column) if times is not None]
     if len(readings) < 2:
         return readings[0] if readings else None
-    return min(
-        readings, key=lambda times: (not times.is_monotonic_increasing, n_missing(times.tz_localize(None), freq))
-    )
+    return min(readings, key=lambda times: (not _is_sorted(times), n_missing(times.tz_localize(None), freq)))
+
+
+def _is_sorted(times: pd.DatetimeIndex) -> bool:
+    return times.is_monotonic_increasing or times.is_monotonic_decreasing
 
 
 def _readings(column: pd.Series) -> Iterator[pd.DatetimeIndex | None]:
