@@ -178,6 +178,14 @@ def test_whole_numbers_since_1970_are_dates(write, factor):
     assert read_table(path, time="t", freq=str(3600 * factor)).target.start_time() == stamps[-1]
 
 
+@pytest.mark.parametrize(("layout", "freq"), [("%Y%m%d", "D"), ("%Y%m", "MS")], ids=["days", "months"])
+def test_dates_without_marks_are_found(write, layout, freq):
+    times = pd.date_range("1999-11-01", periods=23, freq=freq)
+    frame = pd.DataFrame({"t": times.strftime(layout), "y": range(200_000, 200_023)})
+    assert read_table(write(frame)).target.time_index.equals(times)
+    assert read_table(write(frame.drop(index=7))).n_missing_rows == 1
+
+
 def test_large_numbers_that_are_not_regular_are_no_times(write):
     population = [300_000_000, 301_200_000, 302_900_000, 303_100_000, 305_000_000]
     with pytest.raises(DataError, match=r"^no time column: none of 'year', 'population' holds dates"):
@@ -235,6 +243,19 @@ def test_a_frame_reads_like_its_file(write, frame):
         table = read_table(one, **asked)
         assert table.target == text.target
         assert table.past_covariates == text.past_covariates
+
+
+@pytest.mark.parametrize("data", [None, np.zeros(3), pd.Series([1.0])], ids=["None", "array", "series"])
+def test_what_is_neither_file_nor_frame_is_refused(data):
+    message = f"data must be the path of a file or a DataFrame, not of type {type(data).__name__}"
+    with pytest.raises(DataError, match=exactly(message)):
+        read_table(data)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame(), pd.DataFrame({"day": [], "y": []})], ids=["nothing", "names only"])
+def test_an_empty_frame_is_refused(frame):
+    with pytest.raises(DataError, match=exactly("the table has no rows")):
+        read_table(frame)
 
 
 def test_an_index_of_periods_is_the_time():

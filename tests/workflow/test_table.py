@@ -194,7 +194,7 @@ BAD_TABLES = {
         "2024-01-01,19.248\n2024-01-02,20.5\n2024-01-03,21.5\n",
         "{path} must begin with the names of its columns: '2024-01-01' in the first line is a date",
     ),
-    "header only": ("day,sales,weekday\n", "{path} has a header but no rows"),
+    "header only": ("day,sales,weekday\n", "{path} has no rows"),
     "ragged": (
         "day,sales,weekday\n2024-01-01,1,2\n2024-01-02,1,2,3\n",
         "{path} is not a CSV file with as many cells in each line: Error tokenizing data. C error: Expected 3 fields "

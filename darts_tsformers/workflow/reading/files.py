@@ -33,6 +33,8 @@ def read_source(data: str | PathLike[str] | pd.DataFrame, separator: str | None 
     """
     if isinstance(data, pd.DataFrame):
         return of_frame(data)
+    if not isinstance(data, str | PathLike):
+        raise DataError(f"data must be the path of a file or a DataFrame, not of type {type(data).__name__}")
     path = Path(data)
     require_file(path)
     name = path.name.lower()

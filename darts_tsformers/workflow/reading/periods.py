@@ -14,6 +14,7 @@ def first_day(text: str) -> str:
 
     Weeks are those of ISO 8601, which begin on Mondays.
 
+    >>> from darts_tsformers.workflow.reading.periods import first_day
     >>> [first_day(text) for text in ("2024-W05", "2024Q2", "Q2 2024", "2024M12", "2024-02-31")]
     ['2024-01-29', '2024-04-01', '2024-04-01', '2024-12-01', '2024-02-31']
     """

@@ -105,7 +105,7 @@ def of_frame(frame: pd.DataFrame, label: str = "the table") -> Source:
     unnamed = all(name is None for name in index.names) and not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex)
     frame = frame.reset_index(drop=unnamed).rename_axis(index="row")
     cells = pd.DataFrame({k: _simple(column) for k, (_, column) in enumerate(frame.items())}, index=frame.index)
-    return Source(checked(label, cells.set_axis(frame.columns.map(str), axis=1)))
+    return Source(checked(label, cells.set_axis([str(name) for name in frame.columns], axis=1)))
 
 
 def _simple(column: pd.Series) -> pd.Series:
@@ -125,6 +125,8 @@ def checked(label: str, cells: pd.DataFrame) -> pd.DataFrame:
     DataError
         If names are not text, are dates, or stand for two columns; or no row is filled.
     """
+    if cells.empty:
+        raise DataError(f"{label} has no rows")
     cells = cells.set_axis(cells.columns.str.strip(), axis=1)
     refuse_repeated(label, cells.columns.tolist())
     if not all(name.isprintable() for name in cells.columns):
@@ -134,7 +136,7 @@ def checked(label: str, cells: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"{label} must begin with the names of its columns: '{dates[0]}' in the first line is a date")
     filled = np.flatnonzero(cells.notna().any(axis=1).to_numpy())
     if not len(filled):
-        raise DataError(f"{label} has a header but no rows")
+        raise DataError(f"{label} has no rows")
     return cells.iloc[: filled[-1] + 1]
 
 

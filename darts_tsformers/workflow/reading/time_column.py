@@ -17,6 +17,8 @@ from darts_tsformers.workflow.reading.periods import first_day
 _LARGEST_STEP = 2**62
 _LARGEST_EXACT_FLOAT = 2**53
 
+_COMPACT = {r"[12]\d{7}": "%Y%m%d", r"(?:18|19|20)\d{4}": "%Y%m"}
+
 _SECONDS = (10**8, 10**10)
 _MILLISECONDS = (10**11, 10**13)
 """Whole numbers that are times since 1970: from 1973 to 2286."""
@@ -25,14 +27,14 @@ _MILLISECONDS = (10**11, 10**13)
 def find_time_column(cells: pd.DataFrame, taken: Container[str] = ()) -> str:
     """Return the only column of dates; of several, the only one that is not taken.
 
-    Where no column has dates, it is the only one whose numbers are regular seconds or milliseconds since 1970.
+    Where no column has dates, it is the only one whose numbers are dates such as ``20240131``, and regular.
 
     Raises
     ------
     DataError
         If there is none, or more than one.
     """
-    found = _columns_of_dates(cells) or [name for name in cells.columns if _has_regular_epochs(cells[name])]
+    found = _columns_of_dates(cells) or [name for name in cells.columns if _has_regular_dates(cells[name])]
     found = [name for name in found if name not in taken] or found
     if len(found) == 1:
         return found[0]
@@ -50,22 +52,21 @@ def _columns_of_dates(cells: pd.DataFrame) -> list[str]:
     ]
 
 
-def _has_regular_epochs(column: pd.Series) -> bool:
-    if not is_numeric(column) or column.isna().any():
+def _has_regular_dates(column: pd.Series) -> bool:
+    if not is_numeric(column) or not column.astype(str).str.fullmatch(r"\s*\d{6,13}\s*").all():
         return False
-    steps = pd.to_numeric(column).to_numpy()
-    unit = _unit(steps)
-    return unit is not None and np.isfinite(n_missing(_since_1970(np.unique(steps), unit), None))
+    times = _of_numbers(column.drop_duplicates(), None)
+    return isinstance(times, pd.DatetimeIndex) and np.isfinite(n_missing(times, None))
 
 
 def read_times(column: pd.Series, freq: str | None = None) -> tuple[pd.DatetimeIndex | pd.Index, bool]:
     """Read a column as times.
 
-    Whole numbers are steps, unless they are dates such as ``20240131``, or seconds or milliseconds since 1970 by their
-    size and no whole number is given as their frequency; all else is read as dates. Where ``1/2/2024`` or ``24-01-31``
-    leaves a choice, that order of day, month and year is taken which leaves the fewest steps without a row, and of
-    several the month first. One UTC offset in all cells is dropped, and so are several where all times are of one time
-    of day; else several are turned into UTC.
+    Whole numbers are steps, unless they are days as ``20240131``, months as ``202401``, or by their size seconds or
+    milliseconds since 1970, and no whole number is given as their frequency; all else is read as dates. Where
+    ``1/2/2024`` or ``24-01-31`` leaves a choice, that order of day, month and year is taken which leaves the fewest
+    steps without a row, and of several the month first. One UTC offset in all cells is dropped, and so are several where
+    all times are of one time of day; else several are turned into UTC.
 
     Returns
     -------
@@ -108,14 +109,17 @@ def _parse(column: pd.Series, freq: str | None) -> pd.DatetimeIndex | pd.Index:
 
 
 def _of_numbers(column: pd.Series, freq: str | None) -> pd.DatetimeIndex | pd.Index:
-    text = column.astype(str)
-    if text.str.fullmatch(r"[12]\d{7}").all():
-        compact = pd.to_datetime(text, format="%Y%m%d", errors="coerce")
-        if compact.notna().all():
-            return pd.DatetimeIndex(compact, name=None)
     steps = _whole_numbers(column)
+    if freq is not None and freq.isdecimal():
+        return pd.Index(steps)
+    text = column.astype(str).str.strip()
+    for pattern, layout in _COMPACT.items():
+        if text.str.fullmatch(pattern).all():
+            compact = pd.to_datetime(text, format=layout, errors="coerce")
+            if compact.notna().all():
+                return pd.DatetimeIndex(compact, name=None)
     unit = _unit(steps)
-    return pd.Index(steps) if unit is None or (freq or "").isdecimal() else _since_1970(steps, unit)
+    return pd.Index(steps) if unit is None else pd.DatetimeIndex(pd.to_datetime(steps, unit=unit))
 
 
 def _unit(numbers: NDArray[np.int64]) -> Literal["s", "ms"] | None:
@@ -124,10 +128,6 @@ def _unit(numbers: NDArray[np.int64]) -> Literal["s", "ms"] | None:
     if _SECONDS[0] <= least and most < _SECONDS[1]:
         return "s"
     return "ms" if _MILLISECONDS[0] <= least and most < _MILLISECONDS[1] else None
-
-
-def _since_1970(numbers: NDArray[np.int64], unit: Literal["s", "ms"]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit))
 
 
 def _whole_numbers(column: pd.Series) -> NDArray[np.int64]:
