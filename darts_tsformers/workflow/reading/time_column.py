@@ -65,8 +65,8 @@ def read_times(column: pd.Series, freq: str | None = None) -> tuple[pd.DatetimeI
     Whole numbers are steps, unless they are days as ``20240131``, months as ``202401``, or by their size seconds or
     milliseconds since 1970, and no whole number is given as their frequency; all else is read as dates. Where
     ``1/2/2024`` or ``24-01-31`` leaves a choice, that order of day, month and year is taken which leaves the fewest
-    steps without a row, and of several the month first. One UTC offset in all cells is dropped, and so are several where
-    all times are of one time of day; else several are turned into UTC.
+    steps without a row, and of several the month first. One UTC offset in all cells is dropped, and so are several
+    where all times are of one time of day; else several are turned into UTC.
 
     Returns
     -------
