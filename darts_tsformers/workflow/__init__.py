@@ -9,6 +9,8 @@
 from darts_tsformers.workflow.compare import compare
 from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.panel import compare_panel
+from darts_tsformers.workflow.panel_comparison import PanelComparison
 from darts_tsformers.workflow.reading import read_table
 from darts_tsformers.workflow.report import check_output_folder, write_report
 from darts_tsformers.workflow.settings import Settings
@@ -17,11 +19,13 @@ from darts_tsformers.workflow.table import Table, Tables
 __all__ = [
     "Comparison",
     "DataError",
+    "PanelComparison",
     "Settings",
     "Table",
     "Tables",
     "check_output_folder",
     "compare",
+    "compare_panel",
     "read_table",
     "write_report",
 ]

@@ -23,7 +23,7 @@ def check_before_training(table: Table, settings: Settings) -> None:
     _require_distinct_columns(table, settings.quantiles)
     _refuse_constant(table.target)
     _require_values_to_train(table, settings.split)
-    _require_known_future(table, settings.horizon)
+    require_known_future(table, settings.horizon)
 
 
 def require_finite(label: str, forecasts: Iterable[TimeSeries], targets: Sequence[str]) -> None:
@@ -97,7 +97,8 @@ def _n_values(series: TimeSeries) -> Mapping[str, int]:
     return dict(zip(series.components, counts, strict=True))
 
 
-def _require_known_future(table: Table, horizon: int) -> None:
+def require_known_future(table: Table, horizon: int) -> None:
+    """Raise a DataError if a future covariate ends before the horizon does."""
     if table.future_covariates is None:
         return
     needed = table.target.end_time() + horizon * table.target.freq

@@ -106,6 +106,7 @@ def choose_settings(
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
     model_arguments: Mapping[str, Any] | None = None,
+    n_series: int = 1,
 ) -> Settings:
     """Check what is given and choose the rest.
 
@@ -131,6 +132,8 @@ def choose_settings(
         Of everything that is drawn.
     model_arguments
         Arguments of the model's class; they go before what is chosen here.
+    n_series
+        How many series like this one the model is trained on.
 
     Raises
     ------
@@ -160,7 +163,7 @@ def choose_settings(
             f"{n_rows} rows are too few: a look-back of {lookback} and a horizon of {horizon} need {needed}, to train, "
             "to validate and to test; shorten them or bring a longer series"
         )
-    n_windows = split.validation_start - lookback - horizon + 1
+    n_windows = n_series * (split.validation_start - lookback - horizon + 1)
     arguments: dict[str, Any] = {"batch_size": _batch_size(n_windows, target.n_components)}
     recommendation = None
     if model == AUTO:

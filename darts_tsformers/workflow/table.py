@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
+
+from darts_tsformers.workflow.errors import DataError
 
 if TYPE_CHECKING:
     from darts import TimeSeries
@@ -132,6 +135,15 @@ class Tables(Mapping[Id, Table]):
 def id_text(key: Id) -> str:
     """Write what tells a series apart, for messages and labels."""
     return key if isinstance(key, str) else ", ".join(key)
+
+
+@contextmanager
+def naming(key: Id) -> Iterator[None]:
+    """Say in an error which series of several it is about."""
+    try:
+        yield
+    except DataError as error:
+        raise (DataError(f"series '{id_text(key)}': {error}") if key else error) from None
 
 
 def _gaps(n_empty_cells: int, n_missing_rows: int) -> str:

@@ -1,5 +1,8 @@
 """Training with early stopping, in memory: no checkpoints, no logs, nothing left in the working directory."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytorch_lightning as pl
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression, TorchLikelihood
@@ -39,6 +42,29 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
     DataError
         If the validation loss was never finite.
     """
+    split = settings.split
+    return train_on(
+        settings,
+        {
+            "series": table.target[: split.validation_start],
+            "val_series": table.target[split.validation_start - settings.lookback : split.test_start],
+            **covariates(table.past_covariates, table.future_covariates),
+        },
+        verbose=verbose,
+    )
+
+
+def covariates(past: Any, future: Any) -> dict[str, Any]:
+    """Return the arguments of ``fit`` for covariates that serve training and validation."""
+    given = {"past_covariates": past, "future_covariates": future}
+    return given | {f"val_{name}": series for name, series in given.items()}
+
+
+def train_on(settings: Settings, data: Mapping[str, Any], *, verbose: bool = False) -> TorchForecastingModel:
+    """Build the model and train it on one series or several: ``data`` are arguments of its ``fit``.
+
+    It raises the errors of :func:`train`.
+    """
     model: TorchForecastingModel = forecasters()[settings.model].load()(
         settings.lookback,
         settings.horizon,
@@ -59,17 +85,8 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
         logger=False,
         enable_checkpointing=False,
     )
-    split = settings.split
     try:
-        return model.fit(
-            table.target[: split.validation_start],
-            past_covariates=table.past_covariates,
-            future_covariates=table.future_covariates,
-            val_series=table.target[split.validation_start - settings.lookback : split.test_start],
-            val_past_covariates=table.past_covariates,
-            val_future_covariates=table.future_covariates,
-            trainer=trainer,
-        )
+        return model.fit(**data, trainer=trainer)
     except DivergedError as error:
         raise DataError(str(error)) from None
 

@@ -1,5 +1,6 @@
 """Forecasts of a trained model on windows of the past and beyond the end, in the units of the data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,33 @@ def forecast_future(model: TorchForecastingModel, scaled: Table, settings: Setti
         **_how(settings),
     )
     return _in_units(forecast, scaled.target, settings, scaler)
+
+
+@lost_forecasts_allowed()
+def forecast_histories(
+    model: TorchForecastingModel,
+    scaled: Sequence[Table],
+    ends: Sequence[int],
+    settings: Settings,
+    scalers: Sequence[Scaler],
+) -> list[Forecast]:
+    """Forecast the horizon after the first ``ends`` rows of each of several tables, all at once."""
+    forecasts = model.predict(
+        settings.horizon,
+        series=[table.target[:end] for table, end in zip(scaled, ends, strict=True)],
+        past_covariates=_each([table.past_covariates for table in scaled]),
+        future_covariates=_each([table.future_covariates for table in scaled]),
+        verbose=False,
+        **_how(settings),
+    )
+    return [
+        _in_units(forecast, table.target, settings, scaler)
+        for forecast, table, scaler in zip(forecasts, scaled, scalers, strict=True)
+    ]
+
+
+def _each(series: Sequence[TimeSeries | None]) -> list[TimeSeries] | None:
+    return [one for one in series if one is not None] or None
 
 
 def _how(settings: Settings) -> dict[str, Any]:

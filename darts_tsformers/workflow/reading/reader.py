@@ -1,13 +1,11 @@
 """From a file to the series a forecaster needs."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import PathLike
 from typing import overload
 
 import pandas as pd
 
-from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.reading.cells import numbers
 from darts_tsformers.workflow.reading.files import read_source
 from darts_tsformers.workflow.reading.groups import rows_by_id, static_covariates
@@ -16,7 +14,7 @@ from darts_tsformers.workflow.reading.roles import Roles, find_roles
 from darts_tsformers.workflow.reading.series import table_of
 from darts_tsformers.workflow.reading.time_axis import common_frequency, oldest_first, regular_axis
 from darts_tsformers.workflow.reading.time_column import read_times
-from darts_tsformers.workflow.table import Id, Table, Tables, id_text
+from darts_tsformers.workflow.table import Id, Table, Tables, naming
 
 IN_UTC = "found several UTC offsets: times are taken in UTC, and those of the forecast are too"
 NEWEST_FIRST = "rows were newest first: sorted, oldest first"
@@ -153,22 +151,13 @@ def _tables(cells: pd.DataFrame, roles: Roles, freq: str | None, remarks: Sequen
     statics = static_covariates(cells, roles.static, groups)
     series = {}
     for key, rows in groups.items():
-        with _naming(key):
+        with naming(key):
             series[key] = oldest_first(column, times, rows)
     step = common_frequency(list(series.values()), freq)
     tables = {}
     for key, one in series.items():
         said = (*remarks, *([IN_UTC] if is_utc else []), *([NEWEST_FIRST] if one.was_newest_first else []))
-        with _naming(key):
+        with naming(key):
             axis = regular_axis(one, step, " UTC" if is_utc else "")
             tables[key] = table_of(axis, values[one.rows], roles, statics[key], is_utc=is_utc, remarks=said)
     return tables
-
-
-@contextmanager
-def _naming(key: Id) -> Iterator[None]:
-    """Say in an error which series of several it is about."""
-    try:
-        yield
-    except DataError as error:
-        raise (DataError(f"series '{id_text(key)}': {error}") if key else error) from None
