@@ -46,7 +46,9 @@ docs: $(INSTALLED) ## the reference pages, in site/
 kills: $(INSTALLED) ## save over an older model and be killed, a hundred times: a minute or two
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.adapter.kills --times 100
 
-check: lint types test kills notebooks ## the tests build the reference pages too
+check: $(INSTALLED) ## all of it; what keeps one core busy goes first, side by side. The tests build the reference pages too
+	$(MAKE) --jobs 2 --output-sync=target lint types kills
+	$(MAKE) test notebooks
 
 check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a minute for each
 	$(BIN)/python -m tests.sktime.check_all
