@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test slice kills check-sktime check-forms notebooks notebooks-refresh lint types pages docs check format bench-env bench report clean
+.PHONY: demo test slice kills check-sktime check-forms notebooks notebooks-refresh lint types pages pictures docs check format bench-env bench report clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -39,6 +39,9 @@ types: $(INSTALLED)
 pages: $(INSTALLED) ## write anew what comes from classes and results: tables and picture of README and docs, stub files
 	$(BIN)/python -m darts_tsformers.stubs
 	$(BIN)/python -m docs._figures
+
+pictures: $(INSTALLED) ## minutes: draw anew the pictures of README and pages
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs._pictures
 
 docs: $(INSTALLED) ## the reference pages, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

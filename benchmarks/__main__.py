@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--repeats", type=int, help="turns of each case; by default the benchmark's own")
     run.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     run.set_defaults(command=run_all)
-    report = commands.add_parser("report", help="write the report from the results, and what the README says")
+    report = commands.add_parser("report", help="write the report from the results, and what the page on speed says")
     report.add_argument("--device", default="cpu")
     report.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     report.add_argument("--out", type=Path, metavar="FOLDER", help="by default benchmarks/report, for our own results")
@@ -100,7 +100,7 @@ def write_report(arguments: argparse.Namespace) -> None:
         save(evidence.SHIPPED, evidence.collect(results))
     write(BENCHMARKS.values(), results, out, headline=headline.headline, goals=headline.GOALS)
     if is_ours:
-        headline.README.write_text(headline.filled(headline.README.read_text(), found))
+        headline.PAGE.write_text(headline.filled(headline.PAGE.read_text(), found))
 
 
 def _out(arguments: argparse.Namespace) -> Path:

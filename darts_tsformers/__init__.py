@@ -18,6 +18,8 @@ def __getattr__(name: str) -> Any:
     """Import on first use, so that ``darts_tsformers.attention`` alone needs no Darts."""
     if name == "__all__":
         return list(_by_model_name())
+    if name == "explain":
+        return import_module("darts_tsformers.explain")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if name.endswith("Model") and name in _by_model_name():
@@ -26,4 +28,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_by_model_name(), *_HOMES, "__version__"])
+    return sorted([*_by_model_name(), *_HOMES, "explain", "__version__"])

@@ -14,7 +14,12 @@ NOTE = "# Written by `python -m darts_tsformers.stubs`.\n"
 def stubs() -> Mapping[Path, str]:
     """Return the content of each stub file by its path."""
     models = {name: entry.module for name, entry in by_model_name().items()}
-    functions = {"diagnose": "darts_tsformers.diagnosis", "recommend": "darts_tsformers.recommendation"}
+    functions = {
+        "diagnose": "darts_tsformers.diagnosis",
+        "explain": "darts_tsformers.explain",
+        "pretrain": "darts_tsformers.adapter.pretraining",
+        "recommend": "darts_tsformers.recommendation",
+    }
     base = {"TSFormerModel": "darts_tsformers.adapter.base"}
     architectures = {name: getattr(networks, name).__module__ for name in vars(networks)["__all__"]}
     return {

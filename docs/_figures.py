@@ -253,6 +253,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "tft_prices": prices,
     "models": _models.overview,
     "capabilities": _models.capabilities,
+    "decide": _models.decide,
+    "forecasters": _models.listed,
     "rooms": _rooms.table,
 }
 BY_MODEL: dict[str, Callable[[str], str]] = {"accuracy": accuracy, "growth": growth}

@@ -1,33 +1,50 @@
-"""What MkDocs adds to the pages as written: a page for each room, and the navigation in full.
+"""What MkDocs adds to the pages as written: rooms, notebooks and changelog, formulas, links, the navigation in full.
 
 A room is a folder of the package. Its page shows what it exports and, of building blocks, all that its files hold.
 Where ``reference/ROOM.md`` is written, none is made; ``<!-- room: ROOM -->`` stands there for what the room holds. In
 the navigation of ``mkdocs.yml`` a name with ``*`` stands for all pages that match it and are named nowhere else.
+Formulas become MathML, which browsers show without a script.
 """
 
+import html
 import inspect
 import pkgutil
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
+
+from darts_tsformers import __version__
+from docs import _links, _notebooks
 
 PACKAGE = "darts_tsformers"
 DOCS = Path(__file__).parent
 BUILDING_BLOCKS = ("window", "recording", "recurrence", "layers")
 ELSEWHERE = ("sktime",)
 """Rooms that a guide shows."""
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.S)
 MARKER = re.compile(r"<!-- room: ([\w.]+) -->")
 
 
+def on_config(config: Any) -> Any:
+    """Say of which version the pages are."""
+    config.copyright = f"darts_tsformers {__version__}, Apache-2.0"
+    return config
+
+
 def on_files(files: Files, *, config: Any) -> Files:
-    """Add the pages of the rooms, and name in the navigation all pages that it stands for."""
-    for name, text in room_pages().items():
-        files.append(File.generated(config, name, content=text))
+    """Add the pages that are made, name in the navigation all pages that it stands for, and know other packages."""
+    changelog = (DOCS.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    for name, content in (room_pages() | _notebooks.files() | {"changelog.md": changelog}).items():
+        files.append(File.generated(config, name, content=content))
+    for identifier, address in _links.LINKS.items():
+        config.plugins["autorefs"].register_url(identifier, address)
     config.nav = expanded(config.nav, sorted(file.src_uri for file in files.documentation_pages()))
     return files
 
@@ -35,6 +52,17 @@ def on_files(files: Files, *, config: Any) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put what a room holds where a page asks for it."""
     return MARKER.sub(lambda match: blocks(f"{PACKAGE}.{match[1]}"), markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Turn formulas into MathML."""
+    return FORMULA.sub(lambda match: _formula(html.unescape(match[2]).strip(), match[1]), content)
+
+
+@cache
+def _formula(tex: str, tag: str) -> str:
+    display = "block" if tag == "div" else "inline"
+    return f'<{tag} class="formula">{convert(tex, display=display)}</{tag}>'
 
 
 def expanded(nav: list[Any], pages: Sequence[str]) -> list[Any]:

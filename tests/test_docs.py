@@ -12,7 +12,7 @@ from mkdocs.utils import yaml_load
 
 from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import _parser
-from docs import _figures, _hooks, _models, _rooms
+from docs import _figures, _hooks, _links, _models, _notebooks, _pictures, _rooms
 from tests.helpers import registries_as_before
 from tests.reference._golden import names as golden_names
 from tests.test_docstrings import PUBLIC
@@ -44,7 +44,7 @@ def test_the_code_of_a_page_runs(page, monkeypatch, tmp_path, capsys):
 
 def test_every_page_is_in_the_navigation_once():
     nav = yaml_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-    pages = sorted([*PAGES, *_hooks.room_pages()])
+    pages = sorted([*PAGES, *_hooks.room_pages(), *_notebooks.pages(), "changelog.md"])
     assert sorted(_hooks.leaves(_hooks.expanded(nav, pages))) == pages
 
 
@@ -108,6 +108,34 @@ def test_every_table_of_figures_is_on_a_page():
     assert used == set(_figures.TABLES) | set(_figures.BY_MODEL)
 
 
+def test_every_picture_is_drawn_by_the_script_and_shown():
+    drawn = {f"images/{name}.png" for name in _pictures.PICTURES}
+    assert {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.png")} == drawn
+    shown = {name: re.findall(r"!\[.+\]\((?:\.\./)?(images/.+\.png)\)", text) for name, text in PAGES.items()}
+    assert set().union(*shown.values()) == drawn
+    assert all(f"images/{name[:-3]}.png" == picture for name in MODEL_PAGES for picture in shown[name])
+
+
+def test_a_notebook_is_a_page_with_its_pictures():
+    files = _notebooks.files()
+    page = files["notebooks/00_quickstart.md"]
+    assert page.lstrip().startswith("# Quickstart\n")
+    assert "](01_covariates_gaps_and_short_series.md)" in page
+    pictures = re.findall(r"!\[png\]\((.+?)\)", page)
+    assert pictures
+    assert all(files[f"notebooks/{name}"].startswith(b"\x89PNG") for name in pictures)
+    gallery = files["notebooks/index.md"]
+    assert gallery.count(".png)](") == len(_notebooks.pages()) - 1
+
+
+def test_a_formula_is_shown_without_a_script():
+    page = r'<span class="arithmatex">\(a &lt; b\)</span> and <div class="arithmatex">\[x^2\]</div>'
+    shown = _hooks.on_page_content(page)
+    assert shown.count("<math") == 2
+    assert 'display="block"' in shown.partition(" and ")[2]
+    assert "arithmatex" not in shown
+
+
 def test_the_picture_of_the_rooms_is_current():
     assert _rooms.PICTURE.read_text(encoding="utf-8") == _rooms.picture(), "make pages draws it anew"
 
@@ -126,12 +154,17 @@ def test_the_site_builds_without_a_warning_and_shows_no_markup(tmp_path):
         command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
     )
     assert built.returncode == 0, built.stderr
-    anchors = set()
+    anchors, links = set(), set()
     for path in sorted(tmp_path.rglob("index.html")):
-        article = re.search(r"<article.*?</article>", path.read_text(encoding="utf-8"), re.S)[0]
+        page = path.read_text(encoding="utf-8")
+        assert not re.search(r'<(script|link)[^>]+(src|href)="https?:', page), f"{path} needs a network"
+        article = re.search(r"<article.*?</article>", page, re.S)[0]
         anchors |= set(re.findall(r'id="(darts_tsformers[\w.]*)"', article))
+        links |= set(re.findall(r'href="(https:[^"]+)"', article))
         assert not re.search(r'<autoref|<h\d id="(parameters|attributes|returns|raises|notes|examples)', article)
+        assert not re.search(r"<m\w+>\\\w", article), f"{path} has a formula that could not be read"
         text = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<pre.*?</pre>", "", article, flags=re.S)))
         assert LEFTOVERS.findall(text) == [], path
+    assert set(_links.LINKS.values()) <= links, "an address that no page needs"
     homes = {name: f"{thing.__module__}.{thing.__qualname__}" for name, thing in PUBLIC.items()}
     assert [name for name, home in homes.items() if not anchors & {name, home}] == []

@@ -29,7 +29,7 @@ class ReformerAttention(Attention):
 
     .. math::
 
-        b(x) = \arg\max\,[x R; -x R], \qquad
+        b(x) = \mathrm{arg\,max}\,[x R; -x R], \qquad
         o_i = \sum_{j} \mathrm{softmax}_j\!\left(\frac{x_i^\top x_j}{\|x_j\| \sqrt{e}}\right) v_j
 
     with R random, and queries and keys the same tokens x. Tokens are sorted by bucket and then by time, and cut into

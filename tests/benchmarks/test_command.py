@@ -27,7 +27,7 @@ def ran(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "REPORT", tmp_path / "report")
     monkeypatch.setattr(race, "run", lambda one, path, **_: calls.append(one.name) or [])
     monkeypatch.setattr(trial, "run", lambda one, path, **_: calls.append(one.name) or [])
-    monkeypatch.setattr(headline, "README", tmp_path / "README.md")
+    monkeypatch.setattr(headline, "PAGE", tmp_path / "speed.md")
     monkeypatch.setattr(evidence, "SHIPPED", tmp_path / "evidence.json")
     return calls
 
@@ -119,7 +119,7 @@ def test_a_report_on_other_results_does_not_take_the_place_of_ours(tmp_path):
     command.main(["report", "--results", str(other), "--out", str(tmp_path / "elsewhere")])
     assert (tmp_path / "elsewhere" / "cpu" / "README.md").exists()
     assert not (tmp_path / "report").exists()
-    assert not (tmp_path / "README.md").exists()
+    assert not (tmp_path / "speed.md").exists()
 
 
 def test_there_is_no_report_on_nothing(tmp_path):

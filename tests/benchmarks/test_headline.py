@@ -108,9 +108,9 @@ def test_a_page_has_each_table_in_its_place():
     assert headline.filled(filled, {}) == filled
 
 
-def test_the_readme_has_the_headline_of_the_results():
+def test_the_page_on_speed_has_the_headline_of_the_results():
     found = {name: load(RESULTS / "cpu" / f"{name}.json") for name in BENCHMARKS}
-    page = headline.README.read_text()
+    page = headline.PAGE.read_text()
     assert "| PatchTST |" in headline.headline(found)
     assert headline.at_4096_steps(found) in page
     assert headline.filled(page, found) == page, "python -m benchmarks report"
