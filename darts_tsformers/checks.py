@@ -1,7 +1,8 @@
 """Errors for hyper-parameters: each names the argument, its value and the rule."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 
@@ -38,3 +39,18 @@ def require_one_of(choices: Collection[str], **values: object) -> None:
     for name, value in values.items():
         if not isinstance(value, str) or value not in choices:
             raise ValueError(f"{name}={value!r} must be one of {sorted(choices)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return words that name the known name most like one that is not known; none if no other is like it.
+
+    Examples
+    --------
+    >>> from darts_tsformers.checks import did_you_mean
+    >>> did_you_mean("d_modl", ["dropout", "d_model"])
+    "; did you mean 'd_model'?"
+    >>> did_you_mean("epochs", ["dropout"])
+    ''
+    """
+    found = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -17,6 +17,8 @@ from pytorch_lightning import Callback, Trainer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from darts_tsformers.checks import did_you_mean
+
 MOST = 2**31 - 1
 """Above any number of epochs or windows; what counts them has 32 bits at some places."""
 SOME_DAYS = pd.date_range("2001-01-01", periods=3, freq="D")
@@ -29,6 +31,14 @@ class Rule(NamedTuple):
 
     holds: Callable[[Any], bool]
     words: str
+
+
+def check_names(model_class: type, params: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` if a class of models has no argument of a name."""
+    known = inspect.signature(model_class).parameters
+    for name, value in params.items():
+        if name not in known:
+            raise ValueError(f"{name}={value!r} is no argument of {model_class.__name__}{did_you_mean(name, known)}")
 
 
 def check_arguments(params: Mapping[str, Any]) -> None:
@@ -76,9 +86,13 @@ def _check_optimizer(params: Mapping[str, Any]) -> None:
 
 
 def _check_trainer(arguments: Mapping[str, Any]) -> None:
-    unknown = [name for name in arguments if name not in inspect.signature(Trainer).parameters]
-    if unknown:
-        raise ValueError(f"pl_trainer_kwargs has {unknown[0]!r}, which must be an argument of Lightning's Trainer")
+    known = inspect.signature(Trainer).parameters
+    for name in arguments:
+        if name not in known:
+            raise ValueError(
+                f"pl_trainer_kwargs has {name!r}, which must be an argument of Lightning's Trainer"
+                f"{did_you_mean(name, known)}"
+            )
     for name, rule in TRAINER_RULES.items():
         if name in arguments and not rule.holds(arguments[name]):
             raise ValueError(f"pl_trainer_kwargs[{name!r}]={arguments[name]!r} must be {rule.words}")

@@ -15,7 +15,7 @@ from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTra
 from darts.utils.serialization import add_safe_globals
 
 from darts_tsformers.adapter.alignment import check_one_for_each, check_reach, from_start, in_dtype, warn_of_late
-from darts_tsformers.adapter.argument_rules import check_arguments, check_encoders
+from darts_tsformers.adapter.argument_rules import check_arguments, check_encoders, check_names
 from darts_tsformers.adapter.callback_states import TrainedAnew
 from darts_tsformers.adapter.calls import CheckedCalls
 from darts_tsformers.adapter.datasets import ObservedInferenceDataset
@@ -131,6 +131,7 @@ class TSFormerModel(
         add_safe_globals([cls])
 
     def __init__(self) -> None:
+        check_names(type(self), self.model_params)
         check_arguments(python_values(self.model_params))
         super().__init__(**self._extract_torch_model_params(**python_values(self.model_params)))
         self._model_params |= python_values(self._model_params)  # Darts' copies: training changes what it was given

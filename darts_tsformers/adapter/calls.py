@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 
 from darts_tsformers.adapter.series import check_series
-from darts_tsformers.checks import require_at_least
+from darts_tsformers.checks import did_you_mean, require_at_least
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -27,8 +27,14 @@ NAMES_OF_WEIGHTS = ("linear", "exponential")
 
 
 def check_call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """Raise ``ValueError`` if an argument is not what the method takes, by its name and the rule."""
+    """Raise ``ValueError`` if an argument is not what the method takes, by its name and the rule.
+
+    Raise ``TypeError`` if the method has no argument of a name.
+    """
     signature = inspect.signature(method)
+    for name in kwargs:
+        if name not in signature.parameters:
+            raise TypeError(f"{name} is no argument of {method.__name__}{did_you_mean(name, signature.parameters)}")
     given = signature.bind(*args, **kwargs).arguments
     for name, least in LEAST.items():
         if name in given and not (given[name] is None and signature.parameters[name].default is None):
@@ -69,10 +75,18 @@ class CheckedCalls(MixedCovariatesTorchModel):
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Forecast; see Darts' documentation."""
         check_call(MixedCovariatesTorchModel.predict, self, *args, **kwargs)
+        self._require_training()
         return super().predict(*args, **kwargs)
 
     @_as_declared_by(MixedCovariatesTorchModel.historical_forecasts)
     def historical_forecasts(self, *args: Any, **kwargs: Any) -> Any:
         """Forecast from the points of a series as if what is later were not known; see Darts' documentation."""
         check_call(MixedCovariatesTorchModel.historical_forecasts, self, *args, **kwargs)
+        if kwargs.get("retrain", True) is False:
+            self._require_training()
         return super().historical_forecasts(*args, **kwargs)
+
+    def _require_training(self) -> None:
+        """Raise ``ValueError`` if there is nothing to forecast by."""
+        if self._requires_training and not self._fit_called:
+            raise ValueError(f"{type(self).__name__} must be fitted before it can forecast: call fit(series) first")

@@ -11,6 +11,12 @@ from darts_tsformers.checks import require_at_least
 from darts_tsformers.window.statics import Category
 
 Given: TypeAlias = TimeSeries | Sequence[TimeSeries] | None
+MADE_BY = {
+    pd.DataFrame: "from_dataframe(table, time_col, value_cols)",
+    pd.Series: "from_series(series)",
+    np.ndarray: "from_values(values)",
+}
+"""Calls of Darts that make a series of what is none."""
 EmbeddingSizes = dict[str, int | tuple[int, int]]
 
 
@@ -39,8 +45,10 @@ def check_series(name: str, given: Any) -> None:
     if isinstance(given, TimeSeries):
         return
     is_sequence = hasattr(given, "__len__") and hasattr(given, "__getitem__") and not isinstance(given, str | dict)
-    if not is_sequence or isinstance(given, np.ndarray | pd.DataFrame | pd.Series):
-        raise ValueError(f"{name} must be one or several TimeSeries, not of type {type(given).__name__}")
+    made_by = next((call for kind, call in MADE_BY.items() if isinstance(given, kind)), "")
+    if made_by or not is_sequence:
+        how = f"; make one by TimeSeries.{made_by}" if made_by else ""
+        raise ValueError(f"{name} must be one or several TimeSeries, not of type {type(given).__name__}{how}")
     if len(given) == 0:
         raise ValueError(f"{name} must be one or several series, not an empty {type(given).__name__}")
     for i, one in enumerate(given if isinstance(given, list | tuple) else [given[0]]):

@@ -143,8 +143,9 @@ CALLS = [
     ("fit", {"series": []}, "series must be one or several series, not an empty list"),
     ("fit", {"series": None}, "series must be one or several TimeSeries, not of type NoneType"),
     ("fit", {"series": (one for one in [SERIES])}, "series must be one or several TimeSeries, not of type generator"),
-    ("fit", {"series": pd.DataFrame({"y": [1.0]})}, "series must be one or several TimeSeries, not of type DataFrame"),
-    ("fit", {"series": np.zeros(60)}, "series must be one or several TimeSeries, not of type ndarray"),
+    ("fit", {"series": pd.DataFrame({"y": [1.0]})}, "not of type DataFrame; make one by TimeSeries.from_dataframe("),
+    ("fit", {"series": np.zeros(60)}, "not of type ndarray; make one by TimeSeries.from_values("),
+    ("fit", {"series": pd.Series([1.0])}, "not of type Series; make one by TimeSeries.from_series("),
     ("fit", {"series": "sales.csv"}, "series must be one or several TimeSeries, not of type str"),
     ("fit", {"series": {"a": SERIES}}, "series must be one or several TimeSeries, not of type dict"),
     ("fit", {"series": [SERIES, None]}, "series 1 must be a TimeSeries, not of type NoneType"),
@@ -177,6 +178,29 @@ def test_a_bad_call_is_refused_by_name(fitted, method, arguments, message):
     retrain = {"retrain": False} if method in ("historical_forecasts", "backtest") else {}
     with pytest.raises(ValueError, match=re.escape(message)):
         getattr(fitted, method)(**arguments, **retrain)
+
+
+@pytest.mark.parametrize("method", ["fit", "predict", "historical_forecasts"])
+def test_a_misspelt_argument_gets_a_suggestion(fitted, method):
+    with pytest.raises(
+        TypeError, match=exactly(f"futur_covariates is no argument of {method}; did you mean 'future_covariates'?")
+    ):
+        getattr(fitted, method)(series=SERIES, futur_covariates=SERIES, **{"predict": {"n": 2}}.get(method, {}))
+
+
+@pytest.mark.parametrize("call", [{"n": 2}, {"n": 2, "series": SERIES}, {"series": SERIES, "retrain": False}])
+def test_a_forecast_before_fit_is_refused_in_one_line(call):
+    model = CASE["ITransformerModel"].model()
+    forecast = model.predict if "n" in call else model.historical_forecasts
+    with pytest.raises(
+        ValueError, match=exactly("ITransformerModel must be fitted before it can forecast: call fit(series) first")
+    ):
+        forecast(**call)
+
+
+def test_a_misspelt_argument_of_the_trainer_gets_a_suggestion():
+    with pytest.raises(ValueError, match="Lightning's Trainer; did you mean 'accelerator'"):
+        ITransformerModel(24, 5, pl_trainer_kwargs={"acelerator": "cpu"})
 
 
 def test_what_is_read_as_it_is_asked_for_is_a_sequence():

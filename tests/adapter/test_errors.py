@@ -48,7 +48,7 @@ COMMON = [
         {"train_variates": 2, "use_reversible_instance_norm": True},
         "train_variates=2 needs a model that is not tied to its components; it is by use_reversible_instance_norm=True",
     ),
-    ({"d_modl": 8}, "has no args/kwargs `['d_modl']`"),
+    ({"d_modl": 8}, "Model; did you mean 'd_model'?"),
 ]
 PATCHTST = [
     ({"patch_length": 25}, "patch_length=25 must be at most input_chunk_length=24"),

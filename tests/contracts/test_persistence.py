@@ -388,7 +388,7 @@ def test_a_model_that_was_reset_is_an_unfitted_one(tmp_path: Path):
     model = CASE["PatchTSTModel"].model().fit(series)
     model.save(tmp_path / "a.pt")
     model.reset_model()
-    with pytest.raises(ValueError, match="must be fit before calling"):
+    with pytest.raises(ValueError, match="must be fitted before it can forecast"):
         model.predict(H, series)
     model.save(tmp_path / "a.pt")
     assert PatchTSTModel.load(tmp_path / "a.pt").model is None
