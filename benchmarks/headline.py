@@ -1,4 +1,4 @@
-"""The figures that most will look for, taken from all results: a row a model; goes into the page on speed and the report."""
+"""The figures that most will look for, taken from all results, a row a model: for the page on speed and the report."""
 
 import re
 import statistics

@@ -3,11 +3,11 @@
 DARTS = "https://unit8co.github.io/darts/generated_api/darts."
 PANDAS = "https://pandas.pydata.org/docs/reference/api/pandas."
 TORCH = "https://docs.pytorch.org/docs/stable/"
-TORCH_MODEL = "models.forecasting.torch_forecasting_model"
+TORCH_MODEL = "models.forecasting.torch_forecasting_model.TorchForecastingModel"
 
 LINKS = {
     "darts.TimeSeries": f"{DARTS}timeseries.html#darts.timeseries.TimeSeries",
-    f"darts.{TORCH_MODEL}.TorchForecastingModel": f"{DARTS}{TORCH_MODEL}.html#darts.{TORCH_MODEL}.TorchForecastingModel",
+    f"darts.{TORCH_MODEL}": f"{DARTS}{TORCH_MODEL.rpartition('.')[0]}.html#darts.{TORCH_MODEL}",
     "pandas.DataFrame": f"{PANDAS}DataFrame.html",
     "pandas.Timestamp": f"{PANDAS}Timestamp.html",
     "pandas.Index": f"{PANDAS}Index.html",

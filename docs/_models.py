@@ -94,8 +94,8 @@ def decide() -> str:
             for name, mean in sorted(means.items(), key=lambda one: one[1])
         ),
         "",
-        f"Errors are mean squared errors over {len(evidence.errors)} public data sets, as multiples of the lowest: 1.00 is "
-        "the best on all of them. An epoch has 8,449 windows of 7 targets, on one CPU core.",
+        f"Errors are mean squared errors over {len(evidence.errors)} public data sets, as multiples of the lowest: "
+        "1.00 is the best on all of them. An epoch has 8,449 windows of 7 targets, on one CPU core.",
     ]
     return "\n".join(lines)
 

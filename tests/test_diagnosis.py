@@ -6,9 +6,11 @@ import torch
 from darts import TimeSeries
 from darts.models import NaiveSeasonal
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 from darts_tsformers import PatchTSTModel, diagnose
-from darts_tsformers.diagnosis import Figures
+from darts_tsformers.diagnosis import Diagnosis, Figures
 from darts_tsformers.diagnosis.rules import RULES
 from tests.contracts.cases import CASE, MAIN, Case, make_data
 from tests.helpers import exactly
@@ -63,6 +65,41 @@ def test_good_figures_have_no_findings():
 def test_each_flaw_has_its_words(changes, words):
     (finding,) = findings(**changes)
     assert all(word in finding for word in words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Better than repeating the last season of 12 steps: MAE 1 against 2, 50% less, over 7 windows."),
+        ({"mae_seasonal": 5.0}, "Better than repeating the last value: MAE 1 against 3, 67% less, over 7 windows."),
+        ({"season": 1}, "Better than repeating the last value: MAE 1 against 3, 67% less, over 7 windows."),
+        ({"mae": 2.0}, "No better than repeating the last season of 12 steps: MAE 2 against 2, over 7 windows."),
+        ({"mae": NAN, "n_windows": 1}, "The error of the model cannot be told, over 1 window."),
+    ],
+)
+def test_the_verdict_comes_first(changes, said):
+    assert str(Diagnosis(replace(GOOD, **changes), ())).splitlines()[:2] == [said, "- Nothing stands out."]
+
+
+def test_a_season_can_be_given():
+    model = CASE["PatchTSTModel"].model().fit(sine())
+    assert diagnose(model, sine()).figures.season == 1
+    figures = diagnose(model, sine(), season=12).figures
+    assert figures.season == 12
+    assert figures.mae_seasonal < figures.mae_last_value
+    with pytest.raises(ValueError, match="season=14 must be at most input_chunk_length=13"):
+        diagnose(model, sine(), season=14)
+    with pytest.raises(ValueError, match="season=0 must be an integer of at least 1"):
+        diagnose(model, sine(), season=0)
+
+
+def test_a_diagnosis_is_drawn_on_what_is_given():
+    axes = Figure().subplots()
+    assert Diagnosis(GOOD, ()).plot(ax=axes) is axes
+    assert [bar.get_width() for bar in axes.patches] == [1.0, 3.0, 2.0]
+    own = Diagnosis(replace(GOOD, season=1), ()).plot()
+    assert len(own.patches) == 2
+    pyplot.close(own.figure)
 
 
 def test_no_advice_is_given_that_was_followed():

@@ -5,14 +5,17 @@ from types import UnionType
 
 import numpy as np
 from darts import TimeSeries
+from matplotlib.axes import Axes
 
 from darts_tsformers.adapter.finite import has_lost_weights, lost_forecasts_allowed
 from darts_tsformers.adapter.fitted import require_fitted
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.diagnosis.figures import Figures
 from darts_tsformers.diagnosis.measuring import measure
-from darts_tsformers.diagnosis.rules import RULES
+from darts_tsformers.diagnosis.picture import bars
+from darts_tsformers.diagnosis.rules import RULES, verdict
 from darts_tsformers.models import TSFormerModel
+from darts_tsformers.seasonality import seasonal_period
 
 N_SAMPLES = 101
 
@@ -38,19 +41,42 @@ class Diagnosis:
     ... )
     >>> diagnosis = Diagnosis(figures, findings=("The forecast is flat.",))
     >>> print(diagnosis)  # doctest: +ELLIPSIS
+    Better than repeating the last season of 7 steps: MAE 1.5 against 1.8, 17% less, over 5 windows.
+    - The forecast is flat.
+    <BLANKLINE>
                  n_windows  5
     ...
             skill_seasonal  0.1667
-    - The forecast is flat.
     """
 
     figures: Figures
     findings: tuple[str, ...]
 
+    @property
+    def verdict(self) -> str:
+        """Whether the model is better than the better one of two naive forecasts, in a sentence."""
+        return verdict(self.figures)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the mean absolute errors of the model and of naive forecasts as bars.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; a new figure of pyplot by default.
+
+        Returns
+        -------
+        What was drawn on.
+        """
+        return bars(self.figures, ax)
+
     def __str__(self) -> str:
         skills = {name: getattr(self.figures, name) for name in ("skill_last_value", "skill_seasonal")}
-        lines = [f"{name:>22}  {_written(value)}" for name, value in (asdict(self.figures) | skills).items()]
-        return "\n".join([*lines, *(f"- {finding}" for finding in self.findings or ("Nothing stands out.",))])
+        said = [self.verdict, *(f"- {finding}" for finding in self.findings or ("Nothing stands out.",)), ""]
+        return "\n".join(
+            said + [f"{name:>22}  {_written(value)}" for name, value in (asdict(self.figures) | skills).items()]
+        )
 
 
 def _written(value: float | bool | None) -> str:
@@ -66,6 +92,7 @@ def diagnose(
     past_covariates: TimeSeries | None = None,
     future_covariates: TimeSeries | None = None,
     n_windows: int = 20,
+    season: int | None = None,
 ) -> Diagnosis:
     """Forecast windows spread over a series and say how the model does.
 
@@ -79,10 +106,13 @@ def diagnose(
         What the model was trained with.
     n_windows
         About how many windows to forecast; at least 1.
+    season
+        Steps of the season that the naive forecast repeats, at most the look-back; by default what the frequency
+        suggests, or 1 where that is longer than the look-back.
 
     Returns
     -------
-    The figures and the findings; ``print`` shows both.
+    The figures and the findings; ``print`` begins with the verdict.
 
     Raises
     ------
@@ -90,7 +120,7 @@ def diagnose(
         If ``model`` is not a model of this package.
     ValueError
         If it is not fitted, if the series or covariates are anything else than one ``TimeSeries`` each, if the series
-        is too short for one window, or ``n_windows`` below 1.
+        is too short for one window, ``n_windows`` below 1, or ``season`` out of range.
 
     Examples
     --------
@@ -111,6 +141,7 @@ def diagnose(
     _check_one(TimeSeries, series=series)
     _check_one(TimeSeries | None, past_covariates=past_covariates, future_covariates=future_covariates)
     require_fitted(model)
+    season = _season(model, series, season)
     lookback, horizon = model.min_input_chunk_length, model.output_chunk_length
     first = lookback + model.output_chunk_shift
     n_possible = len(series) - first - horizon + 1
@@ -138,8 +169,19 @@ def diagnose(
                 random_state=0,
                 verbose=False,
             )
-    figures = measure(model, series, forecasts)
+    figures = measure(model, series, forecasts, season)
     return Diagnosis(figures, tuple(rule.words(figures) for rule in RULES if rule.holds(figures)))
+
+
+def _season(model: TSFormerModel, series: TimeSeries, season: int | None) -> int:
+    lookback = model.input_chunk_length
+    if season is None:
+        suggested = seasonal_period(series.freq)
+        return suggested if suggested <= lookback else 1
+    require_at_least(1, season=season)
+    if season > lookback:
+        raise ValueError(f"season={season} must be at most input_chunk_length={lookback}, of which it is repeated")
+    return season
 
 
 def _check_one(kind: type | UnionType, **given: object) -> None:

@@ -6,12 +6,11 @@ from darts.utils.likelihood_models.torch import QuantileRegression
 
 from darts_tsformers.diagnosis.figures import DEAD_SPREAD, TINY_SPREAD, Figures, share
 from darts_tsformers.models import TSFormerModel
-from darts_tsformers.seasonality import seasonal_period
 
 NORMS = ("use_instance_norm", "use_reversible_instance_norm")
 
 
-def measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries]) -> Figures:
+def measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries], season: int) -> Figures:
     """Hold forecasts of windows, and the losses of training, against what came."""
     values = series.values(copy=False)
     horizon, shift = model.output_chunk_length, model.output_chunk_shift
@@ -19,7 +18,6 @@ def measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries
     pasts = [_past(values, start - shift, model.input_chunk_length) for start in starts]
     actual = np.stack([values[start : start + horizon] for start in starts])
     predicted = np.stack([_median(forecast.all_values(copy=False)) for forecast in forecasts])
-    season = _usable_season(series, model.input_chunk_length)
     last_value = np.stack([_repeat_last(past, 1, shift, horizon) for past in pasts])
     last_season = np.stack([_repeat_last(past, season, shift, horizon) for past in pasts])
     losses = model.model.loss_history
@@ -57,11 +55,6 @@ def _past(values: np.ndarray, end: int, lookback: int) -> np.ndarray:
 def _median(samples: np.ndarray) -> np.ndarray:
     """Return the median over the samples, NaN where one of them is no finite number."""
     return np.where(np.isfinite(samples).all(axis=-1), np.median(samples, axis=-1), np.nan)
-
-
-def _usable_season(series: TimeSeries, lookback: int) -> int:
-    season = seasonal_period(series.freq)
-    return season if season <= lookback else 1
 
 
 def _repeat_last(past: np.ndarray, season: int, shift: int, horizon: int) -> np.ndarray:

@@ -26,6 +26,21 @@ def lost(figures: Figures) -> list[str]:
     return [f"{100 * figures.lost_share:.3g}% of the forecast values"] * (figures.lost_share > 0) + found
 
 
+def verdict(figures: Figures) -> str:
+    """Say in a sentence whether a model is better than the better one of two naive forecasts."""
+    windows = f"over {figures.n_windows} window{'s' if figures.n_windows != 1 else ''}"
+    if isnan(figures.mae):
+        return f"The error of the model cannot be told, {windows}."
+    naive = {"the last value": figures.mae_last_value}
+    if figures.season > 1:
+        naive[f"the last season of {figures.season} steps"] = figures.mae_seasonal
+    best = min(naive, key=naive.__getitem__)
+    errors = f"MAE {figures.mae:.4g} against {naive[best]:.4g}"
+    if figures.mae < naive[best]:
+        return f"Better than repeating {best}: {errors}, {1 - figures.mae / naive[best]:.0%} less, {windows}."
+    return f"No better than repeating {best}: {errors}, {windows}."
+
+
 RULES = (
     Rule(
         lambda f: bool(lost(f)),

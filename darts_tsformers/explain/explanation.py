@@ -3,9 +3,10 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from darts_tsformers.explain import findings, plots, words
+from darts_tsformers.explain.pictures.canvas import Canvas
 from darts_tsformers.explain.recorded import Recorded
 
 
@@ -60,7 +61,7 @@ class Explanation(Recorded):
         """Return figures of each head, and whether it has collapsed to one key or looks at all alike."""
         return findings.model_health(self)
 
-    def plot(self, kind: str | None = None, **options: Any) -> Figure:
+    def plot(self, kind: str | None = None, *, ax: Axes | None = None, **options: Any) -> Canvas | Axes:
         """Draw a picture.
 
         Parameters
@@ -76,17 +77,23 @@ class Explanation(Recorded):
             was observed pulled paths; ``"spread"``: how far paths lie apart; ``"mask"``: which steps a learnt view
             keeps; ``"decomposition"``: trend and remainder of a forecast; ``"stages"``: what each stage of a hierarchy
             adds to it. By default the first of them that there is something to show of.
+        ax
+            Axes of a grid, as from ``subplots``, whose place the picture takes; by default it is a figure of its own.
         **options
             ``layer`` (a path), ``head`` (from 1), ``window`` (a position), ``component`` (a name), ``top`` (how many
             variables, prototypes or models); by default the last layer, means over the rest, 30 variables, 12
             prototypes and 8 models.
+
+        Returns
+        -------
+        ``ax``, or the figure.
 
         Raises
         ------
         ValueError
             If an option does not exist for the picture, or there is nothing of the kind to show.
         """
-        return plots.plot(self, kind, **options)
+        return plots.plot(self, kind, ax, **options)
 
     def __str__(self) -> str:
         return self.summary()

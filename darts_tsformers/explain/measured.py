@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from darts_tsformers.explain.changes import Changes
+from darts_tsformers.explain.pictures.canvas import Canvas
 from darts_tsformers.explain.pictures.reliance import reliance
 from darts_tsformers.explain.words import reliance_summary
 
@@ -48,7 +49,7 @@ class Reliance(Changes):
         """Say in words what the forecast rests on."""
         return reliance_summary(self)
 
-    def plot(self, component: str | None = None, *, top: int = 30) -> Figure:
+    def plot(self, component: str | None = None, *, top: int = 30, ax: Axes | None = None) -> Canvas | Axes:
         """Draw bars of the variables: how far the forecast moves, and how much its error grows.
 
         Parameters
@@ -57,13 +58,20 @@ class Reliance(Changes):
             Name of a component of the target; by default all, as means of their shares if there are several.
         top
             How many variables to show.
+        ax
+            Axes of a grid, as from ``subplots``, whose place the picture takes; by default it is a figure of its own.
+
+        Returns
+        -------
+        ``ax``, or the figure.
 
         Raises
         ------
         ValueError
             If there is no such component, or ``top`` is below 1.
         """
-        return reliance(self, component=component, top=top)
+        drawn = reliance(self, component=component, top=top, ax=ax)
+        return drawn if ax is None else ax
 
     def __str__(self) -> str:
         return self.summary()

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from darts_tsformers.checks import require_one_of
+from darts_tsformers.checks import did_you_mean, require_one_of
 from darts_tsformers.explain.pictures.bars import experts, importance, levels, prototypes, routing
+from darts_tsformers.explain.pictures.canvas import Canvas
 from darts_tsformers.explain.pictures.decomposition import decomposition, stages
 from darts_tsformers.explain.pictures.gates import gates
 from darts_tsformers.explain.pictures.heat_maps import attention, mode_attention
@@ -16,7 +17,7 @@ from darts_tsformers.explain.pictures.paths import guidance, mask, spread
 from darts_tsformers.explain.pictures.responses import responses
 from darts_tsformers.explain.recorded import Recorded
 
-PICTURES: dict[str, Callable[..., Figure]] = {
+PICTURES: dict[str, Callable[..., Canvas]] = {
     "attention": attention,
     "importance": importance,
     "lags": lags,
@@ -36,16 +37,20 @@ PICTURES: dict[str, Callable[..., Figure]] = {
 }
 
 
-def plot(e: Recorded, kind: str | None, **options: Any) -> Figure:
+def plot(e: Recorded, kind: str | None, ax: Axes | None, **options: Any) -> Canvas | Axes:
     """Draw a picture of a kind; see :meth:`~darts_tsformers.explain.Explanation.plot`."""
     kind = _first_kind(e) if kind is None else kind
     require_one_of(PICTURES, kind=kind)
     picture = PICTURES[kind]
-    known = picture.__annotations__.keys() - {"e", "return"}
+    known = picture.__annotations__.keys() - {"e", "ax", "return"}
     for name in options:
         if name not in known:
-            raise ValueError(f"{name}={options[name]!r} is no option of plot({kind!r}), which has {sorted(known)}")
-    return picture(e, **options)
+            raise ValueError(
+                f"{name}={options[name]!r} is no option of plot({kind!r}), which has {sorted(known)}"
+                f"{did_you_mean(name, known)}"
+            )
+    drawn = picture(e, ax=ax, **options)
+    return drawn if ax is None else ax
 
 
 def _first_kind(e: Recorded) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from darts_tsformers.checks import require_at_least, require_one_of
@@ -12,6 +12,7 @@ from darts_tsformers.explain.pictures.canvas import (
     BLUE,
     GREY,
     ORANGE,
+    Canvas,
     chosen_layer,
     figure_of,
     kind_bars,
@@ -31,18 +32,18 @@ from darts_tsformers.explain.windows import duration
 _READABLE = 0.06  # the smallest share that has room for its figure
 
 
-def importance(e: Recorded, *, layer: str | None = None, top: int = 30) -> Figure:
+def importance(e: Recorded, *, layer: str | None = None, top: int = 30, ax: Axes | None = None) -> Canvas:
     """Draw bars of the variables, or the share of attention over the look-back."""
     require_at_least(1, top=top)
     shares = findings.variable_importance(e)
     if len(shares):
-        return _variable_bars(e, shares, layer, top)
+        return _variable_bars(e, shares, layer, top, ax)
     if layer is not None:
         chosen_map(e, layer)
     profile = findings.time_profile(e, layer)
     if profile is None:
         raise ValueError("kind='importance' needs tokens that stand for variables or time; none were recorded")
-    figure = figure_of(9, 4)
+    figure = figure_of(9, 4, ax)
     axes = figure.subplots()
     one = len(e.origins) == 1
     at = e.origins[0].times(list(profile.index)) if one else profile.index.to_numpy()
@@ -65,28 +66,29 @@ def importance(e: Recorded, *, layer: str | None = None, top: int = 30) -> Figur
     return figure
 
 
-def levels(e: Recorded, *, layer: str | None = None) -> Figure:
+def levels(e: Recorded, *, layer: str | None = None, ax: Axes | None = None) -> Canvas:
     """Draw what each level of a wavelet tree adds."""
     words = "what each level of a wavelet tree adds", "share of the energy, by the length of the pieces of a level"
-    return _stacked_bars(e, "levels", "a wavelet tree", layer, *words)
+    return _stacked_bars(e, "levels", "a wavelet tree", layer, *words, ax)
 
 
-def experts(e: Recorded, *, layer: str | None = None) -> Figure:
+def experts(e: Recorded, *, layer: str | None = None, ax: Axes | None = None) -> Canvas:
     """Draw what each moving average makes of the trends."""
     words = "what each moving average makes of a trend", "mean weight, by the length of the average"
-    return _stacked_bars(e, "experts", "a mixture of moving averages", layer, *words)
+    return _stacked_bars(e, "experts", "a mixture of moving averages", layer, *words, ax)
 
 
-def routing(e: Recorded, *, layer: str | None = None) -> Figure:
+def routing(e: Recorded, *, layer: str | None = None, ax: Axes | None = None) -> Canvas:
     """Draw what share of the tokens' routes leads to each expert."""
     chosen_layer(e, "routing", "a mixture of experts", layer)
     shares = expert_shares(e)
     names = [f"expert {i}" for i in sorted(set(shares["expert"]))]
     shares["expert"] = [f"expert {i}" for i in shares["expert"]]
-    return _bars(e, shares, "expert", names, layer, "which experts tokens go to", "share of the routes of all tokens")
+    words = "which experts tokens go to", "share of the routes of all tokens"
+    return _bars(e, shares, "expert", names, layer, *words, ax)
 
 
-def prototypes(e: Recorded, *, layer: str | None = None, top: int = 12) -> Figure:
+def prototypes(e: Recorded, *, layer: str | None = None, top: int = 12, ax: Axes | None = None) -> Canvas:
     """Draw how much of the attention goes to each prototype, those with the most."""
     require_at_least(1, top=top)
     path, _ = chosen_layer(e, "prototypes", "attention to prototypes", layer)
@@ -94,7 +96,7 @@ def prototypes(e: Recorded, *, layer: str | None = None, top: int = 12) -> Figur
     shares = shares[shares["layer"] == path]
     shown = shares.head(top)
     at = np.arange(len(shown))[::-1]
-    figure = figure_of(8.5, 1.9 + 0.26 * len(shown))
+    figure = figure_of(8.5, 1.9 + 0.26 * len(shown), ax)
     axes = figure.subplots()
     axes.barh(at, shown["share"], color=BLUE)
     axes.axvline(1 / len(shares), color=GREY, linestyle="--", linewidth=1)
@@ -107,23 +109,32 @@ def prototypes(e: Recorded, *, layer: str | None = None, top: int = 12) -> Figur
     return figure
 
 
-def _stacked_bars(e: Recorded, kind: str, needed: str, layer: str | None, title: str, what: str) -> Figure:
+def _stacked_bars(
+    e: Recorded, kind: str, needed: str, layer: str | None, title: str, what: str, ax: Axes | None
+) -> Canvas:
     """Draw a bar for each layer, cut into the shares of each length of time."""
     chosen_layer(e, kind, needed, layer)
     shares = shares_by_duration(e, kind)
     shares = shares if layer is None else shares[shares["layer"] == layer]
     lengths = shares[["steps", "duration"]].drop_duplicates().sort_values("steps", kind="stable")["duration"]
-    return _bars(e, shares, "duration", list(lengths), layer, title, what)
+    return _bars(e, shares, "duration", list(lengths), layer, title, what, ax)
 
 
 def _bars(
-    e: Recorded, shares: pd.DataFrame, of: str, names: list[str], layer: str | None, title: str, what: str
-) -> Figure:
+    e: Recorded,
+    shares: pd.DataFrame,
+    of: str,
+    names: list[str],
+    layer: str | None,
+    title: str,
+    what: str,
+    ax: Axes | None,
+) -> Canvas:
     """Draw a bar for each layer, or for one, cut into the shares of what the column ``of`` names."""
     shares = shares if layer is None else shares[shares["layer"] == layer]
     paths = list(dict.fromkeys(shares["layer"]))
     table = shares.pivot_table("share", "layer", of, aggfunc="sum", sort=False).loc[paths, names].fillna(0)
-    figure = figure_of(9, 1.9 + 0.4 * len(paths) + 0.25 * -(-len(names) // 5))
+    figure = figure_of(9, 1.9 + 0.4 * len(paths) + 0.25 * -(-len(names) // 5), ax)
     axes = figure.subplots()
     left = np.zeros(len(paths))
     for i, (name, colour) in enumerate(zip(names, shades(len(names)), strict=True)):
@@ -144,14 +155,14 @@ def _bars(
     return figure
 
 
-def _variable_bars(e: Recorded, shares: pd.DataFrame, layer: str | None, top: int) -> Figure:
+def _variable_bars(e: Recorded, shares: pd.DataFrame, layer: str | None, top: int, ax: Axes | None) -> Canvas:
     layers = list(dict.fromkeys(shares["layer"]))
     if layer is not None:
         require_one_of(layers, layer=layer)
         layers = [layer]
     groups = {name: shares[shares["layer"] == name].sort_values("share", ascending=False) for name in layers}
     heights = [min(top, len(group)) + 1.5 for group in groups.values()]
-    figure = figure_of(8.5, 1.6 + 0.24 * sum(heights))
+    figure = figure_of(8.5, 1.6 + 0.24 * sum(heights), ax)
     panels = figure.subplots(len(groups), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (name, group) in zip(panels, groups.items(), strict=True):
         kind_bars(axes, group.head(top), "share")

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib import colormaps
+from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.explain.recorded import Recorded
@@ -31,11 +31,32 @@ class Picture(Figure):
         return file.getvalue()
 
 
-def figure_of(width: float, height: float) -> Figure:
-    """Return an empty figure that needs no window system."""
-    figure = Picture(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+Canvas: TypeAlias = Figure | SubFigure
+"""What a picture is drawn on: a figure of its own, or the place of axes in another one."""
+
+
+def figure_of(width: float, height: float, ax: Axes | None = None) -> Canvas:
+    """Return an empty figure that needs no window system, or the place of axes that are given.
+
+    Raises
+    ------
+    ValueError
+        If the axes have no place in a grid, as those of ``subplots`` have.
+    """
+    if ax is not None:
+        figure, place = ax.get_figure(), ax.get_subplotspec()
+        if figure is None or place is None:
+            raise ValueError(f"ax={ax!r} must be axes of a grid, such as those of matplotlib's subplots()")
+        ax.set_axis_off()
+        return figure.add_subfigure(place)
+    picture = Picture(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(picture)
+    return picture
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes to draw on: those given, or the only ones of a new figure of pyplot, which shows it."""
+    return pyplot.figure(figsize=(width, height), layout="constrained").subplots() if ax is None else ax
 
 
 def plain(axes: Axes) -> None:

@@ -1,23 +1,23 @@
 """The parts of a forecast, one above the other."""
 
 import xarray as xr
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from darts_tsformers.checks import require_one_of
-from darts_tsformers.explain.pictures.canvas import BLACK, BLUE, GREY, ORANGE, figure_of, plain
+from darts_tsformers.explain.pictures.canvas import BLACK, BLUE, GREY, ORANGE, Canvas, figure_of, plain
 from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.stages import contributions, stage_names
 from darts_tsformers.explain.ticks import date_ticks
 
 
-def decomposition(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
+def decomposition(e: Recorded, *, window: int = 0, component: str | None = None, ax: Axes | None = None) -> Canvas:
     """Draw trend and remainder of a forecast."""
     chosen, component = _chosen(
         e, "trend", "kind='decomposition' needs a model that forecasts a trend", window, component
     )
     at = chosen["time_start"].to_numpy()
     trend, whole = chosen["trend"].to_numpy(), chosen["forecast"].to_numpy()
-    figure = figure_of(9, 5)
+    figure = figure_of(9, 5, ax)
     upper, lower = figure.subplots(2, 1, sharex=True)
     upper.plot(at, whole, color=BLACK, linewidth=1.4, label="forecast")
     upper.plot(at, trend, color=ORANGE, linewidth=1.6, label="trend")
@@ -33,12 +33,12 @@ def decomposition(e: Recorded, *, window: int = 0, component: str | None = None)
     return figure
 
 
-def stages(e: Recorded, *, window: int = 0, component: str | None = None) -> Figure:
+def stages(e: Recorded, *, window: int = 0, component: str | None = None, ax: Axes | None = None) -> Canvas:
     """Draw a forecast, and what each stage of a hierarchy adds to it, the first one on top."""
     chosen, component = _chosen(e, "stages", "kind='stages' needs a hierarchy of stages", window, component)
     at, added = chosen["time_start"].to_numpy(), contributions(chosen)
     whole = chosen["level"].to_numpy() + sum(added)
-    figure = figure_of(9, 3 + 1.1 * len(added))
+    figure = figure_of(9, 3 + 1.1 * len(added), ax)
     upper, *others = figure.subplots(1 + len(added), 1, sharex=True)
     upper.plot(at, whole, color=BLACK, linewidth=1.4, label="forecast")
     upper.plot(at, chosen["level"].to_numpy(), color=GREY, linewidth=1.4, label="level of what was read")

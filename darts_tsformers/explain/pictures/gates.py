@@ -1,20 +1,28 @@
 """Where gates let in what a layer has mixed."""
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from darts_tsformers.explain.findings import middles
-from darts_tsformers.explain.pictures.canvas import GREY, chosen_layer, figure_of, plain, shades, windows_in_words
+from darts_tsformers.explain.pictures.canvas import (
+    GREY,
+    Canvas,
+    chosen_layer,
+    figure_of,
+    plain,
+    shades,
+    windows_in_words,
+)
 from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.windows import duration
 
 
-def gates(e: Recorded, *, layer: str | None = None) -> Figure:
+def gates(e: Recorded, *, layer: str | None = None, ax: Axes | None = None) -> Canvas:
     """Draw the share that each span of time gets of what a layer lets in: a line for each layer, or for one."""
     path, part = chosen_layer(e, "gates", "gates over time", layer)
     chosen = e.parts["gates"] if layer is None else {path: part}
     at = middles(part, "time")
-    figure = figure_of(9, 4)
+    figure = figure_of(9, 4, ax)
     axes = figure.subplots()
     for (name, one), colour in zip(chosen.items(), shades(len(chosen) + 1), strict=False):
         shares = one["weights"].mean(["window", "component"]).to_numpy()

@@ -2,13 +2,14 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
-from matplotlib.figure import Figure
 
 from darts_tsformers.checks import require_at_least, require_one_of
 from darts_tsformers.explain import findings
 from darts_tsformers.explain.pictures.canvas import (
     COLOUR_MAP,
+    Canvas,
     chosen_layer,
     figure_of,
     one_or_mean,
@@ -27,7 +28,8 @@ def attention(
     window: int | None = None,
     component: str | None = None,
     top: int = 30,
-) -> Figure:
+    ax: Axes | None = None,
+) -> Canvas:
     """Draw the map of a layer of attention."""
     path, weights = chosen_map(e, layer)
     values, which = values_of(e, path, weights, head, window, component)
@@ -39,7 +41,9 @@ def attention(
         rows = columns if values.shape[0] == values.shape[1] else rows[:top]
         values = values[np.ix_(rows, columns)]
         note += f"\nthe {top} most attended of {weights.sizes['key']} variables"
-    figure, (across, down) = _heat_map(values, "attention" if weights.attrs["exact"] else "attention (reconstructed)")
+    figure, (across, down) = _heat_map(
+        values, "attention" if weights.attrs["exact"] else "attention (reconstructed)", ax
+    )
     window_shown = 0 if len(e.origins) == 1 else window
     for axis, dim, kept in ((across, "key", columns), (down, "query", rows)):
         words = "attended to" if dim == "key" else "from"
@@ -54,12 +58,12 @@ def attention(
 
 
 def mode_attention(
-    e: Recorded, *, layer: str | None = None, head: int | None = None, window: int | None = None
-) -> Figure:
+    e: Recorded, *, layer: str | None = None, head: int | None = None, window: int | None = None, ax: Axes | None = None
+) -> Canvas:
     """Draw the map of a layer whose frequencies attend to each other, by their periods."""
     path, part = chosen_layer(e, "mode_attention", "modes that attend to each other", layer)
     values, which = one_or_mean(e, part["weights"], head, window)
-    figure, (across, down) = _heat_map(values, "absolute value of the weight")
+    figure, (across, down) = _heat_map(values, "absolute value of the weight", ax)
     for axis, dim in ((across, "key"), (down, "query")):
         period_ticks(axis, part[f"{dim}_duration"].to_numpy().tolist())
         axis.set_label_text("attended to, by period" if dim == "key" else "from, by period", fontsize=11)
@@ -108,9 +112,9 @@ def values_of(
     return (by_head[head - 1] if head else by_head.mean(axis=0)), ", ".join(words)
 
 
-def _heat_map(values: np.ndarray, what: str) -> tuple[Figure, tuple[XAxis, YAxis]]:
+def _heat_map(values: np.ndarray, what: str, ax: Axes | None) -> tuple[Canvas, tuple[XAxis, YAxis]]:
     n_rows, n_columns = values.shape
-    figure = figure_of(8.5, float(np.clip(2.2 + 6.3 * n_rows / n_columns, 3.4, 9)))
+    figure = figure_of(8.5, float(np.clip(2.2 + 6.3 * n_rows / n_columns, 3.4, 9)), ax)
     axes = figure.subplots()
     axes.grid(visible=False)
     largest = float(np.quantile(values, 0.998)) or float(values.max())

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from darts_tsformers.checks import require_one_of
@@ -11,6 +10,7 @@ from darts_tsformers.explain.pictures.canvas import (
     BLUE,
     GREY,
     ORANGE,
+    Canvas,
     figure_of,
     plain,
     windows_in_words,
@@ -26,11 +26,11 @@ _WIDE = 16  # longest over shortest period, from which on octaves get the same r
 Marks = list[tuple[float, str]]
 
 
-def lags(e: Recorded, *, layer: str | None = None, head: int | None = None) -> Figure:
+def lags(e: Recorded, *, layer: str | None = None, head: int | None = None, ax: Axes | None = None) -> Canvas:
     """Draw attention, the correlation at each delay, or the weight of delays or modes, by lag."""
     by_kind = {kind: e.parts.get(kind, {}) for kind in ("modes", "delays", "correlation")}
     paths = list(dict.fromkeys(path for parts in by_kind.values() for path in parts))
-    figure = figure_of(9, 4)
+    figure = figure_of(9, 4, ax)
     axes = figure.subplots()
     if not paths:
         path, found, which = _attention_line(e, axes, layer, head)

@@ -1,16 +1,22 @@
 """What was written to a memory, and what it still holds, as lines over time."""
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from darts_tsformers.checks import require_one_of
-from darts_tsformers.explain.pictures.canvas import BLUE, ORANGE, chosen_layer, figure_of, plain
+from darts_tsformers.explain.pictures.canvas import BLUE, ORANGE, Canvas, chosen_layer, figure_of, plain
 from darts_tsformers.explain.recorded import Recorded
 from darts_tsformers.explain.ticks import date_ticks
 
 
 def memory(
-    e: Recorded, *, layer: str | None = None, window: int = 0, component: str | None = None, memory: int = 1
-) -> Figure:
+    e: Recorded,
+    *,
+    layer: str | None = None,
+    window: int = 0,
+    component: str | None = None,
+    memory: int = 1,
+    ax: Axes | None = None,
+) -> Canvas:
     """Draw what was written to one memory of a layer, and what it holds after the last step."""
     path, part = chosen_layer(e, "memory", "a layer with a memory", layer)
     e.check_window(window)
@@ -24,7 +30,7 @@ def memory(
     if not 1 <= memory <= part.sizes["memory"]:
         raise ValueError(f"memory={memory} must be from 1 to {part.sizes['memory']}")
     chosen = chosen.isel(memory=memory - 1)
-    figure = figure_of(9, 4)
+    figure = figure_of(9, 4, ax)
     axes = figure.subplots()
     at = chosen["time_end"].to_numpy()
     for name, colour, words in (("written", BLUE, "written"), ("held", ORANGE, "held after the last step")):

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.explain.changes import Changes
-from darts_tsformers.explain.pictures.canvas import BLACK, figure_of, kind_bars, kind_handles
+from darts_tsformers.explain.pictures.canvas import BLACK, Canvas, figure_of, kind_bars, kind_handles
 
 _MARKERS = {"past": ("<", "its look-back alone"), "horizon": (">", "its horizon alone")}
 
 
-def reliance(r: Changes, *, component: str | None = None, top: int = 30) -> Figure:
+def reliance(r: Changes, *, component: str | None = None, top: int = 30, ax: Axes | None = None) -> Canvas:
     """Draw how far the forecast moves when each variable is exchanged, and how much its error grows."""
     require_at_least(1, top=top)
     ranking = r.ranking(component=component)
@@ -23,7 +22,7 @@ def reliance(r: Changes, *, component: str | None = None, top: int = 30) -> Figu
     relative = "relative_" if "change" not in ranking else ""
     columns = [f"{relative}change", f"{relative}error_growth"]
     columns = columns[: 2 if shown[columns[1]].notna().any() else 1]
-    figure = figure_of(5.5 + 3 * len(columns), 2.2 + 0.26 * len(shown))
+    figure = figure_of(5.5 + 3 * len(columns), 2.2 + 0.26 * len(shown), ax)
     panels = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
     for axes, column in zip(panels, columns, strict=True):
         kind_bars(axes, shown, column)
