@@ -1,5 +1,7 @@
 # Written by `python -m darts_tsformers.stubs`.
+from darts_tsformers.adapter.pretraining import pretrain as pretrain
 from darts_tsformers.diagnosis import diagnose as diagnose
+from darts_tsformers.explain import explain as explain
 from darts_tsformers.models.aaren import AarenModel as AarenModel
 from darts_tsformers.models.autoformer import AutoformerModel as AutoformerModel
 from darts_tsformers.models.autotcl import AutoTCLModel as AutoTCLModel
