@@ -1,7 +1,8 @@
 """The classical forecasters every comparison shows, refitted at the start of each window."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Self, TypeAlias
 
 import numpy as np
 from darts import TimeSeries, concatenate
@@ -13,6 +14,7 @@ _MAX_HISTORY = 500
 _MAX_SEASON = 200
 
 Baseline: TypeAlias = Callable[[TimeSeries, int], TimeSeries]
+"""From a history without gaps and a horizon to a forecast; a dataclass of plain data, so that it can be kept."""
 
 
 def without_gaps(history: TimeSeries) -> TimeSeries:
@@ -20,35 +22,50 @@ def without_gaps(history: TimeSeries) -> TimeSeries:
     return fill_missing_values(history)
 
 
-def naive_seasonal(season: int) -> Baseline:
+@dataclass(frozen=True)
+class SeasonalNaive:
     """Repeat the last season; with ``season`` 1, the last value."""
-    return lambda history, horizon: NaiveSeasonal(season).fit(history).predict(horizon)
+
+    season: int
+
+    def __call__(self, history: TimeSeries, horizon: int) -> TimeSeries:
+        """Forecast."""
+        return NaiveSeasonal(self.season).fit(history).predict(horizon)
 
 
-def exponential_smoothing(season: int, first_history: TimeSeries) -> Baseline:
+@dataclass(frozen=True)
+class Smoothing:
     """Smooth each component by Holt and Winters, with an additive trend, on its last 500 rows.
 
-    Seasons are additive or multiplicative, whichever has the lower AIC on ``first_history``; multiplicative ones need
-    positive values, and are additive where a history has others. Seasons of more than 200 steps, which would take too
-    long, are left out.
-
-    Parameters
+    Attributes
     ----------
-    season
-        Steps in a seasonal period.
-    first_history
-        What is known before the first window.
+    period
+        Steps in a seasonal period; None for no seasons.
+    seasonality
+        For each component whether its seasons are ``"additive"`` or ``"multiplicative"``; None for no seasons.
+        Multiplicative ones need positive values, and are additive where a history has others.
     """
-    period = season if 1 < season <= _MAX_SEASON else None
-    modes = [_seasonality(first_history.univariate_component(k), period) for k in range(first_history.n_components)]
 
-    def forecast(history: TimeSeries, horizon: int) -> TimeSeries:
-        return concatenate(
-            [_fitted(history.univariate_component(k), period, mode).predict(horizon) for k, mode in enumerate(modes)],
-            axis="component",
-        )
+    period: int | None
+    seasonality: tuple[str | None, ...]
 
-    return forecast
+    @classmethod
+    def choose(cls, season: int, history: TimeSeries) -> Self:
+        """Choose the seasonality with the lower AIC on a history.
+
+        Seasons of more than 200 steps, which would take too long, are left out.
+        """
+        period = season if 1 < season <= _MAX_SEASON else None
+        components = (history.univariate_component(k) for k in range(history.n_components))
+        return cls(period, tuple(_seasonality(one, period).value for one in components))
+
+    def __call__(self, history: TimeSeries, horizon: int) -> TimeSeries:
+        """Forecast."""
+        forecasts = [
+            _fitted(history.univariate_component(k), self.period, SeasonalityMode(kind)).predict(horizon)
+            for k, kind in enumerate(self.seasonality)
+        ]
+        return concatenate(forecasts, axis="component")
 
 
 def _seasonality(history: TimeSeries, period: int | None) -> SeasonalityMode:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from darts import TimeSeries
 
-from darts_tsformers.workflow.comparison import forecast_labels
 from darts_tsformers.workflow.errors import DataError
-from darts_tsformers.workflow.settings import Settings
+from darts_tsformers.workflow.prediction import forecast_labels
+from darts_tsformers.workflow.settings import MIN_BASELINE_ROWS, Settings
 from darts_tsformers.workflow.splits import Split
 from darts_tsformers.workflow.table import Table
 
@@ -97,8 +97,22 @@ def _n_values(series: TimeSeries) -> Mapping[str, int]:
     return dict(zip(series.components, counts, strict=True))
 
 
+def rows_needed(lookback: int, season: int) -> int:
+    """Return the rows that a model with this look-back, and the classical ones beside it, forecast from."""
+    return max(lookback, MIN_BASELINE_ROWS, 2 * season + 2)
+
+
+def require_history(table: Table, needed: int) -> None:
+    """Raise a DataError if a table is too short to be forecast, or a target has no value in the last rows."""
+    if len(table.target) < needed:
+        raise DataError(f"{len(table.target)} rows are too few: the forecaster needs the last {needed}")
+    for name, n in _n_values(table.target[-needed:]).items():
+        if n == 0:
+            raise DataError(f"target '{name}' has no value in the last {needed} rows: bring newer data")
+
+
 def require_known_future(table: Table, horizon: int) -> None:
-    """Raise a DataError if a future covariate ends before the horizon does."""
+    """Raise a DataError if a future covariate is not known over the horizon after the last target."""
     if table.future_covariates is None:
         return
     needed = table.target.end_time() + horizon * table.target.freq

@@ -9,10 +9,11 @@ import pandas as pd
 from darts import TimeSeries
 from tqdm.auto import tqdm
 
-from darts_tsformers.workflow.baselines import Baseline, exponential_smoothing, naive_seasonal, without_gaps
+from darts_tsformers.workflow.baselines import Baseline, SeasonalNaive, Smoothing, without_gaps
 from darts_tsformers.workflow.checks import check_before_training, require_finite
-from darts_tsformers.workflow.comparison import ENSEMBLE, NAIVE, SMOOTHING, Comparison
+from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.ensemble import RegressionEnsemble
+from darts_tsformers.workflow.names import ENSEMBLE, NAIVE, SMOOTHING
 from darts_tsformers.workflow.process import few_threads, quiet_libraries
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
@@ -114,9 +115,9 @@ def compare(
         season, before = settings.season, target[: rows[0]]
         results = {
             settings.model_class: _Result([forecast.point for forecast in past], future.point, seconds),
-            NAIVE: _run(NAIVE, lambda: naive_seasonal(season), target, rows, horizon, verbose),
+            NAIVE: _run(NAIVE, lambda: SeasonalNaive(season), target, rows, horizon, verbose),
             SMOOTHING: _run(
-                SMOOTHING, lambda: exponential_smoothing(season, without_gaps(before)), target, rows, horizon, verbose
+                SMOOTHING, lambda: Smoothing.choose(season, without_gaps(before)), target, rows, horizon, verbose
             ),
         }
         for label, result in results.items():
@@ -140,6 +141,7 @@ def compare(
         backtest_quantiles={q: [forecast.quantiles[q] for forecast in past[n_learn:]] for q in settings.quantiles},
         forecast_quantiles=future.quantiles,
         weights=ensemble.weights,
+        baselines={label: one.baseline for label, one in results.items() if one.baseline is not None},
         model=fitted,
         scalers=scalers,
     )
@@ -152,6 +154,7 @@ class _Result:
     windows: list[TimeSeries]
     future: TimeSeries
     seconds: float
+    baseline: Baseline | None = None
 
 
 def _run(
@@ -166,7 +169,7 @@ def _run(
     baseline = make()
     bar = tqdm(rows, desc=label, unit="window", leave=False, disable=not verbose)
     windows = [baseline(without_gaps(target[:row]), horizon) for row in bar]
-    return _Result(windows, baseline(without_gaps(target), horizon), perf_counter() - start)
+    return _Result(windows, baseline(without_gaps(target), horizon), perf_counter() - start, baseline)
 
 
 def _run_ensemble(

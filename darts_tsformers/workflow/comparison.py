@@ -1,23 +1,20 @@
 """What a comparison found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 from darts import TimeSeries
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
+from darts_tsformers.workflow.baselines import Baseline
+from darts_tsformers.workflow.columns import Columns
+from darts_tsformers.workflow.forecaster import TableForecaster
+from darts_tsformers.workflow.names import ENSEMBLE
+from darts_tsformers.workflow.prediction import Prediction
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Table, Time
-
-NAIVE, SMOOTHING, ENSEMBLE = "NaiveSeasonal", "ExponentialSmoothing", "RegressionEnsemble"
-"""Names of the models beside the forecaster."""
-
-
-def forecast_labels(name: str, quantiles: Sequence[float]) -> list[str]:
-    """Columns of the written forecast of a target: the point, each quantile, and the ensemble."""
-    return [name, *(f"{name}_q{float(q)!r}" for q in quantiles), f"{name}_ensemble"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,8 @@ class Comparison:
         The same for each quantile of the forecaster; empty without quantiles.
     weights
         Weight of each model in the ensemble, on scaled values.
+    baselines
+        The classical models, by name.
     model
         Takes and gives scaled values.
     scalers
@@ -71,6 +70,7 @@ class Comparison:
     backtest_quantiles: Mapping[float, list[TimeSeries]]
     forecast_quantiles: Mapping[float, TimeSeries]
     weights: Mapping[str, float]
+    baselines: Mapping[str, Baseline]
     model: TorchForecastingModel
     scalers: Scalers
 
@@ -84,17 +84,38 @@ class Comparison:
         """Point forecast of the forecaster, shape ``(horizon, C)``; the median if there are quantiles."""
         return self.forecasts[self.name]
 
+    @property
+    def prediction(self) -> Prediction:
+        """The forecast with its quantiles and that of the ensemble."""
+        return Prediction(self.forecast, self.forecast_quantiles, self.forecasts[ENSEMBLE], self.table.time_name)
+
+    @property
+    def forecaster(self) -> TableForecaster:
+        """The forecaster, to forecast newer data with."""
+        return TableForecaster(
+            settings=self.settings,
+            columns=Columns.of(self.table),
+            scalers=self.scalers,
+            model=self.model,
+            baselines=self.baselines,
+            weights=self.weights,
+        )
+
     def summary(self) -> str:
         """Say in a few lines how the forecaster did."""
+        formats = {"seconds": "{:.1f}".format}
+        scores = self.scores.rename_axis(None).to_string(float_format="{:.4g}".format, formatters=formats)
+        return f"{self.heading()}\n\n{scores}"
+
+    def heading(self) -> str:
+        """Say what was compared, and why this forecaster was chosen."""
         split = self.settings.split
         windows = "1 window" if split.n_test_windows == 1 else f"{split.n_test_windows} windows"
         heading = (
             f"{windows} of {self.settings.horizon} steps, from {self.test_start} to {self.table.target.end_time()}, "
             f"look-back {self.settings.lookback}, season {self.settings.season}"
         )
-        formats = {"seconds": "{:.1f}".format}
-        scores = self.scores.rename_axis(None).to_string(float_format="{:.4g}".format, formatters=formats)
-        return "\n".join([heading, *self._why(), "", scores])
+        return "\n".join([heading, *self._why()])
 
     def _why(self) -> list[str]:
         recommendation = self.settings.recommendation

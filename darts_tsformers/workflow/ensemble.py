@@ -24,16 +24,13 @@ class RegressionEnsemble:
     ----------
     scaler
         Scaler of the target.
-
-    Attributes
-    ----------
     weights
-        By the name of the model; empty before :meth:`fit`.
+        By the name of the model, if they are known; else :meth:`fit` learns them.
     """
 
-    def __init__(self, scaler: Scaler) -> None:
+    def __init__(self, scaler: Scaler, weights: Mapping[str, float] | None = None) -> None:
         self.scaler = scaler
-        self.weights: dict[str, float] = {}
+        self.weights = dict(weights or {})
 
     def fit(self, forecasts: Mapping[str, Sequence[TimeSeries]], target: TimeSeries) -> "RegressionEnsemble":
         """Learn the weights.

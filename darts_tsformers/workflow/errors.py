@@ -1,5 +1,8 @@
 """The one exception of the workflow."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DataError(ValueError):
     """What was asked cannot be done with this data, these settings or this folder.
@@ -15,3 +18,14 @@ class DataError(ValueError):
     ...     print(error)
     absent.csv: no such file
     """
+
+
+@contextmanager
+def as_data_errors() -> Iterator[None]:
+    """Raise what a function of the package refuses as a :class:`DataError`."""
+    try:
+        yield
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(str(error)) from error

@@ -1,27 +1,20 @@
 """A comparison as files."""
 
-import json
-import math
 import os
 import tempfile
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
-from darts import TimeSeries
-from darts.dataprocessing.transformers import Scaler
 
 from darts_tsformers.adapter.whole_files import real
 from darts_tsformers.adapter.whole_folder import replace_files
-from darts_tsformers.workflow.comparison import ENSEMBLE, Comparison, forecast_labels
+from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.picture import save_picture
 from darts_tsformers.workflow.process import quiet_libraries
+from darts_tsformers.workflow.saving import SETTINGS, WEIGHTS, write_forecaster
 
-FILES = ("forecast.csv", "comparison.csv", "forecast.png", "settings.json", "model.pt", "model.pt.ckpt")
+FILES = ("forecast.csv", "comparison.csv", "forecast.png", SETTINGS, WEIGHTS)
 """What :func:`write_report` writes."""
 
 _MAX_NAME = 255
@@ -109,9 +102,9 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
 
     ``forecast.csv`` has a row for each step: ``<target>`` is the forecast of the model, ``<target>_q0.1`` one of its
     quantiles, ``<target>_ensemble`` the forecast of the regression ensemble. ``comparison.csv`` has the scores.
-    ``settings.json`` has what was chosen, the seconds taken, and mean and scale of what the model takes and gives.
-    ``model.pt`` and ``model.pt.ckpt`` are read together by the model's class, ``PatchTSTModel.load("model.pt")``; they
-    hold no data, so ``predict`` needs a scaled ``series``, of dtype float32.
+    ``settings.json`` says what was chosen, and describes the forecaster: its columns, scaling and arguments;
+    ``model.safetensors`` holds its weights. :func:`~darts_tsformers.workflow.load` reads both, and forecasts in the
+    units of the data. They hold none of the data.
 
     Parameters
     ----------
@@ -128,7 +121,7 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     Raises
     ------
     DataError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or an argument of the model is no plain data, such as a function.
 
     Examples
     --------
@@ -141,7 +134,7 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     >>> table = Table(TimeSeries.from_times_and_values(days, week, columns=["units"]))
     >>> comparison = compare(table, horizon=7, epochs=1, verbose=False)
     >>> [path.name for path in write_report(comparison, "forecast")]
-    ['forecast.csv', 'comparison.csv', 'forecast.png', 'settings.json', 'model.pt', 'model.pt.ckpt']
+    ['forecast.csv', 'comparison.csv', 'forecast.png', 'settings.json', 'model.safetensors']
     >>> pd.read_csv("forecast/forecast.csv").columns.tolist()
     ['time', 'units', 'units_ensemble']
     """
@@ -153,13 +146,11 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
         ) as folder:
             written = Path(folder) / "written"
             written.mkdir()
-            forecast_frame(comparison).to_csv(written / "forecast.csv")
+            comparison.prediction.to_frame().to_csv(written / "forecast.csv")
             comparison.scores.drop(columns="seconds").to_csv(written / "comparison.csv")
-            settings = json.dumps(_settings(comparison), indent=2, allow_nan=False)
-            (written / "settings.json").write_text(settings + "\n", encoding="utf-8")
+            write_forecaster(comparison, written)
             with quiet_libraries():
                 save_picture(comparison, written / "forecast.png")
-                comparison.model.save(str(written / "model.pt"), clean=True)
             out.parent.mkdir(parents=True, exist_ok=True)
             replace_files(written, out, FILES)
     except OSError as error:
@@ -182,72 +173,6 @@ def _place_beside(out: Path) -> Path:
         return parent
     except OSError:
         return out
-
-
-def forecast_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return the forecast as a table, one row a step, columns as in ``forecast.csv``."""
-    ensemble = comparison.forecasts[ENSEMBLE]
-    columns: dict[str, TimeSeries] = {}
-    for name in comparison.forecast.components:
-        labels = forecast_labels(name, list(comparison.forecast_quantiles))
-        forecasts = [comparison.forecast, *comparison.forecast_quantiles.values(), ensemble]
-        columns |= {label: forecast[name] for label, forecast in zip(labels, forecasts, strict=True)}
-    values = {label: series.values(copy=False).ravel() for label, series in columns.items()}
-    index = comparison.forecast.time_index.rename(comparison.table.time_name)
-    return pd.DataFrame(values, index=index)
-
-
-def _settings(comparison: Comparison) -> dict[str, Any]:
-    table, settings, split = comparison.table, comparison.settings, comparison.settings.split
-    freq = table.target.freq
-    return {
-        "model": settings.model_class,
-        "recommended_for": None if settings.recommendation is None else settings.recommendation.because,
-        "targets": _components(table.target),
-        "past_covariates": _components(table.past_covariates),
-        "future_covariates": _components(table.future_covariates),
-        "frequency": freq if isinstance(freq, int) else table.target.freq_str,
-        "empty_cells": table.n_empty_cells,
-        "missing_rows": table.n_missing_rows,
-        "horizon": settings.horizon,
-        "lookback": settings.lookback,
-        "season": settings.season,
-        "quantiles": list(settings.quantiles),
-        "seed": settings.seed,
-        "epochs": settings.epochs,
-        "steps_per_epoch": settings.steps_per_epoch,
-        "patience": settings.patience,
-        "model_arguments": {name: _plain(value) for name, value in settings.model_arguments.items()},
-        "validation_start": str(comparison.validation_start),
-        "test_start": str(comparison.test_start),
-        "test_windows": split.n_test_windows,
-        "ensemble_weights": dict(comparison.weights),
-        "seconds": {label: round(seconds, 3) for label, seconds in comparison.scores["seconds"].items()},
-        "scaling": {
-            "target": _scaling(comparison.scalers.target, table.target),
-            "past_covariates": _scaling(comparison.scalers.past_covariates, table.past_covariates),
-            "future_covariates": _scaling(comparison.scalers.future_covariates, table.future_covariates),
-        },
-    }
-
-
-def _scaling(scaler: Scaler | None, series: TimeSeries | None) -> dict[str, list[float]] | None:
-    """Read off what a scaler does: zero becomes the mean, one the mean and the scale."""
-    if scaler is None or series is None:
-        return None
-    units = TimeSeries.from_values(np.repeat([[0.0], [1.0]], series.n_components, axis=1))
-    mean, mean_and_scale = scaler.inverse_transform(units).values()
-    return {"mean": mean.tolist(), "scale": (mean_and_scale - mean).tolist()}
-
-
-def _components(series: TimeSeries | None) -> list[str]:
-    return [] if series is None else list(series.components)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
-    return value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else repr(value)
 
 
 def _is_same_file(path: Path, data: str | PathLike[str]) -> bool:

@@ -1,5 +1,6 @@
 """Standard scores of everything a model sees, by the training rows alone."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,16 @@ class Scalers:
         target = Scaler(StandardScaler()).fit(train)
         return cls(target, fitted(table.past_covariates), fitted(table.future_covariates))
 
+    def figures(self, **n_components: int) -> dict[str, dict[str, list[float]] | None]:
+        """Return mean and scale of each column, by the kind of series; None for a kind that there is not."""
+        scalers = vars(self).items()
+        return {name: None if one is None else _figures(one, n_components[name]) for name, one in scalers}
+
+    @classmethod
+    def of(cls, figures: Mapping[str, Mapping[str, Sequence[float]] | None]) -> "Scalers":
+        """Return the scalers with these figures."""
+        return cls(**{name: None if given is None else _scaler(**given) for name, given in figures.items()})
+
     def transform(self, table: Table) -> Table:
         """Scale all series of a table, then round them to the single precision of the model.
 
@@ -44,6 +55,19 @@ class Scalers:
             past_covariates=_scaled("past covariate", self.past_covariates, table.past_covariates),
             future_covariates=_scaled("future covariate", self.future_covariates, table.future_covariates),
         )
+
+
+def _figures(scaler: Scaler, n_components: int) -> dict[str, list[float]]:
+    """Read off what a scaler does: zero becomes the mean, one the mean and the scale."""
+    units = TimeSeries.from_values(np.repeat([[0.0], [1.0]], n_components, axis=1))
+    mean, mean_and_scale = scaler.inverse_transform(units).values()
+    return {"mean": mean.tolist(), "scale": (mean_and_scale - mean).tolist()}
+
+
+def _scaler(mean: Sequence[float], scale: Sequence[float]) -> Scaler:
+    """Fit a scaler to two rows with this mean and this deviation."""
+    centre, spread = np.asarray(mean), np.asarray(scale)
+    return Scaler(StandardScaler()).fit(TimeSeries.from_values(np.stack([centre - spread, centre + spread])))
 
 
 def _scaled(kind: str, scaler: Scaler | None, series: TimeSeries | None) -> TimeSeries | None:

@@ -16,10 +16,12 @@ from darts_tsformers.workflow.splits import Split, split_rows
 AUTO = "auto"
 """In place of a model: the one that :func:`~darts_tsformers.recommendation.recommend` puts first."""
 
+MIN_BASELINE_ROWS = 16
+"""Rows that any classical forecaster needs."""
+
 _USUAL_LOOKBACK = 168
 _MAX_SEASONAL_LOOKBACK = 336
 _MIN_LOOKBACK = 4
-_MIN_BASELINE_ROWS = 16
 _MAX_BATCH_COMPONENTS = 256
 _MAX_STEPS_PER_EPOCH = 100
 _MAX_STEPS = 2000
@@ -210,7 +212,7 @@ def _recommended(history: TimeSeries, horizon: int, future_covariates: TimeSerie
 
 
 def _min_train_rows(lookback: int, horizon: int) -> int:
-    return max(lookback + horizon, _MIN_BASELINE_ROWS)
+    return max(lookback + horizon, MIN_BASELINE_ROWS)
 
 
 def _lookback(n_train: int, horizon: int, season: int) -> int:

@@ -65,15 +65,7 @@ def train_on(settings: Settings, data: Mapping[str, Any], *, verbose: bool = Fal
 
     It raises the errors of :func:`train`.
     """
-    model: TorchForecastingModel = forecasters()[settings.model].load()(
-        settings.lookback,
-        settings.horizon,
-        n_epochs=settings.epochs,
-        likelihood=_likelihood(settings),
-        random_state=settings.seed,
-        pl_trainer_kwargs=dict(_ONE_DEVICE),
-        **{"work_dir": _WORK_DIR, **settings.model_arguments},
-    )
+    model = build(settings, settings.model_arguments)
     callbacks: list[pl.Callback] = [BestWeights(settings.patience), *([EpochBar()] if verbose else [])]
     trainer = pl.Trainer(
         **_ONE_DEVICE,
@@ -89,6 +81,21 @@ def train_on(settings: Settings, data: Mapping[str, Any], *, verbose: bool = Fal
         return model.fit(**data, trainer=trainer)
     except DivergedError as error:
         raise DataError(str(error)) from None
+
+
+def build(settings: Settings, arguments: Mapping[str, Any]) -> TorchForecastingModel:
+    """Return the model before it is trained, with further arguments of its class."""
+    given = {
+        "input_chunk_length": settings.lookback,
+        "output_chunk_length": settings.horizon,
+        "n_epochs": settings.epochs,
+        "likelihood": _likelihood(settings),
+        "random_state": settings.seed,
+        "pl_trainer_kwargs": dict(_ONE_DEVICE),
+        "work_dir": _WORK_DIR,
+    }
+    model: TorchForecastingModel = forecasters()[settings.model].load()(**given | dict(arguments))
+    return model
 
 
 def _likelihood(settings: Settings) -> TorchLikelihood | None:

@@ -50,21 +50,24 @@ def forecast_windows(
         retrain=False,
         last_points_only=False,
         verbose=False,
-        **_how(settings),
+        **_how(settings, settings.horizon),
     )
     return [_in_units(forecast, scaled.target, settings, scaler) for forecast in forecasts]
 
 
 @lost_forecasts_allowed()
-def forecast_future(model: TorchForecastingModel, scaled: Table, settings: Settings, scaler: Scaler) -> Forecast:
-    """Forecast the horizon after the last known target."""
+def forecast_future(
+    model: TorchForecastingModel, scaled: Table, settings: Settings, scaler: Scaler, horizon: int | None = None
+) -> Forecast:
+    """Forecast the horizon after the last known target: that of the settings, or another."""
+    horizon = settings.horizon if horizon is None else horizon
     forecast = model.predict(
-        settings.horizon,
+        horizon,
         series=scaled.target,
         past_covariates=scaled.past_covariates,
         future_covariates=scaled.future_covariates,
         verbose=False,
-        **_how(settings),
+        **_how(settings, horizon),
     )
     return _in_units(forecast, scaled.target, settings, scaler)
 
@@ -84,7 +87,7 @@ def forecast_histories(
         past_covariates=_each([table.past_covariates for table in scaled]),
         future_covariates=_each([table.future_covariates for table in scaled]),
         verbose=False,
-        **_how(settings),
+        **_how(settings, settings.horizon),
     )
     return [
         _in_units(forecast, table.target, settings, scaler)
@@ -96,15 +99,15 @@ def _each(series: Sequence[TimeSeries | None]) -> list[TimeSeries] | None:
     return [one for one in series if one is not None] or None
 
 
-def _how(settings: Settings) -> dict[str, Any]:
+def _how(settings: Settings, horizon: int) -> dict[str, Any]:
     """Return how to ask for quantiles.
 
-    The parameters of a model that forecasts step by step are those along one path: its quantiles are of a step given
-    the steps before, and do not widen. Samples are of whole paths.
+    The parameters of a model that forecasts step by step, or beyond its horizon, are those along one path: its
+    quantiles are of a step given the steps before, and do not widen. Samples are of whole paths.
     """
     if not settings.quantiles:
         return {}
-    if settings.needs_paths:
+    if settings.needs_paths or horizon > settings.horizon:
         return {"num_samples": N_PATHS, "random_state": settings.seed}
     return {"predict_likelihood_parameters": True}
 
@@ -119,7 +122,7 @@ def _in_units(forecast: TimeSeries, target: TimeSeries, settings: Settings, scal
     forecast = forecast.astype(np.float64)
     if not settings.quantiles:
         return Forecast(scaler.inverse_transform(forecast), {})
-    if settings.needs_paths:
+    if forecast.is_stochastic:
         values = np.moveaxis(np.quantile(forecast.all_values(copy=False), settings.quantiles, axis=-1), 0, -1)
     else:
         values = forecast.values(copy=False).reshape(len(forecast), target.n_components, len(settings.quantiles))

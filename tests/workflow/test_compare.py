@@ -14,7 +14,7 @@ from darts.models import ExponentialSmoothing, NaiveSeasonal
 from darts.utils.utils import SeasonalityMode
 
 from darts_tsformers.workflow import DataError, Table, compare, read_table
-from darts_tsformers.workflow.baselines import exponential_smoothing
+from darts_tsformers.workflow.baselines import Smoothing
 from darts_tsformers.workflow.checks import require_finite
 from darts_tsformers.workflow.ensemble import RegressionEnsemble
 from darts_tsformers.workflow.scaling import Scalers
@@ -135,7 +135,7 @@ def test_smoothing_takes_multiplicative_seasons_where_they_fit_better():
     series = TimeSeries.from_times_and_values(pd.date_range("2000", periods=96, freq="MS"), values)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        forecast = exponential_smoothing(12, series[:84])(series[:84], 12)
+        forecast = Smoothing.choose(12, series[:84])(series[:84], 12)
         additive = ExponentialSmoothing(seasonal_periods=12).fit(series["0"][:84]).predict(12)
     assert mae(series["0"], forecast["0"]) < 0.5 * mae(series["0"], additive)
     assert mae(series["1"], forecast["1"]) < 1e-4
@@ -148,7 +148,7 @@ def test_smoothing_goes_on_where_a_later_value_is_not_positive():
     series = TimeSeries.from_times_and_values(pd.date_range("2000", periods=96, freq="MS"), values.astype(np.float32))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        forecast = exponential_smoothing(12, series[:84])(series, 12)
+        forecast = Smoothing.choose(12, series[:84])(series, 12)
         additive = ExponentialSmoothing(seasonal=SeasonalityMode.ADDITIVE, seasonal_periods=12).fit(series).predict(12)
     np.testing.assert_allclose(forecast.values(), additive.values())
 
@@ -306,7 +306,7 @@ def test_a_model_that_forecasts_no_number_is_no_success(table, monkeypatch):
         return history[-horizon:] * np.inf
 
     module = importlib.import_module("darts_tsformers.workflow.compare")
-    monkeypatch.setattr(module, "naive_seasonal", lambda season: infinite)
+    monkeypatch.setattr(module, "SeasonalNaive", lambda season: infinite)
     with pytest.raises(DataError, match=r"^the forecast of 'sales' by NaiveSeasonal is not finite"):
         compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
 

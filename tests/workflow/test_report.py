@@ -1,8 +1,6 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,25 +12,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from darts_tsformers.workflow import DataError, check_output_folder, write_report
-from darts_tsformers.workflow.comparison import forecast_labels
 from darts_tsformers.workflow.picture import draw, step_name
-from darts_tsformers.workflow.report import FILES, _settings
+from darts_tsformers.workflow.prediction import forecast_labels
+from darts_tsformers.workflow.report import FILES
+from darts_tsformers.workflow.saving import describe
 from tests.helpers import exactly
-
-LOAD_AND_FORECAST = """
-import json, sys
-import pandas as pd
-from darts import TimeSeries
-from darts_tsformers import PatchTSTModel
-out, data = sys.argv[1:]
-settings = json.load(open(out + "/settings.json"))
-series = TimeSeries.from_csv(data, time_col="day", value_cols=settings["targets"]).astype("float32")
-mean, scale = (pd.Series(settings["scaling"]["target"][name]).to_numpy("float32") for name in ("mean", "scale"))
-model = PatchTSTModel.load(out + "/model.pt")
-forecast = model.predict(5, series.with_values((series.values() - mean) / scale), predict_likelihood_parameters=True)
-values = forecast.values().reshape(5, 2, 3) * scale[:, None] + mean[:, None]
-print(json.dumps(values.tolist()))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -84,27 +68,6 @@ def test_the_settings_say_what_was_chosen(out, comparison):
     assert {name: settings[name] for name in expected} == expected
     assert settings["model_arguments"]["d_model"] == 8
     assert set(settings["seconds"]) == set(comparison.scores.index)
-
-
-def test_the_saved_model_makes_the_same_forecast_in_a_fresh_process(out, comparison, tmp_path):
-    data = tmp_path / "data.csv"
-    comparison.table.target.to_dataframe().to_csv(data, index_label="day")
-    command = [sys.executable, "-W", "ignore", "-c", LOAD_AND_FORECAST, str(out), str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    values = np.sort(json.loads(done.stdout.splitlines()[-1]), axis=-1)
-    for k, forecast in enumerate(comparison.forecast_quantiles.values()):
-        np.testing.assert_allclose(values[..., k], forecast.values(), rtol=1e-4)
-
-
-def test_the_saved_model_holds_no_data(out, comparison):
-    model = type(comparison.model).load(str(out / "model.pt"))
-    assert comparison.model.training_series is not None
-    assert model.training_series is None
-
-
-def test_the_saved_model_names_no_folder_of_this_machine(out):
-    for name in ("model.pt", "model.pt.ckpt"):
-        assert str(Path.cwd()).encode() not in (out / name).read_bytes()
 
 
 def test_the_picture_has_a_panel_for_each_target(out, comparison):
@@ -182,8 +145,8 @@ def test_an_output_folder_that_cannot_be_is_refused(tmp_path, monkeypatch):
     for path in (file, file / "below"):
         with pytest.raises(DataError, match=exactly(f"{file} is not a directory: choose another output folder")):
             check_output_folder(path)
-    (tmp_path / "model.pt").mkdir()
-    with pytest.raises(DataError, match=r"model\.pt is a directory where a file is to be written"):
+    (tmp_path / "model.safetensors").mkdir()
+    with pytest.raises(DataError, match=r"model\.safetensors is a directory where a file is to be written"):
         check_output_folder(tmp_path)
 
     def refuse(*_args, **_kwargs):
@@ -295,7 +258,7 @@ def test_any_name_can_be_drawn_without_a_word(comparison, tmp_path, capfd, name)
 
 def test_settings_stay_json_with_numbers_that_json_does_not_have(comparison):
     odd = replace(comparison, settings=replace(comparison.settings, model_arguments={"x": float("nan")}))
-    assert _settings(odd)["model_arguments"] == {"x": "nan"}
+    assert describe(odd)["model_arguments"] == {"x": "nan"}
 
 
 def test_a_value_between_two_gaps_is_drawn_as_a_point(comparison):

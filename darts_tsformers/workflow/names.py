@@ -1,0 +1,3 @@
+"""Names of the models beside the forecaster, in tables."""
+
+NAIVE, SMOOTHING, ENSEMBLE = "NaiveSeasonal", "ExponentialSmoothing", "RegressionEnsemble"
