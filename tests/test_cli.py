@@ -1,3 +1,4 @@
+import io
 import os
 import re
 import signal
@@ -9,10 +10,13 @@ import pandas as pd
 import pytest
 
 import darts_tsformers
-from darts_tsformers import cli, demo
+from darts_tsformers import demo
 from darts_tsformers.adapter.callbacks import BestWeights
 from darts_tsformers.catalogue import forecasters
 from darts_tsformers.cli import main
+from darts_tsformers.cli.app import COMMANDS
+from darts_tsformers.cli.running import _one_line
+from darts_tsformers.demo_data import write_demo_data
 from darts_tsformers.workflow import DataError
 from darts_tsformers.workflow.report import FILES
 from tests.workflow.conftest import weekly_wave
@@ -66,21 +70,27 @@ def test_quiet_prints_nothing_and_the_same_seed_writes_the_same_tables(data, cap
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["predict"], "argument COMMAND: invalid choice: 'predict'"),
-        (["forecast", "sales.csv"], "the following arguments are required: --horizon"),
-        (["forecast", "sales.csv", "--horizon", "soon"], "argument --horizon: invalid int value: 'soon'"),
-        (["forecast", "sales.csv", "--horizon", "3", "--model", "arima"], "argument --model: invalid choice: 'arima'"),
+        ([], "missing command; try 'darts-tsformers --help'"),
+        (["forcast"], "no such command 'forcast'. Did you mean 'forecast'?"),
+        (["forecast", "sales.csv"], "missing option '--horizon'; try 'darts-tsformers forecast --help'"),
+        (["forecast", "sales.csv", "--horizon", "soon"], "'--horizon': 'soon' must be a whole number of at least 1"),
+        (["forecast", "sales.csv", "--horizon", "3", "--model", "patchts"], "is no model: did you mean patchtst"),
+        (["forecast", "sales.csv", "--horizon", "3", "--model", "arima"], "'darts-tsformers models' lists them"),
         (
             ["forecast", "sales.csv", "--horizon", "3", "--epoch", "3"],
-            "unrecognized arguments: --epoch 3; try 'darts-tsformers forecast --help'",
+            "no such option: --epoch (Possible options: --epochs)",
         ),
+        (["forecast", "sales.csv", "--horizon", "3", "--target", "--quiet"], "option '--target' requires an argument"),
+        (["forecast", "none.csv", "--horizon", "3"], "file 'none.csv' does not exist"),
+        (["forecast", "sales.csv", *QUICK, "--horizon", "-3"], "'-3' must be a whole number of at least 1"),
+        (["forecast", "sales.csv", *QUICK, "--quantiles", "1.5"], "'1.5' must be a number between 0 and 1"),
+        (["forecast", "sales.csv", *QUICK, "--out", "sales.csv"], "'sales.csv' is a file"),
+        (["predict", "sales.csv", "sales.csv"], "'sales.csv' is a file"),
+        (["demo-data", "sales.csv"], "sales.csv exists: choose another name, or delete it"),
+        (["predict", ".", "sales.csv"], ". holds no forecaster: there is no settings.json"),
         (["forecast", "sales.csv", "--horizon", "3", "--target", "sales"], "the last 3 rows have no target"),
-        (["forecast", "none.csv", "--horizon", "3"], "none.csv: no such file"),
-        (["forecast", "sales.csv", *QUICK, "--horizon", "-3"], "horizon -3 must be at least 1"),
         (["forecast", "sales.csv", *QUICK, "--horizon", "4"], "future covariate 'weekday' is known until 2024-03-03"),
         (["forecast", "sales.csv", *QUICK, "--quantiles", "0.2"], "quantiles 0.2 must lie between 0 and 1"),
-        (["forecast", "sales.csv", *QUICK, "--out", "sales.csv"], "is not a directory"),
     ],
 )
 def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(data, capsys, arguments, message):
@@ -96,7 +106,8 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_status_2(data, capsys, argumen
 
 
 def test_the_output_folder_is_checked_before_the_data_is_read(data, capsys):
-    assert main(["forecast", "none.csv", "--horizon", "3", "--out", str(data)]) == 2
+    data.write_text("no table")
+    assert main(["forecast", "sales.csv", "--horizon", "3", "--out", "sales.csv/below"]) == 2
     assert "sales.csv is not a directory" in capsys.readouterr().err
 
 
@@ -110,29 +121,45 @@ def test_a_defect_is_not_hidden(data, monkeypatch):
 
 
 def test_the_version_is_that_of_the_package(capsys):
-    with pytest.raises(SystemExit) as exit_:
-        main(["--version"])
-    assert exit_.value.code == 0
+    assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"darts-tsformers {darts_tsformers.__version__}\n"
 
 
-def test_help_loads_no_library_and_a_mistake_ends_the_process_with_2():
-    code = "import sys, darts_tsformers.cli as c\ntry: c.main(['forecast', '--help'])\nexcept SystemExit: pass\n"
+WITHOUT_WORK = {
+    "help": ["forecast", "--help"],
+    "mistake": ["forecast", "data.csv", "--horizon", "3", "--modle", "patchtst"],
+    "models": ["models"],
+}
+
+
+@pytest.mark.parametrize("arguments", WITHOUT_WORK.values(), ids=WITHOUT_WORK)
+def test_what_needs_no_library_loads_none(arguments):
+    code = "import sys; from darts_tsformers.cli import main; main(sys.argv[1:]); "
     code += "print({'torch', 'darts', 'pandas', 'matplotlib'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "--future-covariates COL" in done.stdout
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("set()\n")
-    done = subprocess.run([sys.executable, "-m", "darts_tsformers.cli", "forecast"], capture_output=True, text=True)
+
+
+def test_each_command_has_help_that_names_its_options(capsys):
+    for command in COMMANDS:
+        assert main([command.__name__.replace("_", "-"), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(option in shown for option in ("--future-covariates", "--windows", "--horizon", "FILE.png"))
+    assert "\x1b" not in shown
+
+
+def test_a_mistake_ends_the_process_with_2():
+    done = subprocess.run([sys.executable, "-m", "darts_tsformers", "forecast"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_the_demo_hands_a_real_series_to_the_command(monkeypatch, capsys):
     def check(arguments):
-        parsed = cli._parser().parse_args(arguments)
-        frame = pd.read_csv(parsed.data, parse_dates=["week"])
+        assert arguments[0] == "forecast"
+        frame = pd.read_csv(arguments[1], parse_dates=["week"])
         assert len(frame) == 2284
         assert frame["co2"].notna().all()
-        assert (parsed.out, parsed.horizon) == ("somewhere", 26)
+        assert arguments[-2:] == ["--out", "somewhere"]
         return 0
 
     monkeypatch.setattr(demo, "command", check)
@@ -210,38 +237,38 @@ def test_a_message_is_one_line_and_quotes_no_long_cell(tmp_path, capsys):
     assert capsys.readouterr().err == expected
 
 
+ODD_COMMAND = r"""
+import sys
+from darts_tsformers.cli import main
+from darts_tsformers.cli.app import app
+@app.command()
+def odd(size: int = 0):
+    print("training", file=sys.stderr)
+    print("forecast of \u00f6 in \udcff" + "x" * size)
+raise SystemExit(main(sys.argv[1:]))
+"""
+"""A command that trains nothing."""
+
+
+def odd_command(*arguments, **options):
+    command = [sys.executable, "-c", ODD_COMMAND, *(arguments or ("odd",))]
+    return subprocess.run(command, text=True, **{"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **options})
+
+
 def test_output_that_nobody_reads_is_no_error():
-    code = "import darts_tsformers.cli as c; c._forecast = lambda *_: print('x' * 10**6); "
-    code += "raise SystemExit(c.main(['forecast', 'data.csv', '--horizon', '3']))"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", ODD_COMMAND, "odd", "--size", "1000000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()
-    assert process.stderr.read() == ""
+    assert process.stderr.read() == "training\n"
     process.stderr.close()
     assert process.wait() == 0
 
 
-WITHOUT_TRAINING = r"""
-import os, sys
-import darts_tsformers.cli as c
-def _run(*_):
-    print("training", file=sys.stderr)
-    print("forecast of \u00f6 in \udcff")
-    return 0
-c._run = _run
-raise SystemExit(c.main(sys.argv[1:]))
-"""
-
-
-def without_training(*arguments, **options):
-    command = [sys.executable, "-c", WITHOUT_TRAINING, *(arguments or ("forecast", "data.csv", "--horizon", "3"))]
-    return subprocess.run(command, text=True, **{"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **options})
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("--version",), ("forecast", "--help")])
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("--version",), ("models",)])
 def test_a_full_disk_behind_stdout_is_one_line(arguments):
     with open("/dev/full", "w") as full:
-        done = without_training(*arguments, stdout=full)
+        done = odd_command(*arguments, stdout=full)
     said = "darts-tsformers: error: what is to be printed cannot be, and all else is done: No space left on device\n"
     assert (done.returncode, done.stderr) == (2, said if arguments else f"training\n{said}")
 
@@ -249,20 +276,20 @@ def test_a_full_disk_behind_stdout_is_one_line(arguments):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
 def test_a_full_disk_behind_stderr_changes_no_status():
     with open("/dev/full", "w") as full:
-        assert without_training(stderr=full).returncode == 0
-        assert without_training("forecast", stderr=full).returncode == 2
+        assert odd_command(stderr=full).returncode == 0
+        assert odd_command("forecast", stderr=full).returncode == 2
 
 
 @pytest.mark.parametrize("closed", [1, 2])
 def test_a_closed_stream_changes_no_status(closed):
-    done = without_training(preexec_fn=lambda: os.close(closed))
+    done = odd_command(preexec_fn=lambda: os.close(closed))
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
-    assert without_training("forecast", preexec_fn=lambda: os.close(closed)).returncode == 2
+    assert odd_command("forecast", preexec_fn=lambda: os.close(closed)).returncode == 2
 
 
 def test_what_the_terminal_cannot_show_is_written_out():
-    done = without_training(env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    done = odd_command(env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert (done.returncode, done.stdout) == (0, "forecast of \\xf6 in \\udcff\n")
 
 
@@ -351,7 +378,7 @@ def test_a_signal_while_files_are_written_comes_too_late_or_finds_nothing_writte
 
 def test_what_stands_between_two_quotes_is_not_shortened():
     message = f"the forecast of 'a' by RegressionEnsemble is {'very ' * 20}odd: look at 'it\\'s'"
-    assert cli._one_line(message) == message
+    assert _one_line(message) == message
 
 
 @pytest.mark.parametrize("model", [name for name in forecasters() if name != "itransformer"])
@@ -372,3 +399,88 @@ def test_quantiles_of_a_model_that_forecasts_step_by_step_are_of_whole_paths(tmp
     width = (forecast["y_q0.9"] - forecast["y_q0.1"]).to_numpy()
     assert (width > 0).all()
     assert width[-4:].mean() > 1.2 * width[0]  # along one path they would stay as they are
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What `forecast` writes of the file in `data`."""
+    out = tmp_path_factory.mktemp("folder")
+    step = np.arange(63)
+    frame = pd.DataFrame(
+        {"day": pd.date_range("2024-01-01", periods=63), "sales": 10 + np.sin(step), "weekday": step % 7}
+    )
+    frame.loc[60:, "sales"] = np.nan
+    frame.to_csv(out / "sales.csv", index=False)
+    assert main(["forecast", str(out / "sales.csv"), *QUICK, "--quiet", "--out", str(out / "forecast")]) == 0
+    return out
+
+
+def test_predict_prints_the_forecast_of_the_run_as_csv_or_writes_it(folder, capsys):
+    given = ["predict", str(folder / "forecast"), str(folder / "sales.csv")]
+    written = pd.read_csv(folder / "forecast" / "forecast.csv", index_col="day")
+    assert main(given) == 0
+    printed = pd.read_csv(io.StringIO(capsys.readouterr().out), index_col="day")
+    pd.testing.assert_frame_equal(printed, written, rtol=1e-6)
+    assert list(printed.columns) == ["sales", "sales_q0.1", "sales_q0.5", "sales_q0.9", "sales_ensemble"]
+    assert main([*given, "--horizon", "2", "--out", str(folder / "next.csv")]) == 0
+    assert capsys.readouterr().out == ""
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "next.csv", index_col="day"), written[:2], rtol=1e-6)
+    assert main([*given, "--out", str(folder / "none" / "next.csv")]) == 2
+    assert "cannot write to " in capsys.readouterr().err
+
+
+def test_backtest_marks_the_best_row(folder, capsys):
+    assert main(["backtest", str(folder / "forecast"), str(folder / "sales.csv"), "--windows", "2"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.strip()][2:]
+    scores = {row.split()[0]: float(row.split()[3]) for row in rows}
+    assert len(scores) == 4
+    assert [row.split()[0] for row in rows if row.rstrip().endswith("best")] == [min(scores, key=scores.get)]
+
+
+def test_explain_says_and_draws_what_a_model_looks_at(folder, capsys):
+    picture = folder / "attention.png"
+    assert main(["explain", str(folder / "forecast"), str(folder / "sales.csv"), "--out", str(picture)]) == 0
+    assert capsys.readouterr().out.startswith("PatchTSTModel, 1 window of 1 series: ")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_diagnose_says_how_a_model_does(folder, capsys):
+    assert main(["diagnose", str(folder / "forecast"), str(folder / "sales.csv"), "--windows", "3"]) == 0
+    assert "skill_seasonal" in capsys.readouterr().out
+
+
+def test_recommend_ranks_without_training(data, capsys):
+    arguments = ["--target", "sales", "--future-covariates", "weekday"]
+    assert main(["recommend", str(data), "--horizon", "3", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "excess" in shown
+    assert "60 steps to learn from are few" in shown
+
+
+def test_compare_trains_several_models_and_writes_nothing(data, capsys):
+    quick = [*QUICK[:-1], "patchtst", "itransformer", "--quiet"]
+    assert main(["compare", "sales.csv", *quick]) == 0
+    shown = capsys.readouterr().out
+    assert [row.split()[0] for row in shown.splitlines() if "Model" in row] == ["PatchTSTModel", "ITransformerModel"]
+    assert shown.count("best") == 1
+    assert [path.name for path in data.parent.iterdir()] == ["sales.csv"]
+
+
+def test_models_lists_every_forecaster_on_a_line_of_its_own(capsys):
+    assert main(["models"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert {row.split()[0] for row in rows if "Model " in row} == set(forecasters())
+
+
+def test_the_demo_data_are_a_shop_with_a_planned_month(tmp_path):
+    first, second = (write_demo_data(tmp_path / name).read_bytes() for name in ("one.csv", "two.csv"))
+    assert first == second
+    frame = pd.read_csv(tmp_path / "one.csv", parse_dates=["day"])
+    assert len(frame) == 1124
+    assert frame["units"].isna().sum() == 28
+    assert frame.drop(columns="units").notna().all(axis=None)
+    known = frame[frame["units"].notna() & (frame["holiday"] == 0)]
+    sales = known.groupby("promo")["units"].mean()
+    assert sales[1] > 1.2 * sales[0]
+    with pytest.raises(FileExistsError, match="exists: choose another name"):
+        write_demo_data(tmp_path / "one.csv")

@@ -16,7 +16,7 @@ from benchmarks.accuracy.models import every_model
 from darts_tsformers import models
 from darts_tsformers.capabilities import capability_table
 from darts_tsformers.catalogue import Entry, forecasters, load_all
-from darts_tsformers.cli import _parser
+from darts_tsformers.cli import main
 from darts_tsformers.sktime._make import MADE
 from darts_tsformers.stubs import PACKAGE, stubs
 from tests.contracts.cases import cases_of, make_data
@@ -119,8 +119,9 @@ def test_the_benchmarks_train_it():
     assert every_model()["Toy"].args == (forecasters()["toy"].load(),)
 
 
-def test_the_command_line_offers_it():
-    assert _parser().parse_args(["forecast", "data.csv", "--horizon", "3", "--model", "toy"]).model == "toy"
+def test_the_command_line_offers_it(capsys):
+    assert main(["models"]) == 0
+    assert "\n toy " in capsys.readouterr().out
 
 
 def test_the_table_of_capabilities_has_it():

@@ -1,0 +1,29 @@
+"""``darts-tsformers compare``."""
+
+from typing import Any
+
+from darts_tsformers.cli import options
+from darts_tsformers.cli.printing import print_frame, remark
+
+SCORE = "MASE"
+
+
+@options.reads_table
+def compare(
+    data: options.Data,
+    reading: dict[str, Any],
+    horizon: options.Horizon,
+    model: options.Models = ["auto"],  # noqa: B006 - typer copies it
+    lookback: options.Lookback = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train several forecasters, and score them beside classical ones on the end of the series. Writes nothing."""
+    from darts_tsformers.workflow import compare_models, read_table
+
+    table = read_table(data, **reading)
+    if not quiet:
+        remark(table)
+    scores = compare_models(table, horizon, model, lookback=lookback, epochs=epochs, seed=seed, verbose=not quiet)
+    print_frame(scores, best=SCORE)

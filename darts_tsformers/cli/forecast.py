@@ -1,0 +1,55 @@
+"""``darts-tsformers forecast``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from darts_tsformers.cli import options
+from darts_tsformers.cli.printing import print_comparison, remark
+
+INTERVALS = [0.1, 0.5, 0.9]
+
+
+@options.reads_table
+def forecast(
+    context: typer.Context,
+    data: options.Data,
+    reading: dict[str, Any],
+    horizon: options.Horizon,
+    model: options.Model = "auto",
+    lookback: options.Lookback = None,
+    epochs: options.Epochs = None,
+    quantiles: options.Quantiles = INTERVALS,
+    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the results.")] = Path(
+        "forecast"
+    ),
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast the columns of a table.
+
+    Train a forecaster, compare it with classical ones on the end of the series, and write the forecast, the
+    comparison, a picture and the forecaster.
+    """
+    from darts_tsformers.workflow import check_output_folder, compare, read_table, write_report
+
+    check_output_folder(out, data=data)
+    table = read_table(data, **reading)
+    if not quiet:
+        remark(table)
+    comparison = compare(
+        table,
+        horizon,
+        model,
+        lookback=lookback,
+        epochs=epochs,
+        quantiles=quantiles,
+        seed=seed,
+        verbose=not quiet,
+    )
+    with context.obj.waiting():
+        paths = write_report(comparison, out)
+    if not quiet:
+        print_comparison(comparison)
+        print("\n".join(map(str, paths)))

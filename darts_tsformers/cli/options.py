@@ -1,0 +1,142 @@
+"""Options that several commands have."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from darts_tsformers.catalogue import forecasters
+
+
+def _known_model(name: str) -> str:
+    names = ["auto", *forecasters()]
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=3)
+        hint = f"did you mean {' or '.join(close)}" if close else "'darts-tsformers models' lists them"
+        raise typer.BadParameter(f"'{name}' is no model: {hint}")
+    return name
+
+
+def _known_models(names: list[str]) -> list[str]:
+    return [_known_model(name) for name in names]
+
+
+def whole(least: int) -> Callable[[Any], int]:
+    """Return what reads a whole number of at least this size."""
+
+    def read(given: Any) -> int:
+        text = str(given)
+        if not re.fullmatch(r"[+-]?\d{1,18}", text) or int(text) < least:
+            raise typer.BadParameter(f"'{text}' must be a whole number of at least {least}")
+        return int(text)
+
+    return read
+
+
+def share(given: Any) -> float:
+    """Read a number between 0 and 1."""
+    try:
+        if 0 < float(given) < 1:
+            return float(given)
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"'{given}' must be a number between 0 and 1")
+
+
+_FILE: Any = {"exists": True, "dir_okay": False, "readable": True}
+
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA.csv", help="A table with a header; may be compressed (.csv.gz).", **_FILE)
+]
+NewData = Annotated[
+    Path,
+    typer.Argument(metavar="DATA.csv", help="A table with the columns of the training; newer, or the same.", **_FILE),
+]
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="What 'forecast' has written.", exists=True, file_okay=False)
+]
+Horizon = Annotated[int, typer.Option(metavar="N", parser=whole(1), help="Steps to forecast.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        callback=_known_model,
+        help="A name of 'darts-tsformers models', or auto: the best in benchmarks on such series.",
+    ),
+]
+Models = Annotated[
+    list[str],
+    typer.Option(
+        "--model", metavar="NAME ...", callback=_known_models, help="Names of 'darts-tsformers models', or auto."
+    ),
+]
+Lookback = Annotated[
+    int | None,
+    typer.Option(metavar="N", parser=whole(1), help="Steps that the model sees; chosen to fit the series by default."),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(metavar="N", parser=whole(1), help="Most epochs to train; chosen to fit the series by default."),
+]
+Quantiles = Annotated[
+    list[float],
+    typer.Option(metavar="Q ...", parser=share, help="Quantiles to forecast, with 0.5 and symmetric about it."),
+]
+Seed = Annotated[int, typer.Option(metavar="N", parser=whole(0), help="The same seed gives the same result.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+_READING: dict[str, tuple[Any, Any]] = {
+    "target": (
+        Annotated[
+            list[str] | None,
+            typer.Option(metavar="COL ...", help="Columns to forecast; by default the only numeric column left."),
+        ],
+        None,
+    ),
+    "time": (
+        Annotated[
+            str | None, typer.Option(metavar="COL", help="The time column; by default the only column of dates.")
+        ],
+        None,
+    ),
+    "freq": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="F", help="A pandas frequency such as h, 30min, D, W-SUN, MS; inferred by default."),
+        ],
+        None,
+    ),
+    "past_covariates": (
+        Annotated[list[str] | None, typer.Option(metavar="COL ...", help="Columns known up to the last target.")],
+        None,
+    ),
+    "future_covariates": (
+        Annotated[list[str] | None, typer.Option(metavar="COL ...", help="Columns known over the horizon too.")],
+        None,
+    ),
+}
+"""Arguments of ``read_table`` as options: type and default."""
+
+
+def reads_table(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of ``read_table``, as a dictionary named ``reading``."""
+    own = [one for one in inspect.signature(command).parameters.values() if one.name != "reading"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+        for name, (kind, default) in _READING.items()
+    ]
+    signature = inspect.Signature([*own, *added])
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        reading = {name: given.pop(name) for name in _READING}
+        command(**given, reading={name: value for name, value in reading.items() if value})
+
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
+    return run
