@@ -1,12 +1,15 @@
 """``darts-tsformers explain``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from darts_tsformers.cli import options
 from darts_tsformers.cli.writing import written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def explain(
@@ -23,5 +26,5 @@ def explain(
     explanation = load(folder).explain(data)
     if out is not None:
         with written(out, context.obj) as part:
-            explanation.plot().figure.savefig(part, format="png", dpi=150)
+            cast("Figure", explanation.plot()).savefig(part, format="png", dpi=150)
     print(explanation.summary())

@@ -51,11 +51,14 @@ def share(given: Any) -> float:
 _FILE: Any = {"exists": True, "dir_okay": False, "readable": True}
 
 Data = Annotated[
-    Path, typer.Argument(metavar="DATA.csv", help="A table with a header; may be compressed (.csv.gz).", **_FILE)
+    Path,
+    typer.Argument(
+        metavar="DATA", help="A table with a header: CSV (may be .gz), Excel, Parquet, Feather or .tsf.", **_FILE
+    ),
 ]
 NewData = Annotated[
     Path,
-    typer.Argument(metavar="DATA.csv", help="A table with the columns of the training; newer, or the same.", **_FILE),
+    typer.Argument(metavar="DATA", help="A table with the columns of the training; newer, or the same.", **_FILE),
 ]
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="What 'forecast' has written.", exists=True, file_okay=False)
@@ -109,6 +112,20 @@ _READING: dict[str, tuple[Any, Any]] = {
             str | None,
             typer.Option(metavar="F", help="A pandas frequency such as h, 30min, D, W-SUN, MS; inferred by default."),
         ],
+        None,
+    ),
+    "separator": (
+        Annotated[
+            str | None, typer.Option(metavar="MARK", help="Between the columns: , ; | or tab; found by default.")
+        ],
+        None,
+    ),
+    "decimal": (
+        Annotated[str | None, typer.Option(metavar="MARK", help="Before decimals: . or , ; found by default.")],
+        None,
+    ),
+    "thousands": (
+        Annotated[str | None, typer.Option(metavar="MARK", help="Between thousands; found by default.")],
         None,
     ),
     "past_covariates": (

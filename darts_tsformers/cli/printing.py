@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 _WIDE = 10_000
 """Columns where no terminal limits them."""
 
-IN_UTC = "found several UTC offsets: times are taken in UTC, and those of the forecast are too"
-
 
 def remark(table: "Table") -> None:
     """Say on stderr what was found in a table that was read."""
-    for said in filter(None, [table.gaps, IN_UTC if table.is_utc else ""]):
+    for said in table.notes:
         print(said, file=sys.stderr)
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from darts import TimeSeries
 
 from darts_tsformers.workflow.errors import DataError
-from darts_tsformers.workflow.table import Table, read_table
+from darts_tsformers.workflow.reading import read_table
+from darts_tsformers.workflow.table import Table
 
 
 @dataclass(frozen=True)

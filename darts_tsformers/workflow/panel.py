@@ -12,10 +12,10 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 from sklearn.preprocessing import OneHotEncoder
 from tqdm.auto import tqdm
 
-from darts_tsformers.workflow.baselines import Baseline, exponential_smoothing, naive_seasonal, without_gaps
+from darts_tsformers.workflow.baselines import Baseline, SeasonalNaive, Smoothing, without_gaps
 from darts_tsformers.workflow.checks import require_finite, require_known_future
-from darts_tsformers.workflow.comparison import NAIVE, SMOOTHING
 from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.names import NAIVE, SMOOTHING
 from darts_tsformers.workflow.panel_comparison import PanelComparison
 from darts_tsformers.workflow.process import few_threads, quiet_libraries
 from darts_tsformers.workflow.scaling import Scalers
@@ -237,8 +237,8 @@ def _run(label: str, table: Table, ends: Sequence[int], settings: Settings) -> l
 
 def _baseline(label: str, first: TimeSeries, settings: Settings) -> Baseline:
     if label == SMOOTHING and len(first) >= _FEWEST_SMOOTHED:
-        return exponential_smoothing(_season(settings, len(first), at_least=2), first)
-    return naive_seasonal(_season(settings, len(first)))
+        return Smoothing.choose(_season(settings, len(first), at_least=2), first)
+    return SeasonalNaive(_season(settings, len(first)))
 
 
 def _season(settings: Settings, n_rows: int, at_least: int = 1) -> int:

@@ -8,7 +8,7 @@ import pandas as pd
 from darts import TimeSeries
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
-from darts_tsformers.workflow.comparison import NAIVE
+from darts_tsformers.workflow.names import NAIVE
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Id, Tables
