@@ -15,6 +15,7 @@ def compare(
     horizon: options.Horizon,
     model: options.Models = ["auto"],  # noqa: B006 - typer copies it
     lookback: options.Lookback = None,
+    season: options.Season = None,
     epochs: options.Epochs = None,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
@@ -25,5 +26,6 @@ def compare(
     table = read_table(data, **reading)
     if not quiet:
         remark(table)
-    scores = compare_models(table, horizon, model, lookback=lookback, epochs=epochs, seed=seed, verbose=not quiet)
+    training = {"lookback": lookback, "season": season, "epochs": epochs, "seed": seed}
+    scores = compare_models(table, horizon, model, **training, verbose=not quiet)
     print_frame(scores, best=SCORE)

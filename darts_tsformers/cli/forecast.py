@@ -19,6 +19,7 @@ def forecast(
     horizon: options.Horizon,
     model: options.Model = "auto",
     lookback: options.Lookback = None,
+    season: options.Season = None,
     epochs: options.Epochs = None,
     quantiles: options.Quantiles = INTERVALS,
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the results.")] = Path(
@@ -43,6 +44,7 @@ def forecast(
         horizon,
         model,
         lookback=lookback,
+        season=season,
         epochs=epochs,
         quantiles=quantiles,
         seed=seed,

@@ -82,6 +82,12 @@ Lookback = Annotated[
     int | None,
     typer.Option(metavar="N", parser=whole(1), help="Steps that the model sees; chosen to fit the series by default."),
 ]
+Season = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", parser=whole(1), help="Steps in a seasonal period, 1 for none; by the frequency by default."
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(metavar="N", parser=whole(1), help="Most epochs to train; chosen to fit the series by default."),

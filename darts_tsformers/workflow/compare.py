@@ -29,6 +29,7 @@ def compare(
     model: str = AUTO,
     *,
     lookback: int | None = None,
+    season: int | None = None,
     epochs: int | None = None,
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
@@ -52,6 +53,8 @@ def compare(
         ``"tft"``; by default the one that did best in benchmarks on series like these.
     lookback, epochs
         Steps the forecaster sees, and most epochs to train; chosen to fit the series by default.
+    season
+        Steps in a seasonal period, 1 for none; by default that which the frequency suggests.
     quantiles
         Quantiles to forecast beside the median, such as ``(0.1, 0.5, 0.9)``.
     seed
@@ -93,6 +96,7 @@ def compare(
         model,
         future_covariates=table.future_covariates,
         lookback=lookback,
+        season=season,
         epochs=epochs,
         quantiles=quantiles,
         seed=seed,

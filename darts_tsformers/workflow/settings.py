@@ -104,6 +104,7 @@ def choose_settings(
     *,
     future_covariates: TimeSeries | None = None,
     lookback: int | None = None,
+    season: int | None = None,
     epochs: int | None = None,
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
@@ -124,6 +125,8 @@ def choose_settings(
         In steps; at least 1.
     model
         A name of :func:`~darts_tsformers.catalogue.forecasters`, or :data:`AUTO`.
+    season
+        Steps in a seasonal period; by default that which the frequency suggests, or 1 where the series is short for it.
     future_covariates
         What is known over the horizon, which counts in the choice of a model.
     epochs
@@ -145,7 +148,7 @@ def choose_settings(
     names = [AUTO, *forecasters()]
     if model not in names:
         raise DataError(f"unknown model '{model}': choose from {', '.join(names)}")
-    for name, value in (("horizon", horizon), ("look-back", lookback), ("epochs", epochs)):
+    for name, value in (("horizon", horizon), ("look-back", lookback), ("season", season), ("epochs", epochs)):
         if value is not None and value < 1:
             raise DataError(f"{name} {value} must be at least 1")
     if not 0 <= seed < 2**31:
@@ -155,9 +158,12 @@ def choose_settings(
     n_rows = len(target)
     min_train_rows = _min_train_rows(_MIN_LOOKBACK if lookback is None else lookback, horizon)
     split = split_rows(n_rows, horizon, min_train_rows, target.n_components)
-    season = seasonal_period(target.freq)
+    season = _season(target, split) if season is None else season
     if 2 * season > split.validation_start:
-        season = 1
+        raise DataError(
+            f"season {season} is too long: {split.validation_start} rows to train on must hold two; shorten it "
+            "or bring a longer series"
+        )
     lookback = lookback or _lookback(split.validation_start, horizon, season)
     needed = _min_train_rows(lookback, horizon) + 2 * horizon
     if n_rows < needed:
@@ -209,6 +215,11 @@ def _recommended(history: TimeSeries, horizon: int, future_covariates: TimeSerie
             "a longer series"
         )
     return recommend(history, horizon, future_covariates=future_covariates)
+
+
+def _season(target: TimeSeries, split: Split) -> int:
+    season = seasonal_period(target.freq)
+    return season if 2 * season <= split.validation_start else 1
 
 
 def _min_train_rows(lookback: int, horizon: int) -> int:

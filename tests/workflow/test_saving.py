@@ -153,7 +153,7 @@ def test_data_that_do_not_fit_are_refused(forecaster, data, message):
 
 
 def test_too_short_a_history_and_no_horizon_are_refused(forecaster, comparison):
-    with pytest.raises(DataError, match=r"^15 rows are too few: a look-back of 14 and a season of 7 need 16"):
+    with pytest.raises(DataError, match=exactly("15 rows are too few: the forecaster needs the last 16")):
         forecaster.predict(comparison.table.target[:15])
     with pytest.raises(DataError, match=exactly("horizon 0 must be at least 1")):
         forecaster.predict(comparison.table, horizon=0)

@@ -195,3 +195,13 @@ def test_an_argument_of_the_user_goes_before_the_recommended_one(monkeypatch):
     settings = choose_settings(series(100, "D"), 5, model_arguments={"mode": "autoregressive"})
     assert settings.model_arguments["mode"] == "autoregressive"
     assert settings.needs_paths
+
+
+def test_a_season_that_is_given_is_taken_where_two_of_it_can_be_trained_on():
+    series = TimeSeries.from_times_and_values(pd.date_range("2024-01-01", periods=90), np.arange(90.0))
+    assert choose_settings(series, 5, "patchtst", season=11).season == 11
+    assert choose_settings(series, 5, "patchtst", season=1).season == 1
+    with pytest.raises(DataError, match=r"^season 40 is too long: \d+ rows to train on must hold two"):
+        choose_settings(series, 5, "patchtst", season=40)
+    with pytest.raises(DataError, match="season 0 must be at least 1"):
+        choose_settings(series, 5, "patchtst", season=0)
