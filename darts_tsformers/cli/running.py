@@ -30,6 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0; 2 after one line on stderr that says what is wrong; 128 and the number of the signal that interrupted it.
+
+    Examples
+    --------
+    >>> from darts_tsformers.cli import main
+    >>> main(["demo-data", "sales.csv"])
+    sales.csv
+    0
     """
     with forgiving_streams() as out:
         status = _status(list(sys.argv[1:] if argv is None else argv))

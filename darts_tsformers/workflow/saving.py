@@ -64,8 +64,14 @@ def load(folder: str | PathLike[str]) -> TableForecaster:
 
     Examples
     --------
-    >>> from darts_tsformers.workflow import load
-    >>> load("forecast").predict("sales.csv").to_frame()  # doctest: +SKIP
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts_tsformers.workflow import compare, load, read_table, write_report
+    >>> days = pd.date_range("2024-01-01", periods=90, freq="D")
+    >>> table = read_table(pd.DataFrame({"day": days, "units": 20.0 + np.arange(90) % 7}))
+    >>> paths = write_report(compare(table, horizon=7, model="patchtst", epochs=1, verbose=False), "forecast")
+    >>> load("forecast").predict(table).to_frame().index[0]
+    Timestamp('2024-03-31 00:00:00')
     """
     folder = Path(folder)
     record = _read(folder)
