@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from darts_tsformers.adapter.learning import LearningModule
 from darts_tsformers.adapter.likelihoods import drawn, expected_value, has_unit, in_order, n_levels, restore_rules
-from darts_tsformers.adapter.optimizer import fuse
+from darts_tsformers.adapter.optimizer import fuse, leave_out_frozen
 from darts_tsformers.adapter.reversible_norm import ObservedRINorm
 from darts_tsformers.adapter.sampling import SamplingModule
 from darts_tsformers.adapter.schedules import fit_to_training
@@ -207,8 +207,10 @@ class TSFormerModule(LearningModule, SamplingModule):
         configured = super().configure_optimizers()
         if not isinstance(configured, Optimizer):
             fit_to_training(configured[1], self.trainer)
+        optimizer = configured if isinstance(configured, Optimizer) else configured[0][0]
+        leave_out_frozen(optimizer, self)
         if self.device.type == "cpu":
-            fuse(configured if isinstance(configured, Optimizer) else configured[0][0])
+            fuse(optimizer)
         return configured
 
     def to_dtype(self, dtype: torch.dtype) -> None:

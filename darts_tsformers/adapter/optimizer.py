@@ -1,6 +1,19 @@
-"""Optimisers that take all parameters in one pass."""
+"""What an optimiser updates, and how: all parameters in one pass, and no frozen language model."""
 
+from torch import nn
 from torch.optim import Optimizer
+
+from darts_tsformers.language import LanguageModel
+
+
+def leave_out_frozen(optimizer: Optimizer, module: nn.Module) -> None:
+    """Take the frozen weights of language models out of an optimiser, and what it has set up for them."""
+    languages = [part for part in module.modules() if isinstance(part, LanguageModel)]
+    frozen = {weight for part in languages for weight in part.parameters() if not weight.requires_grad}
+    for group in optimizer.param_groups:
+        group["params"] = [weight for weight in group["params"] if weight not in frozen]
+    for weight in frozen:
+        optimizer.state.pop(weight, None)
 
 
 def fuse(optimizer: Optimizer) -> None:

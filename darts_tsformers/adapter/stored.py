@@ -101,7 +101,7 @@ class StoredModel(MixedCovariatesTorchModel):
 
         With ``trusted=True`` the files are unpickled as they are, which runs whatever code they ask for: only for files
         from a source you trust. Without, nothing but what a model is made of is read. What a save that was killed has
-        left beside the files is tidied up.
+        left beside the files is tidied up. ``enable_finetuning`` holds for a loaded model that is trained further, too.
 
         Raises
         ------
@@ -123,6 +123,8 @@ class StoredModel(MixedCovariatesTorchModel):
             raise ValueError(
                 f"path={path!r} must have its weights beside it, in {path + '.ckpt'!r}: there is no such file"
             )
+        if model.model is not None:
+            model._setup_finetuning(model.model)
         return model
 
     @classmethod
@@ -156,6 +158,7 @@ class StoredModel(MixedCovariatesTorchModel):
         if not isinstance(model, cls):
             raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
         model._restore_loss()
+        model._setup_finetuning(model.model)
         return model
 
     def _restore_loss(self) -> None:

@@ -9,6 +9,7 @@ from darts_tsformers.adapter.arguments import DartsArguments
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.adapter.published import trained
 from darts_tsformers.adapter.text_marks import text_marks
+from darts_tsformers.checks import require_at_least
 from darts_tsformers.language import language_model
 from darts_tsformers.networks.autotimes import AutoTimes
 
@@ -135,8 +136,9 @@ class AutoTimesModel(TSFormerModel):
         Raises
         ------
         ValueError
-            If there is no language model.
+            If there is no language model, or ``n`` is not an integer of at least 0.
         """
+        require_at_least(0, n=n)
         arguments = {name: self._network_params[name] for name in _OF_THE_LANGUAGE_MODEL}
         language = language_model(**arguments)
         if language is None:

@@ -44,7 +44,7 @@ def test_a_saved_model_holds_a_digest_and_refuses_another(tmp_path):
     assert [name for name in kept if ".language." in name] == ["forecaster.network.language.backbone.digest"]
     np.testing.assert_array_equal(predicted(AutoTimesModel.load(tmp_path / "model.pt")), predicted(model))
     saved(Path(folder), seed=2)
-    with pytest.raises(ValueError, match="has other weights than the one that this model was trained with"):
+    with pytest.raises(ValueError, match="has other weights or settings than the one that this"):
         AutoTimesModel.load(tmp_path / "model.pt")
 
 
@@ -97,3 +97,37 @@ def test_time_stamps_are_the_last_states_of_sentences(start):
 def test_without_a_language_model_no_times_are_read():
     with pytest.raises(ValueError, match=exactly("backbone='none' must be a language model to read times")):
         model_of("none").time_marks(SERIES, 3)
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, "3"])
+def test_time_stamps_are_for_a_number_of_steps(n):
+    with pytest.raises(ValueError, match=exactly(f"n={n!r} must be an integer of at least 0")):
+        model_of("random").time_marks(SERIES, n)
+
+
+@pytest.mark.parametrize(
+    "finetuning",
+    [None, True, {"unfreeze": ["*.h.1.*"]}, {"freeze": ["*.h.0.*"]}],
+    ids=["none", "all", "some", "others"],
+)
+def test_a_loaded_model_trains_on_what_it_trained_before(tmp_path, finetuning):
+    model = model_of(saved(tmp_path / "language"), enable_finetuning=finetuning).fit(SERIES)
+    trained = {name for name, weight in model.model.named_parameters() if weight.requires_grad}
+    model.save(tmp_path / "model.pt")
+    loaded = AutoTimesModel.load(tmp_path / "model.pt")
+    assert {name for name, weight in loaded.model.named_parameters() if weight.requires_grad} == trained
+    before = {name: weight.clone() for name, weight in loaded.model.named_parameters()}
+    loaded.fit(SERIES, epochs=2)
+    moved = {name for name, weight in loaded.model.named_parameters() if not torch.equal(weight, before[name])}
+    assert moved
+    assert moved <= trained
+    if finetuning is not None:
+        assert any(".h.1." in name for name in moved)
+
+
+def test_a_frozen_language_model_is_not_in_the_optimiser(tmp_path):
+    model = model_of(saved(tmp_path / "language"), optimizer_cls=torch.optim.Adagrad, lora_rank=2).fit(SERIES)
+    optimizer, module = model.trainer.optimizers[0], model.model
+    inside = {weight for group in optimizer.param_groups for weight in group["params"]}
+    assert inside == {weight for weight in module.parameters() if weight.requires_grad}
+    assert set(optimizer.state) == inside
