@@ -1,4 +1,4 @@
-"""A network within a network that is not trained, and whose weights are not saved with it."""
+"""A network inside another one: it is not trained, and its weights are not saved."""
 
 import hashlib
 from typing import Any
@@ -10,19 +10,22 @@ from darts_tsformers.language.adapters import is_trained
 
 
 class Frozen(nn.Module):
-    """A backbone of someone else's: in evaluation, without gradients, and not in the state dict.
+    """A published network as a part of another one: in evaluation mode, without gradients, and not in the state dict.
 
-    In place of its weights, the state dict holds a digest of them. Loading it beside other weights is refused.
+    In place of its weights, the state dict holds a digest of its weights and settings. Loading it beside other ones
+    raises an error.
 
-    Weights that are set to require gradients after all are trained and saved like any other. The backbone is then in
-    training whenever the network around it is, unless they are those of adapters.
+    Weights that are set to require gradients are trained and saved like any other. The backbone then follows the
+    training mode of the network around it, unless only adapters are trained.
 
     Parameters
     ----------
     backbone
         The network, complete with its weights.
     name
-        What an error message calls it.
+        What error messages call it.
+    settings
+        What its output depends on besides its weights, as text.
 
     Examples
     --------
@@ -35,11 +38,11 @@ class Frozen(nn.Module):
 
     digest: Tensor
 
-    def __init__(self, backbone: nn.Module, name: str) -> None:
+    def __init__(self, backbone: nn.Module, name: str, settings: str = "") -> None:
         super().__init__()
         self.backbone = backbone.requires_grad_(False)
         self.name = name
-        self.register_buffer("digest", digest_of(backbone))
+        self.register_buffer("digest", digest_of(backbone, settings))
         self._own: set[str] = set()
         self.eval()
 
@@ -75,16 +78,18 @@ class Frozen(nn.Module):
         if saved is None:
             missing_keys.append(f"{prefix}digest")
         elif not torch.equal(saved.cpu(), self.digest.cpu()):
-            error_msgs.append(f"backbone {self.name!r} has other weights than the one that this model was trained with")
+            error_msgs.append(
+                f"backbone={self.name!r} has other weights or settings than the one that this model was trained with"
+            )
         weights = {f"{prefix}backbone.{name}": value for name, value in self.backbone.state_dict().items()}
         self._own |= {key.removeprefix(f"{prefix}backbone.") for key in weights if key in state_dict}
         # what was not saved is neither missing nor unexpected
         state_dict |= {key: value for key, value in weights.items() if key not in state_dict}
 
 
-def digest_of(module: nn.Module) -> Tensor:
-    """Return a digest of the names, shapes and values of all weights, 32 bytes."""
-    digest = hashlib.sha256()
+def digest_of(module: nn.Module, settings: str = "") -> Tensor:
+    """Return a digest of settings and of the names, shapes and values of all weights, 32 bytes."""
+    digest = hashlib.sha256(settings.encode())
     for name, value in sorted(module.state_dict().items()):
         digest.update(f"{name} {tuple(value.shape)}".encode())
         digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())

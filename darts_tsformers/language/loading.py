@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.language.model import LanguageModel
@@ -140,7 +141,7 @@ def _untrained_config(transformers: Any, architecture: str, sizes: Mapping[str, 
     for name in others:
         if not hasattr(usual, name):
             raise ValueError(f"backbone_sizes has {name!r}, which {architecture!r} knows nothing of")
-    theirs = {
+    theirs: dict[str, Any] = {
         "hidden_size": sizes["d_model"],
         "num_hidden_layers": sizes["n_layers"],
         "num_attention_heads": sizes["n_heads"],
@@ -148,8 +149,12 @@ def _untrained_config(transformers: Any, architecture: str, sizes: Mapping[str, 
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), last_word),
         **{name: sizes["d_ff"] for name in _INNER_WIDTHS if hasattr(usual, name)},
     }
-    if hasattr(usual, "word_embed_proj_dim"):
-        theirs["word_embed_proj_dim"] = sizes["d_model"]
+    derived = {
+        "word_embed_proj_dim": sizes["d_model"],
+        "num_key_value_heads": sizes["n_heads"],
+        "head_dim": sizes["d_model"] // sizes["n_heads"],
+    }
+    theirs |= {name: value for name, value in derived.items() if hasattr(usual, name)}
     return transformers.AutoConfig.for_model(architecture, **theirs | others)
 
 
@@ -193,10 +198,17 @@ def _published(
                 dtype=torch.float32,
                 use_safetensors=True,
                 trust_remote_code=False,
+                ignore_mismatched_sizes=True,  # they are named below
                 output_loading_info=True,
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(_no_such(backbone, error)) from error
+    if found["mismatched_keys"]:
+        name, there, wanted = min(found["mismatched_keys"])
+        raise ValueError(
+            f"backbone={backbone!r} has weights that do not fit its config.json: {name!r} is of shape {tuple(there)}, "
+            f"not {tuple(wanted)}"
+        )
     missing = sorted(name for name in found["missing_keys"] if not name.startswith("pooler."))
     if missing:
         raise ValueError(f"backbone={backbone!r} lacks weights, such as {missing[0]!r}")

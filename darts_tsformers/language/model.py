@@ -1,23 +1,32 @@
-"""A language model as a part of a network: asked by embeddings, it answers with hidden states."""
+"""A language model as a part of a network: it reads embeddings and returns hidden states."""
 
+import inspect
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from darts_tsformers.execution.tracing import is_traced
 from darts_tsformers.language.adapters import is_trained, with_adapters
 from darts_tsformers.language.frozen import Frozen
 from darts_tsformers.language.tokenizer import Remembering, Tokenizer
 from darts_tsformers.recording import is_recording, record
 
+_NOTES = {"_name_or_path", "architectures", "dtype", "task_specific_params", "transformers_version", "use_cache"}
+"""Entries of a configuration that no output depends on."""
+
 
 class LanguageModel(nn.Module):
-    """A transformer of language that reads what is in the place of its words' embeddings.
+    """A language model that reads other tokens in place of the embeddings of words.
 
-    It is in evaluation and without gradients, but for adapters and for weights that are set to require them.
+    It is in evaluation mode and its weights are not trained, except adapters and weights that are set to require
+    gradients.
 
     Parameters
     ----------
@@ -41,8 +50,7 @@ class LanguageModel(nn.Module):
     Raises
     ------
     ValueError
-        If it is no model of this kind: one with a decoder of its own, or whose states are not as wide as its tokens;
-        or if it cannot have adapters.
+        If it is not an encoder or a decoder of words whose states are as wide as its tokens, or cannot have adapters.
 
     Examples
     --------
@@ -66,16 +74,17 @@ class LanguageModel(nn.Module):
         super().__init__()
         config = backbone.config
         self.name = name
-        self.d_model: int = backbone.get_input_embeddings().embedding_dim
+        table = backbone.get_input_embeddings()
         width_out = getattr(config, "word_embed_proj_dim", config.hidden_size)
-        if config.is_encoder_decoder or width_out != self.d_model:
+        if config.is_encoder_decoder or not isinstance(table, nn.Embedding) or width_out != table.embedding_dim:
             raise ValueError(
-                f"backbone={name!r} must be an encoder or a decoder with states as wide as its tokens; it is "
+                f"backbone={name!r} must be an encoder or a decoder of words, with states as wide as its tokens; it is "
                 f"{config.model_type!r}"
             )
+        self.d_model: int = table.embedding_dim
         self.n_positions: int | None = getattr(config, "max_position_embeddings", None)
         self.is_published = is_published
-        self.backbone = Frozen(backbone, name) if is_published else backbone.requires_grad_(False)
+        self.backbone = Frozen(backbone, name, _settings(config)) if is_published else backbone.requires_grad_(False)
         if lora_rank is not None:
             with_adapters(backbone, lora_rank)
         self._make_tokenizer = tokenizer
@@ -93,10 +102,15 @@ class LanguageModel(nn.Module):
         table: Tensor = self.transformer.get_input_embeddings().weight
         return table
 
-    @property
+    @cached_property
     def looks_ahead(self) -> bool:
-        """Whether a state depends on the tokens after it, as in an encoder."""
-        return any(getattr(part, "is_causal", None) is False for part in self.transformer.modules())
+        """Whether a state depends on the tokens after it, as in an encoder; found by trying. False without values."""
+        if self.table.is_meta:
+            return False
+        with torch.inference_mode(False), torch.enable_grad():
+            tokens = self.table[:1].detach().repeat(1, 2, 1).requires_grad_()
+            (moved_by,) = torch.autograd.grad(self._states(tokens)[0, 0, 0], tokens)
+        return bool(moved_by[0, 1].any())
 
     def embed(self, ids: Int[Tensor, "... N"]) -> Float[Tensor, "... N D"]:
         """Return the embeddings of words, without positions."""
@@ -130,10 +144,15 @@ class LanguageModel(nn.Module):
         lists = (part for part in self.transformer.modules() if isinstance(part, nn.ModuleList) and len(part) == n)
         return list(next(lists))
 
-    def forward(self, tokens: Float[Tensor, "B N D"], observed: Bool[Tensor, "B N"] | None = None) -> Tensor:
-        """Return the last hidden states, ``(B, N, D)``, after the final norm.
+    def forward(
+        self,
+        tokens: Float[Tensor, "B N D"],
+        observed: Bool[Tensor, "B N"] | None = None,
+        before: Float[Tensor, "M D"] | None = None,
+    ) -> Float[Tensor, "B N D"]:
+        """Return the last hidden states, after the final norm.
 
-        Positions are the model's own, and count the observed tokens. It looks back only if it is a decoder.
+        Positions are the model's own, and count the observed tokens. A decoder looks back only.
 
         Parameters
         ----------
@@ -141,36 +160,77 @@ class LanguageModel(nn.Module):
             What it reads.
         observed
             Which tokens are there; None for all. The others are not looked at, and their states are zero.
+        before
+            Tokens that all sequences begin with. A decoder reads them once for all of them.
 
         Raises
         ------
         ValueError
             If it has fewer positions than tokens.
         """
-        if self.n_positions is not None and tokens.shape[1] > self.n_positions:
-            raise ValueError(f"backbone={self.name!r} reads {self.n_positions} tokens at most, not {tokens.shape[1]}")
+        if before is not None and not self._reads_once():
+            return self._read_each(tokens, observed, before)
+        n_tokens = tokens.shape[1] + (0 if before is None else len(before))
+        if self.n_positions is not None and n_tokens > self.n_positions:
+            raise ValueError(f"backbone={self.name!r} reads {self.n_positions} tokens at most, not {n_tokens}")
         if observed is None:
-            return self._states(tokens, None, None)
+            return self._states(tokens, before=before)
         back, order = _observed_first(observed)
         there = observed.gather(1, order)
         moved = tokens.gather(1, order[..., None].expand_as(tokens)).masked_fill(~there[..., None], 0)
-        states = self._states(moved, there, back).masked_fill(~there[..., None], 0)
+        states = self._states(moved, there, back, before).masked_fill(~there[..., None], 0)
         return states.gather(1, back[..., None].expand_as(states))
 
-    def _states(self, tokens: Tensor, observed: Tensor | None, back: Tensor | None) -> Tensor:
+    def _reads_once(self) -> bool:
+        """Whether what it made of the first tokens can be kept for others to follow, and nobody looks at it."""
+        if is_traced() or is_recording("attention") or self.looks_ahead:
+            return False
+        return "past_key_values" in inspect.signature(self.transformer.forward).parameters
+
+    def _read_each(
+        self, tokens: Float[Tensor, "B N D"], observed: Bool[Tensor, "B N"] | None, before: Float[Tensor, "M D"]
+    ) -> Float[Tensor, "B N D"]:
+        """Read what all sequences begin with anew in each."""
+        whole = torch.cat([before.to(tokens.dtype).expand(tokens.shape[0], -1, -1), tokens], dim=1)
+        observed = None if observed is None else F.pad(observed, (len(before), 0), value=True)
+        states: Tensor = self(whole, observed)[:, len(before) :]
+        return states
+
+    def _states(
+        self,
+        tokens: Float[Tensor, "B N D"],
+        observed: Bool[Tensor, "B N"] | None = None,
+        back: Int[Tensor, "B N"] | None = None,
+        before: Float[Tensor, "M D"] | None = None,
+    ) -> Float[Tensor, "B N D"]:
         """Apply the transformer, and record its attention with the tokens at the places ``back``."""
-        given = tokens.to(self.table.dtype)
-        mask = None if observed is None else observed.to(torch.int64)
         wanted = is_recording("attention")
+        options: dict[str, Any] = {"output_attentions": True} if wanted else {}
+        if observed is not None:
+            options["attention_mask"] = F.pad(observed, (0 if before is None else len(before), 0), value=True).long()
+        if hasattr(self.transformer.config, "use_cache"):
+            options["use_cache"] = False
+        if before is not None:
+            options["past_key_values"] = self._kept(before, tokens.shape[0])
         with _showing_weights(self.transformer, wanted):
-            options: dict[str, Any] = {"output_attentions": True} if wanted else {}
-            if hasattr(self.transformer.config, "use_cache"):
-                options["use_cache"] = False
-            out = self.backbone(inputs_embeds=given, attention_mask=mask, **options)
+            out = self.backbone(inputs_embeds=tokens.to(self.table.dtype), **options)
         for layer, weights in zip(self._layers(), out.attentions, strict=True) if wanted else ():
             record("attention", layer, weights=weights if back is None else _moved(weights, back))
         states: Tensor = out.last_hidden_state
         return states.to(tokens.dtype)
+
+    def _kept(self, before: Float[Tensor, "M D"], n: int) -> Any:
+        """Return the keys and values of what ``n`` sequences begin with."""
+        kept = self.backbone(inputs_embeds=before[None].to(self.table.dtype), use_cache=True).past_key_values
+        kept.batch_repeat_interleave(n)
+        return kept
+
+
+def _settings(config: Any) -> str:
+    """Return what a configuration sets, without defaults: a later version of ``transformers`` may add some."""
+    usual = type(config)().to_dict()
+    own = {name: value for name, value in config.to_dict().items() if value != usual.get(name)}
+    return json.dumps({name: own[name] for name in own.keys() - _NOTES}, sort_keys=True, default=str)
 
 
 @contextmanager

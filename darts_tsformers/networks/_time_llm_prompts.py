@@ -1,7 +1,7 @@
 """What Time-LLM tells a language model about a window, in words."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -51,12 +51,37 @@ class Prompts:
         return [self.opening + said + ENDING for said in statistics(series)]
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def __call__(
-        self, series: Float[Tensor, "B L"], tokenize: Tokenize
-    ) -> tuple[Int[Tensor, "b P"], Bool[Tensor, "b P"] | None]:
-        """Return the token ids, of one prompt if all have the same, and which are no padding, None for all."""
-        ids, observed = left_padded(tokenize(self.texts(series)), series.device)
-        return ids, observed if self.with_statistics else None
+    def __call__(self, series: Float[Tensor, "B L"], tokenize: Tokenize) -> "Spoken":
+        """Return the prompts as token ids: one for each window, or one if all have the same."""
+        rows = tokenize(self.texts(series))
+        n = _n_shared(rows)
+        ids, observed = left_padded([row[n:] for row in rows], series.device)
+        is_padded = len(set(map(len, rows))) > 1
+        return Spoken(torch.tensor(rows[0][:n], device=series.device), ids, observed if is_padded else None)
+
+
+class Spoken(NamedTuple):
+    """Token ids of prompts.
+
+    Attributes
+    ----------
+    opening
+        What all of them begin with.
+    ids
+        What follows, padded at its beginning.
+    observed
+        What of that is no padding; None for all.
+    """
+
+    opening: Int[Tensor, " M"]
+    ids: Int[Tensor, "b P"]
+    observed: Bool[Tensor, "b P"] | None = None
+
+
+def _n_shared(rows: Sequence[Sequence[int]]) -> int:
+    """Return how many ids all rows begin with."""
+    differ = (i for i, ids in enumerate(zip(*rows, strict=False)) if len(set(ids)) > 1)
+    return next(differ, min(map(len, rows)))
 
 
 def left_padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Int[Tensor, "B P"], Bool[Tensor, "B P"]]:
@@ -71,7 +96,8 @@ def left_padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[In
             [0, 0, 8]])
     """
     longest = max(map(len, rows))
-    ids = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows], device=device)
+    padded = [[0] * (longest - len(row)) + list(row) for row in rows]
+    ids = torch.tensor(padded, dtype=torch.int64, device=device)
     n_padded = torch.tensor([longest - len(row) for row in rows], device=device)
     return ids, torch.arange(longest, device=device) >= n_padded[:, None]
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
@@ -21,7 +22,7 @@ from darts_tsformers.layers.transformer.reprogramming import (
     nearest_words,
 )
 from darts_tsformers.networks._network import Network
-from darts_tsformers.networks._time_llm_prompts import Prompts
+from darts_tsformers.networks._time_llm_prompts import Prompts, Spoken
 from darts_tsformers.recording import is_recording, record, recording
 from darts_tsformers.recording.layout import Layout, NamedAxis
 from darts_tsformers.window import Sizes, Window
@@ -231,34 +232,27 @@ class TimeLLM(Network, name="time_llm"):
             states: Tensor = self.language(said)
             return states
         series = rearrange(target, "B L C -> (B C) L")
-        return read(self.language, said, *self.prompts(series, self.language.tokenize))
+        return read(self.language, said, self.prompts(series, self.language.tokenize))
 
 
-def read(
-    language: LanguageModel,
-    said: Float[Tensor, "K N D"],
-    ids: Int[Tensor, "k P"],
-    observed: Bool[Tensor, "k P"] | None = None,
-) -> Float[Tensor, "K N D"]:
-    """Let a language model read patches behind prompts, and return what it makes of the patches.
+def read(language: LanguageModel, said: Float[Tensor, "K N D"], prompts: Spoken) -> Float[Tensor, "K N D"]:
+    """Let a language model read patches behind prompts, and return its states of the patches.
 
     Parameters
     ----------
     language
         The language model.
     said
-        The patches, in its terms.
-    ids
-        The words of the prompts: one for each, or one for all.
-    observed
-        Which of these are there; None for all.
+        The patches, as tokens of the language model.
+    prompts
+        One for each row of patches, or one for all. What all of them begin with is read once.
     """
     n_rows, n_patches, _ = said.shape
-    prompts = language.embed(ids).to(said.dtype).expand(n_rows, -1, -1)
-    if observed is not None:
-        observed = torch.cat([observed, observed.new_ones(n_rows, n_patches)], dim=1)
+    words = language.embed(prompts.ids).to(said.dtype).expand(n_rows, -1, -1)
+    before = language.embed(prompts.opening).to(said.dtype) if len(prompts.opening) else None
+    observed = None if prompts.observed is None else F.pad(prompts.observed, (0, n_patches), value=True)
     with _telling_apart(n_patches):
-        return language(torch.cat([prompts, said], dim=1), observed)[:, -n_patches:]
+        return language(torch.cat([words, said], dim=1), observed, before)[:, -n_patches:]
 
 
 def _shown(word: str) -> str:

@@ -3,6 +3,7 @@
 import copy
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from darts_tsformers.language import language_model, width_of
-from tests.helpers import draw
+from tests.helpers import draw, exactly
 from tests.language.languages import ARCHITECTURES, SIZES, saved, untrained
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -77,7 +78,7 @@ def test_a_published_one_is_saved_as_a_digest(tmp_path):
     assert list(first.state_dict()) == ["language.backbone.digest", "head.weight", "head.bias"]
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(draw(2, 3, 6)), second(draw(2, 3, 6)))
-    with pytest.raises(RuntimeError, match="has other weights than the one that this model was trained with"):
+    with pytest.raises(RuntimeError, match="has other weights or settings than the one that this"):
         Around(saved(tmp_path / "b", seed=2)).load_state_dict(first.state_dict())
 
 
@@ -108,7 +109,8 @@ def test_without_values_nothing_is_read(tmp_path):
     [
         ({"backbone": 3}, "backbone=3 must be a folder, a name on the hub, 'random' or 'none'"),
         ({"architecture": "gpt5000"}, "architecture='gpt5000' must be a model type of transformers"),
-        ({"architecture": "t5"}, "must be an encoder or a decoder with states as wide as its tokens; it is 't5'"),
+        ({"architecture": "t5"}, "must be an encoder or a decoder of words, with states as wide as its tokens; it is"),
+        ({"architecture": "vit"}, "backbone='vit' must be an encoder or a decoder of words"),
         ({"backbone_sizes": {"d_model": 7}}, "backbone_sizes: n_heads=12 must divide d_model=7"),
         ({"backbone_sizes": {"n_layers": 0}}, "n_layers=0 must be an integer of at least 1"),
         ({"backbone_sizes": {"depth": 3}}, "backbone_sizes has 'depth', which 'gpt2' knows nothing of"),
@@ -138,6 +140,59 @@ def test_a_folder_that_lacks_weights_is_refused(tmp_path):
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"lacks weights, such as 'h\.1\.ln_1\.weight'"):
         language_model(folder)
+
+
+def test_a_folder_of_damaged_weights_is_refused(tmp_path):
+    folder = saved(tmp_path)
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[:300])
+    with pytest.raises(ValueError, match=f"^backbone='{folder}' must be a folder or a name on the hub"):
+        language_model(folder)
+
+
+def test_a_folder_whose_weights_do_not_fit_its_configuration_is_refused(tmp_path):
+    folder = saved(tmp_path)
+    set_in_config(tmp_path, n_positions=7)
+    misfit = "'wpe.weight' is of shape (1024, 6), not (7, 6)"
+    with pytest.raises(
+        ValueError, match=exactly(f"backbone='{folder}' has weights that do not fit its config.json: {misfit}")
+    ):
+        language_model(folder)
+
+
+@pytest.mark.parametrize("changed", [{"n_head": 2}, {"activation_function": "relu"}, {"layer_norm_epsilon": 0.1}])
+def test_other_settings_are_refused_like_other_weights(tmp_path, changed):
+    folder = saved(tmp_path)
+    first = Around(folder)
+    set_in_config(tmp_path, **changed)
+    with pytest.raises(RuntimeError, match="has other weights or settings than the one that this model was trained"):
+        Around(folder).load_state_dict(first.state_dict())
+
+
+def test_notes_and_defaults_in_a_configuration_change_nothing(tmp_path):
+    folder = saved(tmp_path)
+    first = Around(folder)
+    notes = {
+        "transformers_version": "4.1",
+        "architectures": ["GPT2LMHeadModel"],
+        "dtype": "float16",
+        "use_cache": False,
+    }
+    set_in_config(tmp_path, **notes, scale_attn_weights=True)
+    Around(folder).load_state_dict(first.state_dict())
+
+
+def set_in_config(folder: Path, **changed: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changed))
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "mistral", "gemma"])
+def test_untrained_ones_have_as_many_keys_as_queries_unless_told(architecture):
+    assert untrained(architecture, d_model=8, n_heads=4)(draw(2, 5, 8)).shape == (2, 5, 8)
+    few = untrained(architecture, d_model=8, n_heads=4, num_key_value_heads=2)
+    assert few.transformer.config.num_key_value_heads == 2
+    assert few(draw(2, 5, 8)).shape == (2, 5, 8)
 
 
 def test_code_of_a_folder_is_never_run(tmp_path):

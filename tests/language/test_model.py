@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from darts_tsformers.language import language_model
 from darts_tsformers.recording import recording
-from tests.helpers import draw
-from tests.language.languages import ARCHITECTURES, untrained
+from tests.helpers import assert_same_with_gradients, draw, scatter_
+from tests.language.languages import ARCHITECTURES, SIZES, untrained
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 MASKS = {
@@ -42,6 +43,47 @@ def test_decoders_look_back_only(architecture):
     changed = torch.cat([tokens[:, :3], draw(2, 2, 6, seed=1)], dim=1)
     same = torch.equal(model(tokens)[:, :3], model(changed)[:, :3])
     assert same == (architecture != "bert") == (not model.looks_ahead)
+
+
+@pytest.mark.parametrize("architecture", ["fnet", "deberta", "mpnet"])
+def test_encoders_are_known_by_what_they_do(architecture):
+    assert untrained(architecture, d_model=8, n_heads=2).looks_ahead
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "openai-gpt"])
+@pytest.mark.parametrize("mask", [None, *MASKS])
+def test_what_all_sequences_begin_with_is_as_if_each_had_it(architecture, mask):
+    double = {"dtype": torch.float64}
+    model, tokens, before = untrained(architecture).double(), draw(3, 5, 6, **double), draw(4, 6, seed=1, **double)
+    tokens.requires_grad_()
+    observed = None if mask is None else torch.tensor(MASKS[mask], dtype=torch.bool)
+    whole = torch.cat([before.expand(3, -1, -1), tokens], dim=1)
+    there = None if observed is None else torch.cat([torch.ones(3, 4, dtype=torch.bool), observed], dim=1)
+    assert_same_with_gradients(model(tokens, observed, before), model(whole, there)[:, 4:], [tokens])
+
+
+@every_architecture
+def test_a_decoder_reads_once_what_all_sequences_begin_with(architecture):
+    model, tokens, before = untrained(architecture), draw(3, 5, 6), draw(4, 6, seed=1)
+    read: list[tuple[int, ...]] = []
+    model.backbone.register_forward_pre_hook(
+        lambda _, __, given: read.append(tuple(given["inputs_embeds"].shape)), with_kwargs=True
+    )
+    assert model.looks_ahead == (architecture == "bert")
+    read.clear()
+    model(tokens, before=before)
+    assert read == ([(3, 9, 6)] if architecture == "bert" else [(1, 4, 6), (3, 5, 6)])
+
+
+def test_adapters_learn_from_what_all_sequences_begin_with():
+    tokens, before = draw(3, 5, 6), draw(4, 6, seed=1)
+    one, other = (scatter_(language_model("random", backbone_sizes=SIZES, lora_rank=2)) for _ in range(2))
+    one(tokens, before=before).square().sum().backward()
+    other(torch.cat([before.expand(3, -1, -1), tokens], dim=1))[:, 4:].square().sum().backward()
+    learnt = [name for name, weight in one.named_parameters() if weight.requires_grad]
+    assert learnt
+    for name in learnt:
+        torch.testing.assert_close(one.get_parameter(name).grad, other.get_parameter(name).grad, rtol=1e-4, atol=1e-5)
 
 
 @every_architecture
@@ -102,3 +144,5 @@ def test_it_computes_in_double_precision(architecture):
 def test_more_tokens_than_positions_are_refused():
     with pytest.raises(ValueError, match="backbone='gpt2' reads 4 tokens at most, not 5"):
         untrained(n_positions=4)(draw(1, 5, 6))
+    with pytest.raises(ValueError, match="backbone='gpt2' reads 4 tokens at most, not 5"):
+        untrained(n_positions=4)(draw(1, 3, 6), before=draw(2, 6))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from darts_tsformers.networks import Forecaster, TimeLLM
-from darts_tsformers.networks._time_llm_prompts import statistics
+from darts_tsformers.networks._time_llm_prompts import left_padded, statistics
 from darts_tsformers.recording import recording
 from darts_tsformers.window import Sizes, Window
 from tests.helpers import assert_same_with_gradients, count_dropouts, draw, exactly, make_window, rows, scatter_
@@ -265,12 +265,26 @@ def test_what_is_recorded_is_of_patches(form):
     assert set(model.layouts()) == {*model.attention_layers(), "reprogramming"}
 
 
+@pytest.mark.parametrize("prompt", ["statistics", "task"])
+def test_what_prompts_begin_with_is_read_once_for_all_windows(prompt):
+    model, window = network(**LANGUAGE, prompt=prompt), make_window(SIZES)
+    opening, ids, _ = model.prompts(window.target.mT.flatten(0, 1), model.language.tokenize)
+    read: list[tuple[int, ...]] = []
+    assert not model.language.looks_ahead
+    model.language.backbone.register_forward_pre_hook(
+        lambda _, __, given: read.append(tuple(given["inputs_embeds"].shape[:2])), with_kwargs=True
+    )
+    model(window)
+    assert len(opening) >= len(model.prompts.opening)
+    assert read == [(1, len(opening)), (9, ids.shape[1] + model.patching.n_patches)]
+
+
 def test_a_share_of_the_attention_is_the_prompts():
     model, window = network(**LANGUAGE), make_window(SIZES, 1)
     with recording("attention", "prompt") as found:
         model(window)
     series = window.target.mT.flatten(0, 1)
-    ids, observed = model.prompts(series, model.language.tokenize)
+    ids, observed = left_padded(model.language.tokenize(model.prompts.texts(series)), series.device)
     said = model.reprogramming(model.embed(window), model.drawn_prototypes())
     tokens = torch.cat([model.language.embed(ids), said], dim=1)
     with recording("attention") as whole:

@@ -22,9 +22,10 @@ def letters(texts: list[str]) -> list[list[int]]:
 
 
 def spoken(prompts: Prompts, series: torch.Tensor) -> list[str]:
-    ids, observed = prompts(series, letters)
+    opening, ids, observed = prompts(series, letters)
     observed = torch.ones_like(ids, dtype=torch.bool) if observed is None else observed
-    return ["".join(map(chr, row[there].tolist())) for row, there in zip(ids, observed, strict=True)]
+    rows = (torch.cat([opening, row[there]]).tolist() for row, there in zip(ids, observed, strict=True))
+    return ["".join(map(chr, row)) for row in rows]
 
 
 @pytest.mark.parametrize("length", [1, 2, 13, 24])
@@ -82,6 +83,18 @@ def test_a_prompt_says_series_task_and_window_in_this_order():
     with_statistics, without = (Prompts(sizes, "Hourly load of a town.", with_statistics=way) for way in (True, False))
     assert spoken(with_statistics, series) == [f"{opening}{said} Values:" for said in statistics(series)]
     assert spoken(without, series) == [f"{opening} Values:"]
+
+
+def test_what_prompts_begin_with_is_apart_from_what_differs():
+    series = torch.tensor([[1.0, 2.0, 4.0], [1.0, -2.0, 4.0], [1.0, 3.0, 4.0]])
+    both = Prompts(Sizes(3, 5), None, with_statistics=True)(series, letters)
+    assert "".join(map(chr, both.opening)) == f"{task(Sizes(3, 5), None)} Window: lowest "
+    assert both.observed.sum(dim=1).tolist() == [both.ids.shape[1] - 1, both.ids.shape[1], both.ids.shape[1] - 1]
+    alike = Prompts(Sizes(3, 5), None, with_statistics=True)(series[[0, 2]], letters)
+    assert alike.ids.numel()
+    assert alike.observed is None
+    alone = Prompts(Sizes(3, 5), None, with_statistics=False)(series, letters)
+    assert (alone.ids.shape, alone.observed) == ((1, 0), None)
 
 
 def test_padding_is_on_the_left():

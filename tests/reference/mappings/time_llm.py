@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModel
 from darts_tsformers.language import LanguageModel
 from darts_tsformers.language.tokenizer import Bytes
 from darts_tsformers.networks import TimeLLM
-from darts_tsformers.networks._time_llm_prompts import autocorrelation
+from darts_tsformers.networks._time_llm_prompts import Spoken, autocorrelation
 from darts_tsformers.networks.time_llm import read
 from darts_tsformers.window import Sizes, Window
 from darts_tsformers.window.instance_norm import InstanceNorm
@@ -33,7 +33,8 @@ def run(golden: Golden) -> Ours:
     normalised, statistics = InstanceNorm(epsilon=1e-5)(golden.inputs["x"])
     patches, prototypes = network.embed(Window(normalised)), network.drawn_prototypes()
     said = network.reprogramming(patches, prototypes)
-    states = read(network.language, said, golden.inputs["prompt_ids"])
+    prompts = Spoken(torch.zeros(0, dtype=torch.int64), golden.inputs["prompt_ids"])
+    states = read(network.language, said, prompts)
     forecast = network.forecast(states, Window(normalised)).squeeze(-1) * statistics.spread + statistics.level
     series = rearrange(normalised, "B L C -> (B C) L")
     outputs = {
