@@ -20,8 +20,8 @@ demo: $(INSTALLED) ## forecast a real series end to end: table, picture, CSV and
 test: $(INSTALLED)
 	$(BIN)/pytest -n $(WORKERS)
 
-slice: $(INSTALLED) ## a minute, and part of the tests: whether a figure of accuracy or parity moved
-	$(BIN)/pytest -n $(WORKERS) tests/benchmarks/test_slice.py
+slice: $(INSTALLED) ## a minute, and most of it part of the tests: whether a figure of accuracy or parity moved
+	ALL_FORMS=1 $(BIN)/pytest -n $(WORKERS) tests/benchmarks/test_slice.py
 
 notebooks: $(INSTALLED) ## run every notebook; one thread each, for they run beside each other
 	OMP_NUM_THREADS=1 $(BIN)/pytest --nbmake --nbmake-timeout=120 -n $(WORKERS) notebooks
