@@ -384,7 +384,8 @@ def test_what_stands_between_two_quotes_is_not_shortened():
 @pytest.mark.parametrize(
     "model", ["patchtst", "log_sparse", "tft", "regenn", "tsdiff", "gpht", "moirai_moe", "timecma"]
 )
-def test_a_model_of_each_kind_forecasts(data, model):
+def test_a_model_of_each_kind_forecasts(data, monkeypatch, model):
+    monkeypatch.setattr("darts_tsformers.workflow.windows.N_PATHS", 7)
     arguments = ["--target", "sales", "--model", model, "--quiet", "--out", "result"]
     assert main(["forecast", "sales.csv", *QUICK, *arguments]) == 0
     assert forecasters()[model].model_name in (data.parent / "result" / "comparison.csv").read_text()
