@@ -18,13 +18,13 @@ Model = TypeVar("Model", bound=TSFormerModel)
 def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked", **kwargs: Any) -> Model:
     """Let a model learn from series before it learns to forecast.
 
-    It goes the way of ``fit``: the same windows, of look-back and horizon, though of the target of the horizon nothing
-    is seen unless by ``"next"``; the same covariates, gaps, sample weights, validation, trainer, callbacks, precision,
-    progress and checkpoints, for ``n_epochs``, or ``epochs`` in the call. The loss or likelihood is the model's, of
-    what the objective has it guess. Called again it goes on with the weights at hand, by any objective.
+    It works as ``fit`` does: with the same windows, covariates, gaps, sample weights, validation, trainer, callbacks,
+    precision, progress and checkpoints, for ``n_epochs``, or ``epochs`` in the call. Only ``"next"`` sees the target
+    over the horizon. Guesses are scored by the loss or likelihood of the model. Called again, by any objective, it
+    continues from the current weights.
 
-    The model can be saved and loaded then, but not forecast yet: ``model.fit(series, transfer=...)`` is next, of the
-    same series or others, see :meth:`~darts_tsformers.adapter.transferring.TransferringModel.fit`.
+    The model can then be saved and loaded, but cannot forecast yet. Call ``model.fit(series, transfer=...)`` next, on
+    the same series or others; see :meth:`~darts_tsformers.adapter.transferring.TransferringModel.fit`.
 
     Parameters
     ----------
@@ -33,9 +33,10 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
     series
         What to learn from: one series or many.
     objective
-        What to learn by, by its name in :mod:`darts_tsformers.pretraining`: ``"masked"`` or ``"next"``.
+        What to learn by: ``"masked"``, hidden parts are guessed; ``"next"``, each patch or step forecasts the next; or
+        ``"contrastive"``, windows are told apart. See :mod:`darts_tsformers.pretraining`.
     **kwargs
-        Settings of the objective, such as ``mask_ratio``, and whatever ``fit`` takes.
+        Settings of the objective, such as ``mask_ratio``, and arguments of ``fit``.
 
     Returns
     -------
@@ -46,8 +47,8 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
     TypeError
         If it is no model of this package.
     ValueError
-        If the model cannot learn so; the message names those that can. If a setting breaks a rule of the objective, or
-        the model was made to train nothing.
+        If the objective does not work with the model; the message names the models that it works with. If a setting
+        breaks its rule or belongs to another objective, or the model was made to train nothing.
 
     Examples
     --------
@@ -67,14 +68,13 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
     learns_by = OBJECTIVES[objective]
     if not learns_by.suits(model.network_class):
         able = ", ".join(_able(learns_by))
-        raise ValueError(
-            f"objective={objective!r} is nothing {type(model).__name__} can learn by. Models that can: {able}"
-        )
+        raise ValueError(f"objective={objective!r} does not work with {type(model).__name__}. It works with {able}")
     if model.enable_finetuning is False:
         raise ValueError(
             "enable_finetuning=False must be True or None: a model that trains nothing cannot be pre-trained"
         )
     settings = {name: kwargs.pop(name) for name in _settings(learns_by) if name in kwargs}
+    _require_no_other_settings(objective, kwargs)
     model.learn_by({"name": objective, **settings}, series, **kwargs)
     return model
 
@@ -83,6 +83,14 @@ def _settings(objective: type[Objective]) -> list[str]:
     """Return the names of what can be set."""
     parameters = inspect.signature(objective).parameters.values()
     return [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+
+
+def _require_no_other_settings(objective: str, given: dict[str, Any]) -> None:
+    """Raise ``ValueError`` if something is a setting of other objectives alone."""
+    of_others = {name for other in OBJECTIVES.values() for name in _settings(other)}
+    for name in of_others & given.keys():
+        has = ", ".join(_settings(OBJECTIVES[objective])) or "none"
+        raise ValueError(f"{name}={given[name]!r} is no setting of objective={objective!r}. Its settings: {has}")
 
 
 def _able(objective: type[Objective]) -> list[str]:

@@ -8,6 +8,7 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 
 from darts_tsformers.adapter.alone import trains
+from darts_tsformers.adapter.finetuning import require_learning
 from darts_tsformers.adapter.names import Names
 from darts_tsformers.adapter.transfer import TRANSFERS, freeze, take_over
 from darts_tsformers.checks import require_one_of
@@ -58,24 +59,25 @@ class TransferringModel(MixedCovariatesTorchModel):
     ) -> Any:
         """Train; see Darts' documentation.
 
-        A model that was pre-trained is trained on; units of the data are measured anew, on these series. What else is
-        not transferred, as its shape differs, is named in a warning. If that training fails, the model is as it was.
+        A pre-trained model is trained further. Units of the data are measured on these series. A warning names the
+        weights that are not transferred because their shapes differ. If the training fails, in any phase, the model is
+        as it was.
 
         Parameters
         ----------
         series, *args, **kwargs
             What to train on, and how; as for any model of Darts.
         transfer
-            ``"full"``: all of it is trained; ``"probe"``: its head alone, on an encoder whose weights stay as they are;
-            ``"probe_then_full"``: one after the other, each for all epochs. By default ``"full"`` where there is
+            ``"full"`` trains all weights; ``"probe"`` trains the head alone and leaves the encoder as it is;
+            ``"probe_then_full"`` does one after the other, each for all epochs. The default is ``"full"`` if there is
             anything to transfer.
         pretrained
-            The model that was pre-trained, or fitted, of the same class; by default it is this one.
+            A pre-trained or fitted model of the same class to start from. The default is this model.
 
         Raises
         ------
         ValueError
-            If there is nothing to transfer, or nothing of it fits.
+            If there is nothing to transfer, if nothing of it fits, or if ``enable_finetuning`` leaves nothing to train.
         """
         if self.model is None:
             self._static_names, self._component_names = None, {}
@@ -84,17 +86,17 @@ class TransferringModel(MixedCovariatesTorchModel):
         transfer = "full" if transfer is None else transfer
         require_one_of(TRANSFERS, transfer=transfer)
         source = self._source(pretrained, transfer)
-        for phase in transfer.split("_then_"):
-            with self._made_anew(Plan(source=source, freezes=phase == "probe")):
-                super().fit(series, *args, **kwargs)
-            source = self.model
+        with self._restored_on_failure():
+            for phase in transfer.split("_then_"):
+                self._train_anew(Plan(source=source, freezes=phase == "probe"), series, *args, **kwargs)
+                source = self.model
         return self
 
     @trains
     def learn_by(self, objective: dict[str, Any], series: Any, **kwargs: Any) -> None:
         """Learn by an objective, from the weights at hand if there are any: what ``pretrain`` calls."""
-        with self._made_anew(Plan(objective, source=self.model)):
-            super().fit(series, **kwargs)
+        with self._restored_on_failure():
+            self._train_anew(Plan(objective, source=self.model), series, **kwargs)
 
     def _source(self, pretrained: "TransferringModel | None", transfer: str) -> PLForecastingModule:
         """Return the module to begin with."""
@@ -111,18 +113,21 @@ class TransferringModel(MixedCovariatesTorchModel):
         return giver.model
 
     @contextmanager
-    def _made_anew(self, plan: Plan) -> Iterator[None]:
-        """Make the module as planned inside the block; if that fails, the model is as it was."""
-        state = self.__dict__
-        before = dict(state)
-        state.update(_plan=plan, model=None, _static_names=None, _component_names={})
+    def _restored_on_failure(self) -> Iterator[None]:
+        """Leave the model as it was if the block fails."""
+        before = dict(self.__dict__)
         try:
             yield
-            del self._plan
         except BaseException:
-            state.clear()
-            state.update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
+
+    def _train_anew(self, plan: Plan, series: Any, *args: Any, **kwargs: Any) -> None:
+        """Train a new module, made as planned."""
+        self.__dict__.update(_plan=plan, model=None, _static_names=None, _component_names={})
+        super().fit(series, *args, **kwargs)
+        del self._plan
         if plan.freezes:
             self.model.requires_grad_(True)
             self._setup_finetuning(self.model)
@@ -130,6 +135,7 @@ class TransferringModel(MixedCovariatesTorchModel):
     def _setup_finetuning(self, model: PLForecastingModule) -> None:
         super()._setup_finetuning(model)
         freeze(model, encoder=self._plan.freezes)
+        require_learning(model, self.enable_finetuning, "transfer='probe'" if self._plan.freezes else "the call")
 
     def begin_as_planned(self, model: PLForecastingModule) -> None:
         """Give a new module the weights that it is to begin with."""

@@ -41,7 +41,8 @@ class Masked(Objective, name="masked"):
     mask_ratio
         Share of the patches that is hidden (``r``), above 0 and below 1.
     mask
-        Which: ``"random"`` ones, others for each window and component; or the ``"last"``, as in a forecast.
+        Which: ``"random"`` ones, others for each window and component; or the ``"last"``, as in a forecast, which
+        variates do not have.
     channel_consistent
         Whether the same random patches are hidden in all components of a window. Of no effect on variates.
     head_dropout
@@ -95,6 +96,8 @@ class Masked(Objective, name="masked"):
         self.hides_variates = steps is None
         if steps is None:
             steps = torch.arange(sizes.input_length)[None]
+            if mask != "random":
+                raise ValueError(f"mask={mask!r} must be 'random' for a model whose tokens are whole components")
         n = sizes.n_targets if self.hides_variates else len(steps)
         if n < 2:
             what = "components" if self.hides_variates else "patches"

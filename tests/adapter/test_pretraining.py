@@ -273,6 +273,36 @@ def test_a_training_that_fails_leaves_the_model_as_it_was():
     assert encoder(model.fit(make_data(3, ()).series, transfer="probe")) <= same(before, weights(model))
 
 
+def test_a_second_phase_that_fails_undoes_the_first():
+    trained = []
+
+    class FailsInSecond(Callback):
+        def on_train_start(self, trainer, pl_module):
+            trained.append(pl_module)
+            if len(trained) == 2:
+                raise RuntimeError("out of memory")
+
+    model = pretrained()
+    before = weights(model)
+    model.trainer_params["callbacks"].append(FailsInSecond())
+    with pytest.raises(RuntimeError, match="out of memory"):
+        model.fit(make_data(3, ()).series, transfer="probe_then_full")
+    assert model.objective == "masked"
+    assert same(before, weights(model)) == before.keys() == weights(model).keys()
+
+
+@pytest.mark.parametrize(
+    ("patterns", "transfer", "what"),
+    [({"freeze": ["*backbone.head*"]}, "probe", "transfer='probe'"), ({"freeze": ["*"]}, "full", "the call")],
+    ids=["head", "all"],
+)
+def test_patterns_that_leave_nothing_to_train_are_refused(patterns, transfer, what):
+    source, model = pretrained(), PATCHED.model(enable_finetuning=patterns)
+    message = f"enable_finetuning={patterns!r} freezes all weights that {what} trains"
+    with pytest.raises(ValueError, match=exactly(message)):
+        model.fit(make_data(3, ()).series, transfer=transfer, pretrained=source)
+
+
 @pytest.mark.parametrize("arguments", [{"likelihood": QuantileRegression([0.1, 0.5, 0.9])}, {"train_variates": 1}])
 @each_model
 def test_with_options_of_training(case, arguments):
@@ -316,7 +346,7 @@ def test_a_model_that_was_only_pretrained_does_not_forecast():
 def test_errors_name_what_was_given():
     series = make_data(3, ()).series
     able = ", ".join(["AutoTCLModel", *(model.__name__ for model in ABLE)])
-    message = f"objective='masked' is nothing AutoformerModel can learn by. Models that can: {able}"
+    message = f"objective='masked' does not work with AutoformerModel. It works with {able}"
     with pytest.raises(ValueError, match=exactly(message)):
         pretrain(AutoformerModel(L, H), series)
     with pytest.raises(ValueError, match="objective='guess' must be one of "):
@@ -325,6 +355,15 @@ def test_errors_name_what_was_given():
         pretrain("model", series)
     with pytest.raises(ValueError, match="mask_ratio=2 must be in"):
         pretrain(PATCHED.model(), series, mask_ratio=2)
+    message = (
+        "mask_ratio=0.3 is no setting of objective='contrastive'. Its settings: d_augmenter, hard_mask, hide_rate, "
+        "temperature, local_weight, kept_weight, consistency_weight"
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        pretrain(PATCHED.model(), series, objective="contrastive", mask_ratio=0.3)
+    message = "mask='last' must be 'random' for a model whose tokens are whole components"
+    with pytest.raises(ValueError, match=exactly(message)):
+        pretrain(next(case for case in FORMS if case.name == "ITransformerModel").model(), series, mask="last")
     with pytest.raises(ValueError, match="transfer='all' must be one of "):
         PATCHED.model().fit(series, transfer="all")
     message = "transfer='probe' needs a model that was pre-trained, or fitted, and has its weights"
