@@ -1,6 +1,7 @@
 """Models whose weights others have trained: they forecast as they are, or are trained further."""
 
 import os
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ from torch import Tensor
 from darts_tsformers.adapter.base import TSFormerModel
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.pretrained import Checkpoint, KeyMap, load_mapped
+
+REPOSITORY = r"\w[\w.-]*(/[\w.-]+)?"
+"""The form of the names of repositories on the hub."""
 
 
 class PretrainedModel(TSFormerModel):
@@ -138,6 +142,11 @@ class PretrainedModel(TSFormerModel):
             Steps looked back on at most, and steps forecast at once after ``fit``.
         *args, **kwargs
             The other arguments of the class.
+
+        Raises
+        ------
+        ValueError
+            If there is no such folder, and the hub has no such names.
         """
         lengths: tuple[Any, ...] = input_chunk_length, output_chunk_length, *args
         return cls(*lengths, **cls._where(source), **kwargs)
@@ -145,7 +154,12 @@ class PretrainedModel(TSFormerModel):
     @staticmethod
     def _where(source: str | os.PathLike[str]) -> dict[str, Any]:
         """Return the argument that says where a checkpoint is."""
-        return {"local_dir" if Path(source).is_dir() else "hub_model_name": os.fspath(source)}
+        name = os.fspath(source)
+        if Path(source).is_dir():
+            return {"local_dir": name}
+        if not re.fullmatch(REPOSITORY, name):
+            raise ValueError(f"source={name!r} must be a folder that exists or a repository on the hub, owner/name")
+        return {"hub_model_name": name}
 
     @classmethod
     def scratch(cls, size: str, *args: Any, **kwargs: Any) -> Self:

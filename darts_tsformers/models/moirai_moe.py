@@ -150,6 +150,8 @@ class MoiraiMoEModel(PretrainedModel):
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         require_flag(accept_license=accept_license)
+        if "loss_fn" in kwargs:
+            raise ValueError(f"loss_fn={kwargs['loss_fn']!r} must be left out: MoiraiMoEModel learns by its likelihood")
         if self._checkpoint is not None and not accept_license:
             raise ValueError(
                 "accept_license=False must be True to load published weights: read their licence on the hub "

@@ -96,20 +96,19 @@ def scales(tokens: Tokens, predicted: Bool[Tensor, "B n"]) -> tuple[Float[Tensor
     device has it; given in the type of the values, at least float32.
     """
     inside = torch.float32 if tokens.values.device.type == "mps" else torch.float64
-    counts = (tokens.observed & ~predicted[..., None]).to(inside)
-    alike = tokens.places.there[:, None] == tokens.places.there[:, :, None]
-    same = (tokens.places.same() & alike).to(inside)
+    there = tokens.places.there[..., None]
+    counts = (tokens.observed & ~predicted[..., None] & there).to(inside)
+    same = tokens.places.same().to(inside)
     values = tokens.values.to(inside)
 
     def total(of_tokens: Float[Tensor, "B n p"]) -> Float[Tensor, "B n 1"]:
-        return same @ of_tokens.sum(-1, keepdim=True)
+        return (of_tokens.sum(-1) @ same).unsqueeze(-1)
 
     n = total(counts)
     level = total(values * counts) / n.clamp_min(1)
     squares = total((values - level).square() * counts)
     free = n - 1
     spread = (squares / free.where(free > 0, 1) + EPSILON).sqrt()
-    there = tokens.places.there[..., None]
     wide = torch.promote_types(tokens.values.dtype, torch.float32)
     return level.where(there, 0).to(wide), spread.where(there, 1).to(wide)
 

@@ -17,7 +17,7 @@ from darts_tsformers.networks._lessons import Score, Training
 from darts_tsformers.networks._moirai_decoder import MoiraiDecoder
 from darts_tsformers.networks._moirai_tokens import Piece, Tokens, pack, scales
 from darts_tsformers.networks._network import Network
-from darts_tsformers.networks._paths import Noise, drawn_paths, median_of
+from darts_tsformers.networks._paths import ROWS_AT_ONCE, Noise, drawn_paths, median_of
 from darts_tsformers.recording import is_recording, record, recording
 from darts_tsformers.recording.layout import Layout, TimeAxis, VariableAxis
 from darts_tsformers.window import Sizes, Window
@@ -25,6 +25,9 @@ from darts_tsformers.window.covariates import ALL_KINDS, zero_linear
 
 NORMALISER_SHARE = 0.3
 """Share of the look-back that always counts for level and spread in training, and is not learnt from."""
+
+PAIRS_AT_ONCE = 2**25
+"""Of tokens that attend to each other in the paths drawn at a time for a point forecast."""
 
 Choose: TypeAlias = Callable[[Mixture], Float[Tensor, "B C p"]]
 """From the mixtures of a patch, at level 0 and spread 1, to its values."""
@@ -49,7 +52,8 @@ class MoiraiMoE(Network, name="moirai_moe"):
     future ones in a patch act on the patches after it, as the mask is causal in time. Static ones add to the tokens of
     their target through a linear map that starts at zero; the paper has none.
 
-    Cost: O(S K ((C + P + F) L / p)^2 D) for S paths of K patches ahead.
+    Cost: O(S K ((C + P + F) L / p)^2 D) for S paths of K patches ahead. Memory for the point forecast: that of as many
+    paths at a time as have ``PAIRS_AT_ONCE`` pairs of tokens, of 1,024 at most, and of one for each window at least.
 
     Parameters
     ----------
@@ -127,6 +131,8 @@ class MoiraiMoE(Network, name="moirai_moe"):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(sizes)
+        if not isinstance(patch_lengths, Sequence):
+            raise ValueError(f"patch_lengths={patch_lengths!r} must be a list or tuple of lengths")
         patch_lengths = tuple(patch_lengths)
         if not patch_lengths or len(set(patch_lengths)) < len(patch_lengths):
             raise ValueError(f"patch_lengths={patch_lengths!r} must be one or several different lengths")
@@ -187,9 +193,15 @@ class MoiraiMoE(Network, name="moirai_moe"):
         if is_recording():
             self._show(window)
         with recording() if is_recording() else nullcontext():  # what was read to make paths is not shown
-            paths = drawn_paths(self.sample, window, self.n_paths)
+            paths = drawn_paths(self.sample, window, self.n_paths, rows=self._rows(window))
         record("spread", self, deviation=paths.std(dim=0, correction=0))
         return median_of(paths)
+
+    def _rows(self, window: Window) -> int:
+        """Return how many paths to draw at a time, so that their attention has room in memory."""
+        n_variates = window.target.shape[-1] + self.sizes.n_past + self.sizes.n_future
+        n_tokens = n_variates * (self.n_read + self.n_ahead)
+        return min(max(PAIRS_AT_ONCE // n_tokens**2, 1), ROWS_AT_ONCE)
 
     def sample(self, window: Window, noise: Noise) -> Float[Tensor, "B H C"]:
         """Draw one path for each window."""

@@ -45,6 +45,20 @@ def test_the_licence_has_to_be_accepted():
     assert MoiraiMoEModel(24, 6).model_params["accept_license"] is False
 
 
+def test_a_loss_that_would_have_no_part_is_refused():
+    with pytest.raises(
+        ValueError, match=exactly("loss_fn=L1Loss() must be left out: MoiraiMoEModel learns by its likelihood")
+    ):
+        MoiraiMoEModel(24, 6, loss_fn=torch.nn.L1Loss())
+
+
+@pytest.mark.parametrize("source", ["/no/such/folder", "./missing", Path("two/folders/deep")], ids=str)
+def test_a_folder_that_does_not_exist_is_named(source):
+    message = f"source={str(source)!r} must be a folder that exists or a repository on the hub, owner/name"
+    with pytest.raises(ValueError, match=exactly(message)):
+        MoiraiMoEModel.from_pretrained(source, accept_license=True)
+
+
 def test_the_weights_of_the_folder_are_those_of_the_network():
     model = model_of(FOLDER, 48, 16).fit(SERIES)
     ours, theirs = network_of(model).decoder.state_dict(), load_file(FOLDER / "model.safetensors")

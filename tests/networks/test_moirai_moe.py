@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from darts_tsformers.networks import MoiraiMoE
+from darts_tsformers.networks import MoiraiMoE, moirai_moe
 from darts_tsformers.networks._paths import drawn_paths
 from darts_tsformers.recording import recording
 from darts_tsformers.window import Sizes, Window
@@ -146,6 +146,19 @@ def test_paths_are_batched_and_each_is_the_one_drawn_alone():
     torch.testing.assert_close(model(window)[..., 0], drawn_paths(model.sample, window, 5).median(0).values)
 
 
+def test_fewer_paths_are_drawn_at_a_time_where_there_are_many_tokens(monkeypatch):
+    model, window = network(ALL), window_of(ALL)
+    plain, rows_seen = model(window), []
+    decode = model.decoded
+    monkeypatch.setattr(
+        model, "decoded", lambda given, choose: rows_seen.append(len(given.target)) or decode(given, choose)
+    )
+    n_tokens = (3 + 1 + 2) * (4 + 3)
+    monkeypatch.setattr(moirai_moe, "PAIRS_AT_ONCE", 7 * n_tokens**2)
+    torch.testing.assert_close(model(window), plain)
+    assert rows_seen == [6, 6, 3]
+
+
 def test_the_same_seed_draws_the_same_paths():
     model, window = network(), window_of()
     first, again, other = (model.sample(window, noise_for(window, seed=seed)) for seed in (3, 3, 4))
@@ -213,6 +226,7 @@ def test_centroids_stay_as_exact_as_the_network():
     ("changes", "message"),
     [
         ({"patch_lengths": ()}, "patch_lengths=() must be one or several different lengths"),
+        ({"patch_lengths": 3}, "patch_lengths=3 must be a list or tuple of lengths"),
         ({"patch_lengths": (3, 3)}, "patch_lengths=(3, 3) must be one or several different lengths"),
         ({"patch_lengths": (0, 2)}, "patch_lengths=0 must be an integer of at least 1"),
         ({"patch_length": 5}, "patch_length=5 must be one of patch_lengths=[2, 3]"),
@@ -228,6 +242,7 @@ def test_centroids_stay_as_exact_as_the_network():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
+@pytest.mark.usefixtures("unchecked")
 def test_a_bad_hyper_parameter_is_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=exactly(message)):
         network(**changes)
