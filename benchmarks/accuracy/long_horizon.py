@@ -127,7 +127,10 @@ PRICES = (
     "The price alone is forecast; the two columns beside it are known over the horizon, as they are a day ahead. The "
     "published models saw them up to the present only: to be better than those is no merit of ours."
 )
-COMPONENTS = "All components are forecast: by PatchTST each from itself, by the others from all unless said otherwise."
+COMPONENTS = (
+    "All components are forecast: by PatchTST each from itself, by the others from all unless said otherwise. AutoTimes, "
+    "TEMPO, Time-LLM and TimeCMA forecast without a language model unless said otherwise."
+)
 PROTOCOL = (
     "Errors on the standardised scale, means over the seeds, over all test windows. Most papers leave out the last "
     "windows, which do not fill a batch: the column of published windows leaves out the same, and is of all where the "
