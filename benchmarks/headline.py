@@ -225,7 +225,7 @@ def _of_errors(results: Results) -> str:
         f"MSE: all test windows, {_seeds(results)}, widths of 16 to 256; {', '.join(longer)} look back on 336 steps, "
         "the others on 96; FEDformer keeps all modes, in the columns of speed 32. LogSparse, "
         "Autoformer, FEDformer and TFT normalise each window, which their papers do not, and see hour and weekday, as "
-        f"Informer does. Darts' {linear}."
+        f"Informer does. TimeCMA is without its language model. Darts' {linear}."
     )
 
 

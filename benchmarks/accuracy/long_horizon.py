@@ -128,8 +128,8 @@ PRICES = (
     "published models saw them up to the present only: to be better than those is no merit of ours."
 )
 COMPONENTS = (
-    "All components are forecast: by PatchTST each from itself, by the others from all unless said otherwise. AutoTimes, "
-    "TEMPO, Time-LLM and TimeCMA forecast without a language model unless said otherwise."
+    "All components are forecast: by PatchTST each from itself, by the others from all unless said otherwise. "
+    "AutoTimes, TEMPO, Time-LLM and TimeCMA forecast without a language model unless said otherwise."
 )
 PROTOCOL = (
     "Errors on the standardised scale, means over the seeds, over all test windows. Most papers leave out the last "
