@@ -140,11 +140,11 @@ SHARED = [CASE[name] for name in ("PatchTSTModel", "LogSparseTransformerModel", 
 """For what the path does that all models share: components one by one, step by step, and all together."""
 
 MAIN = CASES if os.environ.get("ALL_FORMS") else [case for case in CASES if not case.variant]
-"""One form of each model, for what takes long; `make check-forms` takes all."""
+"""One form of each model; `make check-forms` takes all."""
 
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
 every_explained = pytest.mark.parametrize(
-    "case", [case for case in CASES if case.name not in NOTHING_TO_SHOW], ids=lambda case: case.name
+    "case", [case for case in MAIN if case.name not in NOTHING_TO_SHOW], ids=lambda case: case.name
 )
 each_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
 every_forecast = pytest.mark.parametrize(

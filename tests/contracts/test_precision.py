@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.cases import CASES, SHARED, Case, H, every_model, make_data
+from tests.contracts.cases import MAIN, SHARED, Case, H, every_model, make_data
 
 
 @every_model
@@ -17,7 +17,7 @@ def test_float64_data_give_a_float64_model(case: Case):
 
 @pytest.mark.parametrize(
     ("case", "precision"),
-    [(case, "bf16-true") for case in CASES] + [(case, "bf16-mixed") for case in SHARED],
+    [(case, "bf16-true") for case in MAIN] + [(case, "bf16-mixed") for case in SHARED],
     ids=lambda one: one if isinstance(one, str) else one.name,
 )
 def test_bfloat16(case: Case, precision, tmp_path):

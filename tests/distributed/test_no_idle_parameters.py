@@ -7,7 +7,7 @@ import pytest
 from darts.utils.data.torch_datasets.utils import ModuleStage
 from darts.utils.likelihood_models.torch import GaussianLikelihood
 
-from tests.contracts.cases import CASES, KINDS, MAIN, Case, make_data
+from tests.contracts.cases import KINDS, MAIN, Case, make_data
 from tests.contracts.checks import batch, learnt
 
 SUBSETS = [kinds for n in range(len(KINDS) + 1) for kinds in combinations(KINDS, n)]
@@ -32,7 +32,7 @@ CHOICES = [
     for name, value in OPTIONS
     if case.takes(name) and str(value) not in case.refuses and not (name == "likelihood" and case.draws_paths)
 ]
-every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
 
 
 def idle_parameters(case: Case, kinds: tuple[str, ...], **overrides: Any) -> list[str]:

@@ -8,7 +8,7 @@ from torch import nn
 from darts_tsformers.layers.norm import TokenBatchNorm
 from darts_tsformers.layers.recomputing import Recomputing, let_recompute
 from tests.contracts import checks
-from tests.contracts.cases import CASES, Case, make_data
+from tests.contracts.cases import MAIN, Case, make_data
 from tests.helpers import draw
 
 
@@ -43,7 +43,7 @@ WITHOUT = {"ReGENNModel-counts"}
 LESS = {"SpaceTimeModel": 0.9}
 """What is kept at most, as a share, where little of it is of layers: kernels are not, nor is the closed loop."""
 every_stack = pytest.mark.parametrize(
-    "case", [case for case in CASES if case.takes("recompute") and case.name not in WITHOUT], ids=lambda case: case.name
+    "case", [case for case in MAIN if case.takes("recompute") and case.name not in WITHOUT], ids=lambda case: case.name
 )
 
 
