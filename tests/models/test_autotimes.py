@@ -125,6 +125,16 @@ def test_a_loaded_model_trains_on_what_it_trained_before(tmp_path, finetuning):
         assert any(".h.1." in name for name in moved)
 
 
+def test_weights_are_loaded_beside_a_language_model_that_has_moved(tmp_path):
+    model = model_of(saved(tmp_path / "language")).fit(SERIES)
+    model.save(tmp_path / "model.pt")
+    moved = model_of(str((tmp_path / "language").rename(tmp_path / "moved")))
+    with pytest.raises(ValueError, match=f"backbone='{tmp_path / 'language'}' must be a folder or a name on the hub"):
+        AutoTimesModel.load(tmp_path / "model.pt")
+    moved.load_weights(tmp_path / "model.pt", load_encoders=False, skip_checks=True)
+    np.testing.assert_array_equal(predicted(moved), predicted(model))
+
+
 def test_a_frozen_language_model_is_not_in_the_optimiser(tmp_path):
     model = model_of(saved(tmp_path / "language"), optimizer_cls=torch.optim.Adagrad, lora_rank=2).fit(SERIES)
     optimizer, module = model.trainer.optimizers[0], model.model
