@@ -82,7 +82,7 @@ class LanguageModel(nn.Module):
                 f"{config.model_type!r}"
             )
         self.d_model: int = table.embedding_dim
-        self.n_positions: int | None = getattr(config, "max_position_embeddings", None)
+        self.n_positions = _n_positions(backbone)
         self.is_published = is_published
         self.backbone = Frozen(backbone, name, _settings(config)) if is_published else backbone.requires_grad_(False)
         if lora_rank is not None:
@@ -224,6 +224,14 @@ class LanguageModel(nn.Module):
         kept = self.backbone(inputs_embeds=before[None].to(self.table.dtype), use_cache=True).past_key_values
         kept.batch_repeat_interleave(n)
         return kept
+
+
+def _n_positions(backbone: Any) -> int | None:
+    """Return how many tokens it has positions for, None for any number; RoBERTa counts from that of its padding on."""
+    n: int | None = getattr(backbone.config, "max_position_embeddings", None)
+    tables = (part for name, part in backbone.named_modules() if name.endswith("position_embeddings"))
+    paddings = [table.padding_idx for table in tables if getattr(table, "padding_idx", None) is not None]
+    return n if n is None or not paddings else n - paddings[0] - 1
 
 
 def _settings(config: Any) -> str:

@@ -17,25 +17,25 @@ _OF_THE_LANGUAGE_MODEL = ("backbone", "hub_model_revision", "architecture", "bac
 
 
 class AutoTimesModel(TSFormerModel):
-    """AutoTimes: a frozen language model that reads segments of a series for words, and goes on segment by segment.
+    """AutoTimes: a frozen language model reads segments of a series in place of words, and forecasts the next one.
 
-    Only the small networks before and after the language model are trained. ``backbone="random"`` and ``"none"`` tell
-    whether the language model helps. The components do not look at each other. Takes past, future and static
-    covariates, any number of targets, and every likelihood of Darts.
+    Only the small networks before and after the language model are trained. To see whether the language model helps,
+    compare with ``backbone="random"`` and ``backbone="none"``. Components do not see each other. Takes past, future and
+    static covariates, any number of targets, and every likelihood of Darts.
 
-    It learns from every segment of the look-back, and of the horizon.
+    The model learns from every segment of the look-back and of the horizon.
 
-    The language model needs ``transformers``: ``pip install 'darts_tsformers[llm]'``. It is read by ``fit``, and again
-    when a saved model is loaded: the file holds a digest of its weights and not the weights, unless they are trained,
-    which is what ``enable_finetuning=True`` does, or nobody else has them (``backbone="random"``).
+    The language model needs ``transformers``: ``pip install 'darts_tsformers[llm]'``. ``fit`` reads it, and ``load``
+    reads it again: a saved model holds a digest of the language model. It holds weights only if they were trained, as
+    with ``enable_finetuning=True``, or if they are those of ``backbone="random"``.
 
     Notes
     -----
     Liu et al., "AutoTimes: Autoregressive Time Series Forecasters via Large Language Models", NeurIPS 2024 (arXiv
-    2402.02370). A ``paper_config`` has the settings of the authors' scripts for LLaMA-7B, but for its name on the hub,
-    which is ours; without marks of your own it has none. The scripts forecast 96 to 720 steps by going on segment
-    after segment. Left out: weather, whose schedule is another, and half precision. See
-    :class:`darts_tsformers.networks.AutoTimes` for the architecture and for where it deviates.
+    2402.02370). ``paper_config`` has the settings of the authors' scripts for LLaMA-7B; its name on the hub is our
+    choice. Time stamps are used only if you give them. The scripts forecast 96 to 720 steps, segment by segment. Left
+    out are weather, which has another schedule, and half precision. See :class:`darts_tsformers.networks.AutoTimes` for
+    the architecture and its deviations.
 
     Examples
     --------
@@ -121,15 +121,15 @@ class AutoTimesModel(TSFormerModel):
         return True
 
     def time_marks(self, series: TimeSeries, n: int) -> TimeSeries:
-        """Return time stamps of segments as the language model reads them, to be given as future covariates.
+        """Return time stamps of segments as vectors of the language model: future covariates for ``marks="given"``.
 
-        For each step there is the state after a sentence with the start and the end of the segment that begins there,
-        as in the paper; the words are ours. They are for ``marks="given"``.
+        The language model reads a sentence with the start and the end of the segment that begins at a step; its last
+        state is the vector of that step. This is as in the paper, with words of our own.
 
         Parameters
         ----------
         series
-            Whose steps they are.
+            The series with the time index.
         n
             Steps to forecast after its end.
 

@@ -16,23 +16,24 @@ _RANDOM: dict[str, Any] = {
 
 
 class TEMPOModel(DecomposingModel):
-    """TEMPO: trend, season and rest of a series, read by a language model behind prompts, and forecast apart.
+    """TEMPO: a language model reads trend, season and rest of a series, each after a prompt; the forecasts add up.
 
-    For seasonal series whose parts you want to see. Whether the language model helps is for you to measure:
-    ``backbone="none"`` takes it out and leaves the rest as it is, and learns in a fraction of the time.
+    For seasonal series whose parts you want to see. Measure whether the language model helps: ``backbone="none"`` takes
+    it out, leaves the rest as it is, and trains in a fraction of the time.
 
     Notes
     -----
     Takes past, future and static covariates, any number of targets, and every likelihood of Darts. ``decompose`` gives
-    the trend of a forecast, and season and rest as one. Needs ``pip install 'darts_tsformers[llm]'`` but for
+    the trend of a forecast, and season and rest as one. Needs ``pip install 'darts_tsformers[llm]'`` unless
     ``backbone="none"``.
 
     Cao et al., "TEMPO: Prompt-based Generative Pre-trained Transformer for Time Series Forecasting", ICLR 2024. See
-    :class:`darts_tsformers.networks.TEMPO` for the architecture and for where it deviates.
+    :class:`darts_tsformers.networks.TEMPO` for the architecture and its deviations.
 
-    Recipes (``paper_config``): those of the authors' scripts at horizon 96, with the season that they decompose by. The
-    rate falls along a cosine, patience is 5. They train on the columns of several other data sets at once, each column
-    a series, and test on a set that was left out; a scale and a bias that they learn for all columns are left out.
+    Recipes (``paper_config``): those of the authors' scripts at horizon 96, with the season that the authors decompose
+    by. The learning rate follows a cosine, patience is 5. The authors train on the columns of several data sets at
+    once, each column a series, and test on another set. The recipes leave out the scale and bias that they learn for
+    all columns together.
 
     Examples
     --------
@@ -140,7 +141,7 @@ class TEMPOModel(DecomposingModel):
 
     @classmethod
     def starting_sizes(cls, lookback: int, season: int, n_windows: int) -> dict[str, Any]:
-        """Return keyword arguments to start from on a series: without a language model, which nothing is needed for."""
+        """Return keyword arguments to start from on a series: without a language model."""
         patch_length = min(max(lookback // 3, 1), 16)
         own = {
             "backbone": "none",

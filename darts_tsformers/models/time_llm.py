@@ -23,7 +23,7 @@ _PUBLISHED: dict[str, Any] = {
 
 
 class TimeLLMModel(TSFormerModel):
-    """Time-LLM: patches said in terms of words, behind a prompt, through a frozen language model.
+    """Time-LLM: a frozen language model reads a prompt and patches that are translated into words.
 
     Each component is forecast by itself. ``backbone="none"`` takes the language model out: try that first, it costs far
     less and is seldom worse.
@@ -31,15 +31,15 @@ class TimeLLMModel(TSFormerModel):
     Notes
     -----
     Takes past, future and static covariates, any number of targets, and every likelihood of Darts. A language model
-    needs ``pip install 'darts_tsformers[llm]'``; it is loaded by ``fit``, and is not in saved files.
+    needs ``pip install 'darts_tsformers[llm]'``. ``fit`` reads it; saved files do not hold it.
 
     Jin et al., "Time-LLM: Time Series Forecasting by Reprogramming Large Language Models", ICLR 2024. See
-    :class:`darts_tsformers.networks.TimeLLM` for the architecture and for where it deviates.
+    :class:`darts_tsformers.networks.TimeLLM` for the architecture and its deviations.
 
-    Recipes (``paper_config``): those of the authors' scripts at horizon 96, with a LLaMA of 7 billion weights on eight
-    devices, 24 windows on each. Their rate of 0.01 is nominal: the schedule that is set up with it starts at a 25th and
-    is not stepped, and what it started at is halved with each epoch. That is what the recipes do; ETTm1 alone goes
-    through one cycle. Patience is 10. ``description`` is left to you: their code tells every data set that it is ETT.
+    Recipes (``paper_config``): those of the authors' scripts at horizon 96, for LLaMA with 7 billion weights on eight
+    devices with 24 windows each. The scripts name a learning rate of 0.01, but train with a 25th of it, halved after
+    each epoch; so do the recipes. Only ETTm1 uses the one-cycle schedule. Patience is 10. ``description`` is yours to
+    set: the authors' code describes every data set as ETT.
 
     Examples
     --------

@@ -12,27 +12,27 @@ from darts_tsformers.networks.timecma import TimeCMA
 
 
 class TimeCMAModel(TSFormerModel):
-    """TimeCMA: each variate is one token, aligned with what a frozen language model makes of its values in words.
+    """TimeCMA: each variate is one token, aligned with the state of a frozen language model that reads its values.
 
-    Needs ``pip install 'darts_tsformers[llm]'`` and a language model, by default GPT-2 from the Hugging Face hub, read
-    when ``fit`` begins. ``backbone="none"`` does without, and ``backbone="random"`` takes an untrained one: compare
-    with both before you believe that the language model helps.
+    Needs ``pip install 'darts_tsformers[llm]'`` and a language model, by default GPT-2 from the Hugging Face hub, which
+    ``fit`` reads. ``backbone="none"`` takes it out, and ``backbone="random"`` takes an untrained one: compare with both
+    before you rely on the language model.
 
     Notes
     -----
     Takes past, future and static covariates, any number of targets, and every likelihood of Darts. With a language
-    model it is tied to the number of components that it was trained on, and there is no ONNX file of it.
+    model it is tied to the number of components that it was trained on, and cannot be exported to ONNX.
 
     Liu et al., "TimeCMA: Towards LLM-Empowered Multivariate Time Series Forecasting via Cross-Modality Alignment", AAAI
-    2025. See :class:`darts_tsformers.networks.TimeCMA` for the architecture and for where it deviates.
+    2025. See :class:`darts_tsformers.networks.TimeCMA` for the architecture and its deviations.
 
-    The language model reads each window once for each variate, in the first epoch; what it made of it is then kept. A
-    normalisation that is learnt changes the words with each step: with ``use_reversible_instance_norm`` every epoch
-    takes as long as the first.
+    The language model reads the prompts of each window once, in the first epoch; its states are then kept. A learnt
+    normalisation changes the prompts with each step: with ``use_reversible_instance_norm``, every epoch takes as long
+    as the first.
 
-    Recipes (``paper_config``): those of the authors' scripts at horizon 96, with the optimiser, schedule and batch that
-    all of them share where a script says nothing. Their training may not stop in its first half, and from the eleventh
-    epoch on keeps the weights that are best on the test set; neither is in them.
+    Recipes (``paper_config``): those of the authors' scripts at horizon 96, with the authors' defaults where a script
+    says nothing. Two habits of the authors are left out: they never stop in the first half of the epochs, and from the
+    eleventh epoch on they keep the weights that are best on the test set.
 
     Examples
     --------

@@ -16,6 +16,8 @@ from darts_tsformers.recording import recording
 UNKNOWN = np.iinfo(np.int64).min
 """Stands for a number that was not observed."""
 LARGEST = 1e15
+MOST_DECIMALS = 9
+"""With more, the largest number that a prompt holds would be less than a million."""
 TOKENS = 4096
 """Tokens that a frozen language model reads at a time."""
 
@@ -48,6 +50,8 @@ class WindowPrompts(nn.Module):
     def __init__(self, language: LanguageModel, *, description: str | None, n_decimals: int, n_kept: int) -> None:
         super().__init__()
         require_at_least(0, prompt_decimals=n_decimals, n_kept_prompts=n_kept)
+        if n_decimals > MOST_DECIMALS:
+            raise ValueError(f"prompt_decimals={n_decimals} must be at most {MOST_DECIMALS}")
         if description is not None and not isinstance(description, str):
             raise ValueError(f"description={description!r} must be a text or None")
         self.language = language

@@ -1,4 +1,4 @@
-"""Time-LLM: patches said in terms of words, behind a prompt, through a frozen language model."""
+"""Time-LLM: a frozen language model reads a prompt and patches that are translated into words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,18 +34,19 @@ N_NAMED = 3
 
 
 class TimeLLM(Network, name="time_llm"):
-    r"""Patches of one component, said in terms of words, behind a prompt, through a frozen language model.
+    r"""A frozen language model that reads a prompt and the patches of one component, translated into words.
 
     Each component is cut into patches, and a convolution over three of them makes tokens. These attend to prototypes,
-    mixtures of the words that the language model knows; what they find stands behind a prompt of what the window is
-    like, and goes through the language model, which is not trained. A linear map of the first ``d_ff`` features of all
-    that comes back for the patches is the forecast.
+    which are mixtures of the words that the language model knows. The language model reads a prompt that describes the
+    window, and then the result of this attention. A linear map of the first ``d_ff`` features of its states at the
+    patches is the forecast.
 
     Covariates, which the paper has no place for: past and historic future covariates are cut into the same patches and
     added to every component's tokens through a linear map; static covariates add to the tokens of their component;
     future covariates act through :class:`~darts_tsformers.window.covariates.FutureResponse`. All start at zero.
 
-    Cost: that of the language model on C windows of a prompt and N = L / stride patches.
+    Cost: that of the language model on C windows of a prompt and N = L / stride patches; a decoder reads once what all
+    prompts of a batch begin with.
 
     Parameters
     ----------

@@ -146,3 +146,10 @@ def test_more_tokens_than_positions_are_refused():
         untrained(n_positions=4)(draw(1, 5, 6))
     with pytest.raises(ValueError, match="backbone='gpt2' reads 4 tokens at most, not 5"):
         untrained(n_positions=4)(draw(1, 3, 6), before=draw(2, 6))
+
+
+def test_positions_that_are_counted_from_the_padding_on_are_fewer():
+    model = untrained("roberta", max_position_embeddings=7, pad_token_id=1)
+    assert model(draw(1, 5, 6)).shape == (1, 5, 6)
+    with pytest.raises(ValueError, match="backbone='roberta' reads 5 tokens at most, not 6"):
+        model(draw(1, 6, 6))

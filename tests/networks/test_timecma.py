@@ -219,6 +219,7 @@ def test_evaluation_is_deterministic_and_dropout_acts_in_training(form):
         ({"faithful": 1}, "faithful=1 must be True or False"),
         ({"description": 3}, "description=3 must be a text or None"),
         ({"prompt_decimals": -1}, "prompt_decimals=-1 must be an integer of at least 0"),
+        ({"prompt_decimals": 10}, "prompt_decimals=10 must be at most 9"),
         ({"n_kept_prompts": 0.5}, "n_kept_prompts=0.5 must be an integer of at least 0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
