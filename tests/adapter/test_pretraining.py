@@ -191,6 +191,27 @@ def test_a_model_that_is_loaded_goes_on_the_same(case, transfer, tmp_path):
     assert same(weights(model), weights(loaded)) == weights(model).keys()
 
 
+@pytest.mark.parametrize(
+    "case", [*MAIN, *(case for case in CASES if case.name == "AutoTCLModel")], ids=lambda c: c.name
+)
+def test_an_encoder_that_learnt_by_contrast_is_saved_and_probed(case, tmp_path):
+    data = make_data(3)
+    model, covariates = case.model(), data.covariates()
+    validation = {"val_series": data.series} | {f"val_{name}": value for name, value in covariates.items()}
+    pretrain(model, data.series, objective="contrastive", hide_rate=0.3, **covariates, **validation)
+    assert np.isfinite(model.model.loss_history).all()
+    model.save(tmp_path / "model.pt")
+    loaded = case.model_class.load(tmp_path / "model.pt")
+    assert loaded.objective == "contrastive"
+    before = weights(model)
+    loaded.trainer_params |= TRAINER
+    for each in (model, loaded):
+        each.fit(data.series, transfer="probe", **covariates)
+        assert encoder(each) <= same(before, weights(each))
+    assert same(weights(model), weights(loaded)) == weights(model).keys()
+    assert np.isfinite(model.predict(H).values()).all()
+
+
 def test_pretraining_goes_on():
     model = pretrained()
     before = weights(model)
