@@ -10,8 +10,8 @@ from darts_tsformers.networks.autotcl import AutoTCL
 class AutoTCLModel(TSFormerModel):
     """AutoTCL: an encoder that learns by telling windows apart, by views that learn what matters, and a linear head.
 
-    One ``fit`` learns all: the encoder by contrast alone, and a head that is no more than a linear map of it. The
-    learnt mask says which steps of a look-back a view can do without.
+    One ``fit`` trains it all: the encoder by contrast alone, and a linear head on top. The learnt mask shows which
+    steps of a look-back a view can do without.
 
     Notes
     -----
@@ -21,9 +21,9 @@ class AutoTCLModel(TSFormerModel):
     Zheng et al., "Parametric Augmentation for Time Series Contrastive Learning", ICLR 2024. See
     :class:`darts_tsformers.networks.AutoTCL` for the architecture and for where it deviates.
 
-    There are no recipes (``paper_config``): what the authors tune, they tune for each data set, and for a ridge
-    regression on top. Common to all is ``d_hidden=64, d_model=320, n_blocks=11, n_scales=8, causal=False``, a look-back
-    of 201 steps, batches of 8, and a rate of 1e-4, of 0.012 for the views; ours learn at one rate.
+    There are no recipes (``paper_config``): the authors tune for each data set, with a ridge regression on top. Common
+    to all data sets are ``d_hidden=64, d_model=320, n_blocks=11, n_scales=8, causal=False``, a look-back of 201 steps,
+    batches of 8, and learning rates of 1e-4, and of 0.012 for the views; ours have one rate.
 
     Examples
     --------

@@ -24,18 +24,18 @@ MIXTURE: dict[str, Any] = {
 
 
 class MoiraiMoEModel(PretrainedModel):
-    """Moirai-MoE: a decoder over patches of any number of variates with experts, which draws paths of what comes.
+    """Moirai-MoE: a decoder with experts over patches of any number of variates, which draws paths.
 
-    Forecasts without any training from published weights, is trained further from them, or is trained from the start at
-    any size. Targets and covariates are read jointly. ``predict(n, num_samples=100)`` draws paths, whose quantiles are
-    those of the forecast; without ``num_samples`` the forecast is their median. It takes past, future and static
-    covariates, past and future ones also before any training.
+    Forecasts with published weights without any training, trains them further, or trains from the start at any size.
+    Targets and covariates are read jointly. ``predict(n, num_samples=100)`` draws paths, whose quantiles are those of
+    the forecast; without ``num_samples`` the forecast is their median. It takes past, future and static covariates;
+    past and future ones also before any training.
 
     ``MoiraiMoEModel.from_pretrained(folder, accept_license=True).predict(n, series)`` forecasts any number of steps.
     Take a look-back of whole patches, which are 16 steps in the published weights.
 
-    It learns the likelihood of each patch of the targets, and is validated by it: there is no ``likelihood`` or
-    ``loss_fn`` to choose.
+    It learns the likelihood of each patch of the targets, and is validated by it. A ``likelihood`` or ``loss_fn`` would
+    have no part in that, and is refused.
 
     Notes
     -----

@@ -40,17 +40,17 @@ class MoiraiMoE(Network, name="moirai_moe"):
     variate is read at its own level and spread. From the state after a patch comes a mixture for each value of the
     next: Student-t, narrow normal, negative binomial and log-normal.
 
-    A path is drawn patch by patch: what was drawn is read as if it had been observed, level and spread are measured
-    anew, and so all tokens are read again. The point forecast is the median of ``n_paths`` paths that are the same each
+    A path is drawn patch by patch. Each patch that is drawn is read as if it had been observed: level and spread
+    change, and so all tokens are read again. The point forecast is the median of ``n_paths`` paths, the same ones each
     time.
 
-    It learns the log-likelihood of each patch of the targets from what comes before it. Of each window a random part,
-    the horizon and a last part of the look-back, is held to be unknown: it does not count for level and spread, and is
-    what is learnt.
+    It learns the log-likelihood of each patch of the targets from what comes before it. In each window the horizon and
+    a random last part of the look-back are treated as unknown: they do not count for level and spread of the targets,
+    and are what is learnt.
 
-    Covariates: past ones, and future ones over look-back and horizon, are variates like the targets; the values of
-    future ones in a patch act on the patches after it, as the mask is causal in time. Static ones add to the tokens of
-    their target through a linear map that starts at zero; the paper has none.
+    Covariates: past ones, and future ones over look-back and horizon, are variates like the targets. The mask is causal
+    in time, so the future covariates of a patch act on the patches after it. Static ones add to the tokens of their
+    target through a linear map that starts at zero; the paper has none.
 
     Cost: O(S K ((C + P + F) L / p)^2 D) for S paths of K patches ahead. Memory for the point forecast: that of as many
     paths at a time as have ``PAIRS_AT_ONCE`` pairs of tokens, of 1,024 at most, and of one for each window at least.
@@ -84,13 +84,12 @@ class MoiraiMoE(Network, name="moirai_moe"):
     2402.02592). Written from the papers and from facts about the code (SalesforceAIResearch/uni2ts, 8d2a08d), whose
     figures the tests hold it to.
 
-    Deviations: the authors published no code to train it, so that ``learn`` is written from the papers: the first 30 %
-    of the patches of the look-back count for level and spread alone, and where the known part ends is drawn anew for
-    each window, from there to the end of the look-back; in validation it is the end. Centroids of a network that is
-    trained from the start are random, where theirs are clusters of what another model has learnt. A patch of a
-    covariate from before the history begins is padding, where theirs counts if the look-back is filled up to whole
-    patches. With an output shift, the steps in between are drawn too; while it trains they are the last value, and are
-    not learnt.
+    Deviations: the authors published no training code, so ``learn`` is written from the papers. The known part of the
+    targets ends at random between 30 % of the patches of the look-back and its end; in validation, at its end. Past
+    covariates stay known over the whole look-back. Centroids of a network that is trained from the start are random;
+    theirs are clusters of what another model has learnt. A patch of a covariate from before the history begins is
+    padding; theirs counts if the look-back is filled up to whole patches. With an output shift, the steps in between
+    are drawn too; in training they are the last value, and are not learnt.
 
     Examples
     --------

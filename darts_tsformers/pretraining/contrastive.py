@@ -13,11 +13,11 @@ N_BLOCKS = 4
 class Contrastive(Objective, name="contrastive"):
     """Tell which view is of which window, while the views learn what matters: parametric augmentation.
 
-    Each variable over the look-back is viewed by itself: some values left out, the others scaled. Each component of
-    each window of a batch is to be told from all others, by the largest value of each feature of its tokens; and where
-    it has four tokens or more, which piece of it follows which. See
-    :class:`~darts_tsformers.layers.contrastive.contrast.Contrast`. The losses are penalties: the loss and the sample
-    weights of the user are no part of them. They depend on who is in a batch, and a batch of one tells nothing apart.
+    Each variable over the look-back has a view of its own: some values are left out, the others scaled. The network
+    learns to tell each component of each window of a batch from all others, by the largest value of each feature of its
+    tokens; and, with four tokens or more, which piece of it follows which. See
+    :class:`~darts_tsformers.layers.contrastive.contrast.Contrast`. The losses are penalties: the user's loss and sample
+    weights do not apply. They depend on which windows share a batch; a batch of one teaches nothing.
 
     The known future is never hidden: a network that mixes it into its tokens can tell windows apart by it.
 
