@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darts_tsformers.adapter.whole_files import whole_file
+from darts_tsformers.adapter.files.whole_files import whole_file
 
 __all__ = ["write_demo_data"]
 

@@ -7,8 +7,8 @@ from darts import TimeSeries
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput
 
 from darts_tsformers.adapter.base import TSFormerModel
-from darts_tsformers.adapter.evaluation import in_evaluation
-from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.adapter.checks.fitted import require_fitted
+from darts_tsformers.adapter.forecasting.evaluation import in_evaluation
 from darts_tsformers.checks import require_at_least, require_one_of
 from darts_tsformers.networks import Network
 

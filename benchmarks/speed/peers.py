@@ -35,7 +35,7 @@ from darts_tsformers import (
     PatchTSTModel,
     TemporalFusionTransformerModel,
 )
-from darts_tsformers.adapter.optimizer import fuse
+from darts_tsformers.adapter.training.optimizer import fuse
 
 TARGETS, HORIZON, HEADS, DROPOUT, FACTOR, MODES = 7, 96, 4, 0.05, 3, 32
 

@@ -14,23 +14,11 @@ from darts.utils.data import TorchInferenceDataset, TorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample, TorchTrainingSample
 from darts.utils.serialization import add_safe_globals
 
-from darts_tsformers.adapter.alignment import check_one_for_each, check_reach, from_start, in_dtype, warn_of_late
-from darts_tsformers.adapter.argument_rules import check_arguments, check_encoders, check_names
-from darts_tsformers.adapter.callback_states import TrainedAnew
-from darts_tsformers.adapter.calls import CheckedCalls
-from darts_tsformers.adapter.datasets import ObservedInferenceDataset
-from darts_tsformers.adapter.docs import compose_docstring, full_signature
-from darts_tsformers.adapter.finetuning import check_patterns
-from darts_tsformers.adapter.finite import WatchedModel
-from darts_tsformers.adapter.likelihoods import restore_rules
-from darts_tsformers.adapter.loss import is_joint
-from darts_tsformers.adapter.module import TSFormerModule
-from darts_tsformers.adapter.names import Names, check_target, in_order, like, names_of
-from darts_tsformers.adapter.plain import plain, python_values
-from darts_tsformers.adapter.predicting import PredictingModel
-from darts_tsformers.adapter.preparing import prepare
-from darts_tsformers.adapter.published import PublishedModel
-from darts_tsformers.adapter.series import (
+from darts_tsformers.adapter.checks.alignment import check_one_for_each, check_reach, from_start, in_dtype, warn_of_late
+from darts_tsformers.adapter.checks.argument_rules import check_arguments, check_encoders, check_names
+from darts_tsformers.adapter.checks.calls import CheckedCalls
+from darts_tsformers.adapter.checks.names import Names, check_target, in_order, like, names_of
+from darts_tsformers.adapter.checks.series import (
     check_categories,
     check_embedding_sizes,
     check_finite,
@@ -41,12 +29,24 @@ from darts_tsformers.adapter.series import (
     static_names,
     with_statics_in_order,
 )
-from darts_tsformers.adapter.sizes import check_sizes, without_weights
+from darts_tsformers.adapter.checks.sizes import check_sizes, without_weights
+from darts_tsformers.adapter.docs import compose_docstring, full_signature
+from darts_tsformers.adapter.files.plain import plain, python_values
+from darts_tsformers.adapter.forecasting.datasets import ObservedInferenceDataset
+from darts_tsformers.adapter.forecasting.predicting import PredictingModel
+from darts_tsformers.adapter.forecasting.window_encodings import window_encoder
+from darts_tsformers.adapter.likelihoods import restore_rules
+from darts_tsformers.adapter.module import TSFormerModule
+from darts_tsformers.adapter.published import PublishedModel
 from darts_tsformers.adapter.starting import StartingModel
-from darts_tsformers.adapter.streaming import StreamingModel
-from darts_tsformers.adapter.transferring import TransferringModel
-from darts_tsformers.adapter.variates import number_drawn
-from darts_tsformers.adapter.window_encodings import window_encoder
+from darts_tsformers.adapter.streams.stream import StreamingModel
+from darts_tsformers.adapter.training.callback_states import TrainedAnew
+from darts_tsformers.adapter.training.finite import WatchedModel
+from darts_tsformers.adapter.training.loss import is_joint
+from darts_tsformers.adapter.training.preparing import prepare
+from darts_tsformers.adapter.training.variates import number_drawn
+from darts_tsformers.adapter.transfers.finetuning import check_patterns
+from darts_tsformers.adapter.transfers.transferring import TransferringModel
 from darts_tsformers.checks import require_at_least, require_flag
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks._streaming import leaves_out_start, require_norm

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from darts_tsformers.adapter.finite import DivergedError
+from darts_tsformers.adapter.training.finite import DivergedError
 from darts_tsformers.checks import require_at_least
 
 __all__ = ["BestWeights", "ClipEachGradient", "DivergedError"]

@@ -13,12 +13,12 @@ from darts.utils.torch import MonteCarloDropout
 from torch import nn
 from torch.optim import Optimizer
 
-from darts_tsformers.adapter.learning import LearningModule
+from darts_tsformers.adapter.forecasting.sampling import SamplingModule
 from darts_tsformers.adapter.likelihoods import drawn, expected_value, has_unit, in_order, n_levels, restore_rules
-from darts_tsformers.adapter.optimizer import fuse, leave_out_frozen
-from darts_tsformers.adapter.reversible_norm import ObservedRINorm
-from darts_tsformers.adapter.sampling import SamplingModule
 from darts_tsformers.adapter.schedules import fit_to_training
+from darts_tsformers.adapter.training.learning import LearningModule
+from darts_tsformers.adapter.training.optimizer import fuse, leave_out_frozen
+from darts_tsformers.adapter.training.reversible_norm import ObservedRINorm
 from darts_tsformers.layers.dropout import Dropout
 from darts_tsformers.layers.recomputing import let_recompute
 from darts_tsformers.networks._lessons import Training
@@ -47,7 +47,7 @@ class TSFormerModule(LearningModule, SamplingModule):
     use_instance_norm, instance_norm_affine
         See :class:`~darts_tsformers.networks.Forecaster`; ``"running"`` for normalisation by what was seen so far.
     train_variates
-        See :class:`~darts_tsformers.adapter.learning.LearningModule`, whose attribute ``loss_history`` it has.
+        See :class:`~darts_tsformers.adapter.training.learning.LearningModule`, whose attribute ``loss_history`` it has.
     recompute
         Whether the backward pass computes what the layers kept anew.
     objective

@@ -24,7 +24,7 @@ def pretrain(model: Model, series: TimeSeriesLike, *, objective: str = "masked",
     continues from the current weights.
 
     The model can then be saved and loaded, but cannot forecast yet. Call ``model.fit(series, transfer=...)`` next, on
-    the same series or others; see :meth:`~darts_tsformers.adapter.transferring.TransferringModel.fit`.
+    the same series or others; see :meth:`~darts_tsformers.adapter.transfers.transferring.TransferringModel.fit`.
 
     Parameters
     ----------

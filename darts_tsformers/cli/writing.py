@@ -16,7 +16,7 @@ def written(path: Path, signals: Signals) -> Iterator[Path]:
     DataError
         If it cannot be written.
     """
-    from darts_tsformers.adapter.whole_files import whole_file
+    from darts_tsformers.adapter.files.whole_files import whole_file
     from darts_tsformers.workflow import DataError
 
     try:

@@ -7,8 +7,8 @@ import numpy as np
 from darts import TimeSeries
 from matplotlib.axes import Axes
 
-from darts_tsformers.adapter.finite import has_lost_weights, lost_forecasts_allowed
-from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.adapter.checks.fitted import require_fitted
+from darts_tsformers.adapter.training.finite import has_lost_weights, lost_forecasts_allowed
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.diagnosis.figures import Figures
 from darts_tsformers.diagnosis.measuring import measure

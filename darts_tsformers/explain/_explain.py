@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 import pandas as pd
 from darts import TimeSeries
 
-from darts_tsformers.adapter.alone import forecasting
-from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.adapter.checks.fitted import require_fitted
+from darts_tsformers.adapter.checks.series import given_or_kept
+from darts_tsformers.adapter.forecasting.alone import forecasting
 from darts_tsformers.adapter.likelihoods import n_levels
-from darts_tsformers.adapter.series import given_or_kept
 from darts_tsformers.attention import Attention
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.explain.capture import Capture, windows_of_passes

@@ -10,11 +10,11 @@ import xarray as xr
 from darts import TimeSeries
 from torch import nn
 
-from darts_tsformers.adapter.alone import forecasting
-from darts_tsformers.adapter.datasets import ObservedInferenceDataset
-from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.adapter.checks.fitted import require_fitted
+from darts_tsformers.adapter.forecasting.alone import forecasting
+from darts_tsformers.adapter.forecasting.datasets import ObservedInferenceDataset
+from darts_tsformers.adapter.forecasting.windows import forecast_windows
 from darts_tsformers.adapter.likelihoods import expected_value
-from darts_tsformers.adapter.windows import forecast_windows
 from darts_tsformers.checks import require_at_least
 from darts_tsformers.explain.exchange import PARTS, Exchanged, Variable, are_alike, random_partners, variables
 from darts_tsformers.explain.labelled import variable_names

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
-from darts_tsformers.adapter.datasets import ObservedInferenceDataset
+from darts_tsformers.adapter.forecasting.datasets import ObservedInferenceDataset
 from darts_tsformers.attention import Attention
 from darts_tsformers.explain.windows import Origin, common_freq, duration, window_coordinates
 from darts_tsformers.layers.decomposition.learned import PARTS

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from darts_tsformers.adapter.arguments import DartsArguments
-from darts_tsformers.adapter.fitted import require_fitted
+from darts_tsformers.adapter.checks.fitted import require_fitted
 from darts_tsformers.adapter.pretrained import PretrainedModel
 from darts_tsformers.adapter.published import HALVED, trained
 from darts_tsformers.networks.gpht import GPHT

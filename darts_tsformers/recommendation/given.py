@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 from darts import TimeSeries
 
-from darts_tsformers.adapter.series import check_finite
+from darts_tsformers.adapter.checks.series import check_finite
 from darts_tsformers.checks import require_at_least
 
 

@@ -74,8 +74,8 @@ class AarenForecaster(TSFormerForecaster):
 class AutoTCLForecaster(TSFormerForecaster):
     r"""AutoTCL: an encoder that learns by telling windows apart, by views that learn what matters, and a linear head.
 
-    One ``fit`` learns all: the encoder by contrast alone, and a head that is no more than a linear map of it. The
-    learnt mask says which steps of a look-back a view can do without.
+    One ``fit`` trains it all: the encoder by contrast alone, and a linear head on top. The learnt mask shows which
+    steps of a look-back a view can do without.
 
     See :class:`darts_tsformers.AutoTCLModel`.
     """
@@ -116,17 +116,17 @@ class AutoTCLForecaster(TSFormerForecaster):
     ) -> None: ...
 
 class AutoTimesForecaster(TSFormerForecaster):
-    r"""AutoTimes: a frozen language model that reads segments of a series for words, and goes on segment by segment.
+    r"""AutoTimes: a frozen language model reads segments of a series in place of words, and forecasts the next one.
 
-    Only the small networks before and after the language model are trained. ``backbone="random"`` and ``"none"`` tell
-    whether the language model helps. The components do not look at each other. Takes past, future and static
-    covariates, any number of targets, and every likelihood of Darts.
+    Only the small networks before and after the language model are trained. To see whether the language model helps,
+    compare with ``backbone="random"`` and ``backbone="none"``. Components do not see each other. Takes past, future and
+    static covariates, any number of targets, and every likelihood of Darts.
 
-    It learns from every segment of the look-back, and of the horizon.
+    The model learns from every segment of the look-back and of the horizon.
 
-    The language model needs ``transformers``: ``pip install 'darts_tsformers[llm]'``. It is read by ``fit``, and again
-    when a saved model is loaded: the file holds a digest of its weights and not the weights, unless they are trained,
-    which is what ``enable_finetuning=True`` does, or nobody else has them (``backbone="random"``).
+    The language model needs ``transformers``: ``pip install 'darts_tsformers[llm]'``. ``fit`` reads it, and ``load``
+    reads it again: a saved model holds a digest of the language model. It holds weights only if they were trained, as
+    with ``enable_finetuning=True``, or if they are those of ``backbone="random"``.
 
     See :class:`darts_tsformers.AutoTimesModel`.
     """
@@ -572,18 +572,18 @@ class MambaMixerForecaster(TSFormerForecaster):
     ) -> None: ...
 
 class MoiraiMoEForecaster(TSFormerForecaster):
-    r"""Moirai-MoE: a decoder over patches of any number of variates with experts, which draws paths of what comes.
+    r"""Moirai-MoE: a decoder with experts over patches of any number of variates, which draws paths.
 
-    Forecasts without any training from published weights, is trained further from them, or is trained from the start at
-    any size. Targets and covariates are read jointly. ``predict(n, num_samples=100)`` draws paths, whose quantiles are
-    those of the forecast; without ``num_samples`` the forecast is their median. It takes past, future and static
-    covariates, past and future ones also before any training.
+    Forecasts with published weights without any training, trains them further, or trains from the start at any size.
+    Targets and covariates are read jointly. ``predict(n, num_samples=100)`` draws paths, whose quantiles are those of
+    the forecast; without ``num_samples`` the forecast is their median. It takes past, future and static covariates;
+    past and future ones also before any training.
 
     ``MoiraiMoEModel.from_pretrained(folder, accept_license=True).predict(n, series)`` forecasts any number of steps.
     Take a look-back of whole patches, which are 16 steps in the published weights.
 
-    It learns the likelihood of each patch of the targets, and is validated by it: there is no ``likelihood`` or
-    ``loss_fn`` to choose.
+    It learns the likelihood of each patch of the targets, and is validated by it. A ``likelihood`` or ``loss_fn`` would
+    have no part in that, and is refused.
 
     See :class:`darts_tsformers.MoiraiMoEModel`.
     """
@@ -830,10 +830,10 @@ class SpaceTimeForecaster(TSFormerForecaster):
     ) -> None: ...
 
 class TEMPOForecaster(TSFormerForecaster):
-    r"""TEMPO: trend, season and rest of a series, read by a language model behind prompts, and forecast apart.
+    r"""TEMPO: a language model reads trend, season and rest of a series, each after a prompt; the forecasts add up.
 
-    For seasonal series whose parts you want to see. Whether the language model helps is for you to measure:
-    ``backbone="none"`` takes it out and leaves the rest as it is, and learns in a fraction of the time.
+    For seasonal series whose parts you want to see. Measure whether the language model helps: ``backbone="none"`` takes
+    it out, leaves the rest as it is, and trains in a fraction of the time.
 
     See :class:`darts_tsformers.TEMPOModel`.
     """
@@ -960,11 +960,11 @@ class TemporalFusionTransformerForecaster(TSFormerForecaster):
     ) -> None: ...
 
 class TimeCMAForecaster(TSFormerForecaster):
-    r"""TimeCMA: each variate is one token, aligned with what a frozen language model makes of its values in words.
+    r"""TimeCMA: each variate is one token, aligned with the state of a frozen language model that reads its values.
 
-    Needs ``pip install 'darts_tsformers[llm]'`` and a language model, by default GPT-2 from the Hugging Face hub, read
-    when ``fit`` begins. ``backbone="none"`` does without, and ``backbone="random"`` takes an untrained one: compare
-    with both before you believe that the language model helps.
+    Needs ``pip install 'darts_tsformers[llm]'`` and a language model, by default GPT-2 from the Hugging Face hub, which
+    ``fit`` reads. ``backbone="none"`` takes it out, and ``backbone="random"`` takes an untrained one: compare with both
+    before you rely on the language model.
 
     See :class:`darts_tsformers.TimeCMAModel`.
     """
@@ -1007,7 +1007,7 @@ class TimeCMAForecaster(TSFormerForecaster):
     ) -> None: ...
 
 class TimeLLMForecaster(TSFormerForecaster):
-    r"""Time-LLM: patches said in terms of words, behind a prompt, through a frozen language model.
+    r"""Time-LLM: a frozen language model reads a prompt and patches that are translated into words.
 
     Each component is forecast by itself. ``backbone="none"`` takes the language model out: try that first, it costs far
     less and is seldom worse.

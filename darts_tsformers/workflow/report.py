@@ -6,8 +6,8 @@ from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
-from darts_tsformers.adapter.whole_files import real
-from darts_tsformers.adapter.whole_folder import replace_files
+from darts_tsformers.adapter.files.whole_files import real
+from darts_tsformers.adapter.files.whole_folder import replace_files
 from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.picture import save_picture

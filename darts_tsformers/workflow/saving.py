@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from darts_tsformers import __version__
-from darts_tsformers.adapter.digest import digest_of
-from darts_tsformers.adapter.plain_model import arguments_of, load_weights, save_weights
+from darts_tsformers.adapter.files.digest import digest_of
+from darts_tsformers.adapter.files.plain_model import arguments_of, load_weights, save_weights
 from darts_tsformers.catalogue import by_model_name
 from darts_tsformers.workflow.baselines import Baseline, SeasonalNaive, Smoothing
 from darts_tsformers.workflow.columns import Columns

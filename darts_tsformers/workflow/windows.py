@@ -9,7 +9,7 @@ from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
-from darts_tsformers.adapter.finite import lost_forecasts_allowed
+from darts_tsformers.adapter.training.finite import lost_forecasts_allowed
 from darts_tsformers.workflow.checks import require_finite
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.table import Table

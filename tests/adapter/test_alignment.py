@@ -8,7 +8,7 @@ import pytest
 from darts import TimeSeries
 
 from darts_tsformers import ITransformerModel
-from darts_tsformers.adapter.alignment import in_dtype
+from darts_tsformers.adapter.checks.alignment import in_dtype
 from tests.contracts.cases import TRAINER
 
 L, H = 5, 3

@@ -12,9 +12,9 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from darts_tsformers import ITransformerModel, TemporalFusionTransformerModel
-from darts_tsformers.adapter.argument_rules import RULES
 from darts_tsformers.adapter.arguments import DOCS
-from darts_tsformers.adapter.sizes import LARGEST, MOST_LAYERS
+from darts_tsformers.adapter.checks.argument_rules import RULES
+from darts_tsformers.adapter.checks.sizes import LARGEST, MOST_LAYERS
 from tests.contracts.cases import CASE, CASES, make_data
 from tests.helpers import exactly
 

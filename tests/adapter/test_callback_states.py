@@ -9,7 +9,7 @@ from darts import TimeSeries
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from darts_tsformers import ITransformerModel
-from darts_tsformers.adapter.callback_states import begun_anew
+from darts_tsformers.adapter.training.callback_states import begun_anew
 from tests.contracts.cases import CASE, TRAINER, H, L, make_data
 
 SERIES = make_data(1, ()).series

@@ -5,7 +5,7 @@ import pytest
 import torch
 from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegression
 
-from darts_tsformers.adapter.finite import DivergedError, LostForecastError, lost_forecasts_allowed
+from darts_tsformers.adapter.training.finite import DivergedError, LostForecastError, lost_forecasts_allowed
 from tests.contracts.cases import CASE, H, make_data
 from tests.helpers import exactly, scatter_
 

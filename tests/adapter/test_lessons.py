@@ -9,7 +9,7 @@ from darts import TimeSeries
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, TorchTrainingBatch
 from darts.utils.likelihood_models.torch import DirichletLikelihood, GaussianLikelihood, QuantileRegression
 
-from darts_tsformers.adapter.lessons import parts_of
+from darts_tsformers.adapter.training.lessons import parts_of
 from darts_tsformers.networks import Lesson, Training
 from tests.adapter.students import SchooledModel, Student, StudentModel
 from tests.contracts import checks

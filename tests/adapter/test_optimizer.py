@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from darts_tsformers import ITransformerModel
-from darts_tsformers.adapter.optimizer import fuse
+from darts_tsformers.adapter.training.optimizer import fuse
 
 QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
 SERIES = TimeSeries.from_values(np.sin(np.arange(23, dtype=np.float32)))

@@ -12,7 +12,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from pytorch_lightning import Callback
 
 from darts_tsformers import AutoformerModel, ITransformerModel, PatchTSMixerModel, PatchTSTModel, SMambaModel, pretrain
-from darts_tsformers.adapter.transfer import NETWORK
+from darts_tsformers.adapter.transfers.transfer import NETWORK
 from darts_tsformers.explain import explain
 from darts_tsformers.pretraining.encoder import head_names
 from darts_tsformers.window import Window

@@ -9,7 +9,7 @@ import pytest
 import torch
 from darts.utils.likelihood_models.torch import GaussianLikelihood
 
-from darts_tsformers.adapter.alone import forecasting
+from darts_tsformers.adapter.forecasting.alone import forecasting
 from darts_tsformers.explain import explain, reliance
 from tests.contracts.cases import CASE, H, make_data
 

@@ -13,8 +13,8 @@ from darts.utils.likelihood_models.torch import (
     QuantileRegression,
 )
 
-from darts_tsformers.adapter.lessons import Part
-from darts_tsformers.adapter.loss import in_unit, loss_has_unit
+from darts_tsformers.adapter.training.lessons import Part
+from darts_tsformers.adapter.training.loss import in_unit, loss_has_unit
 from tests.contracts.cases import CASE, H, L
 from tests.helpers import draw
 

@@ -15,8 +15,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from darts_tsformers.adapter import onnx, pair, whole_files
-from darts_tsformers.adapter.whole_files import whole_file
+from darts_tsformers.adapter.files import onnx, pair, whole_files
+from darts_tsformers.adapter.files.whole_files import whole_file
 from darts_tsformers.models import TSFormerModel
 from tests.adapter.kills import pair_of_models, what_is_there
 from tests.contracts.cases import CASE, H, make_data

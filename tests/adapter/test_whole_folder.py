@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from darts_tsformers.adapter import whole_folder
-from darts_tsformers.adapter.whole_folder import replace_files
+from darts_tsformers.adapter.files import whole_folder
+from darts_tsformers.adapter.files.whole_folder import replace_files
 
 NAMES = ("a.csv", "b.json", "c.pt")
 

@@ -10,8 +10,8 @@ from darts.dataprocessing.transformers import Scaler
 from darts.utils.utils import n_steps_between
 
 from darts_tsformers.adapter.calendar import hourly_marks
-from darts_tsformers.adapter.window_encodings import window_encoder
-from darts_tsformers.adapter.windows import forecast_windows
+from darts_tsformers.adapter.forecasting.window_encodings import window_encoder
+from darts_tsformers.adapter.forecasting.windows import forecast_windows
 from darts_tsformers.explain import explain
 from tests.contracts.cases import CASE, H, L, make_data
 

@@ -8,9 +8,9 @@ import torch
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 
-from darts_tsformers.adapter.finite import has_lost_weights
-from darts_tsformers.adapter.lessons import Part, Scored, parts_of, scored
-from darts_tsformers.adapter.loss import (
+from darts_tsformers.adapter.training.finite import has_lost_weights
+from darts_tsformers.adapter.training.lessons import Part, Scored, parts_of, scored
+from darts_tsformers.adapter.training.loss import (
     fill_with_forecast,
     hide_blind_forecasts,
     hide_what_does_not_count,
@@ -19,8 +19,8 @@ from darts_tsformers.adapter.loss import (
     loss_has_unit,
     observed_only,
 )
-from darts_tsformers.adapter.running_mean import RunningMean
-from darts_tsformers.adapter.variates import draw_components
+from darts_tsformers.adapter.training.running_mean import RunningMean
+from darts_tsformers.adapter.training.variates import draw_components
 from darts_tsformers.networks._lessons import TOTAL, Training
 from darts_tsformers.window.units import Moments, Unit
 

@@ -10,9 +10,9 @@ import torch
 from darts.utils.serialization.base import UnpicklingError
 from darts.utils.serialization.torch import load_ckpt_safely
 
-from darts_tsformers.adapter.digest import are_own_weights
-from darts_tsformers.adapter.pair import settle
-from darts_tsformers.adapter.whole_files import one_writer
+from darts_tsformers.adapter.files.digest import are_own_weights
+from darts_tsformers.adapter.files.pair import settle
+from darts_tsformers.adapter.files.whole_files import one_writer
 
 MOST_INFLATED = 20
 """Times its own size that an archive may inflate to; what ``save`` writes is not compressed."""

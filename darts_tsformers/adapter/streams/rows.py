@@ -10,7 +10,7 @@ import pandas as pd
 from darts import TimeSeries
 from darts.utils.utils import generate_index, n_steps_between
 
-from darts_tsformers.adapter.names import check_rows
+from darts_tsformers.adapter.checks.names import check_rows
 
 Time = pd.Timestamp | int
 

@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from darts_tsformers.adapter.digest import digest_of
-from darts_tsformers.adapter.whole_files import all_beside, beside, flush, one_writer, real
+from darts_tsformers.adapter.files.digest import digest_of
+from darts_tsformers.adapter.files.whole_files import all_beside, beside, flush, one_writer, real
 
 NO_WEIGHTS = "none"
 Write = Callable[[Path], None]

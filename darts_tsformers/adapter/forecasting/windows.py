@@ -8,8 +8,8 @@ from darts.utils.historical_forecasts.utils import _general_checks_start, _proce
 from darts.utils.ts_utils import series2seq
 
 from darts_tsformers.adapter.base import TSFormerModel
-from darts_tsformers.adapter.datasets import ObservedInferenceDataset
-from darts_tsformers.adapter.series import Given, given_or_kept
+from darts_tsformers.adapter.checks.series import Given, given_or_kept
+from darts_tsformers.adapter.forecasting.datasets import ObservedInferenceDataset
 
 
 def forecast_windows(

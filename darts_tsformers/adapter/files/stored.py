@@ -15,13 +15,13 @@ from darts.models.forecasting.torch_forecasting_model import (
     _get_checkpoint_fname,
 )
 
-from darts_tsformers.adapter.alone import drawing, forecasts, trains
-from darts_tsformers.adapter.digest import note_digest
-from darts_tsformers.adapter.loading import own_pair, read_from, require_saved
-from darts_tsformers.adapter.onnx import export_onnx
-from darts_tsformers.adapter.pair import write_pair
+from darts_tsformers.adapter.files.digest import note_digest
+from darts_tsformers.adapter.files.loading import own_pair, read_from, require_saved
+from darts_tsformers.adapter.files.onnx import export_onnx
+from darts_tsformers.adapter.files.pair import write_pair
+from darts_tsformers.adapter.forecasting.alone import drawing, forecasts, trains
 from darts_tsformers.adapter.processes import writes_files
-from darts_tsformers.adapter.transfer import require_forecasts
+from darts_tsformers.adapter.transfers.transfer import require_forecasts
 from darts_tsformers.catalogue import load_all
 
 MOVED = {"darts_tsformers.models._module": "darts_tsformers.adapter.module"}

@@ -7,7 +7,7 @@ import numpy as np
 from darts.utils.data import SequentialTorchInferenceDataset
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 
-from darts_tsformers.adapter.window_encodings import WindowEncoder
+from darts_tsformers.adapter.forecasting.window_encodings import WindowEncoder
 
 
 class ObservedInferenceDataset(SequentialTorchInferenceDataset):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 
-from darts_tsformers.adapter.series import check_series
+from darts_tsformers.adapter.checks.series import check_series
 from darts_tsformers.checks import did_you_mean, require_at_least
 
 Method = TypeVar("Method", bound=Callable[..., Any])

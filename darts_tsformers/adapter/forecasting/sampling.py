@@ -10,7 +10,7 @@ from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import PLModuleInput, PLModuleOutput, TorchInferenceBatch
 from einops import rearrange
 
-from darts_tsformers.adapter.finite import UNKNOWN, require_finite, weights_blamed
+from darts_tsformers.adapter.training.finite import UNKNOWN, require_finite, weights_blamed
 from darts_tsformers.networks._forecaster import Forecaster
 from darts_tsformers.networks._paths import Noise
 from darts_tsformers.recording.passes import Announcing

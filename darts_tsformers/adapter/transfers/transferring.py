@@ -7,10 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.torch_forecasting_model import MixedCovariatesTorchModel
 
-from darts_tsformers.adapter.alone import trains
-from darts_tsformers.adapter.finetuning import require_learning
-from darts_tsformers.adapter.names import Names
-from darts_tsformers.adapter.transfer import TRANSFERS, freeze, take_over
+from darts_tsformers.adapter.checks.names import Names
+from darts_tsformers.adapter.forecasting.alone import trains
+from darts_tsformers.adapter.transfers.finetuning import require_learning
+from darts_tsformers.adapter.transfers.transfer import TRANSFERS, freeze, take_over
 from darts_tsformers.checks import require_one_of
 from darts_tsformers.networks import Network
 from darts_tsformers.pretraining.encoder import has_encoder

@@ -9,8 +9,8 @@ from darts.utils.likelihood_models.base import LikelihoodType
 from darts.utils.likelihood_models.torch import TorchLikelihood
 from torch import Tensor
 
-from darts_tsformers.adapter.lessons import Part
 from darts_tsformers.adapter.likelihoods import has_unit, restore_rules
+from darts_tsformers.adapter.training.lessons import Part
 from darts_tsformers.window.instance_norm import Statistics
 from darts_tsformers.window.restore import restore
 

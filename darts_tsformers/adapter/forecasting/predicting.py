@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from darts_tsformers.adapter.alone import OneAtATime, forecasts, trains
-from darts_tsformers.adapter.plain import python_values
-from darts_tsformers.adapter.prediction_trainer import PredictionTrainer
+from darts_tsformers.adapter.files.plain import python_values
+from darts_tsformers.adapter.files.stored import StoredModel
+from darts_tsformers.adapter.forecasting.alone import OneAtATime, forecasts, trains
+from darts_tsformers.adapter.forecasting.prediction_trainer import PredictionTrainer
 from darts_tsformers.adapter.processes import in_one_process
-from darts_tsformers.adapter.stored import StoredModel
-from darts_tsformers.adapter.transfer import require_forecasts
+from darts_tsformers.adapter.transfers.transfer import require_forecasts
 
 
 class PredictingModel(OneAtATime, StoredModel):

@@ -12,15 +12,15 @@ from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 from darts.utils.timeseries_generation import _build_forecast_series_from_schema
 from torch import Tensor
 
-from darts_tsformers.adapter.alone import forecasting
-from darts_tsformers.adapter.evaluation import in_evaluation
-from darts_tsformers.adapter.finite import require_finite_stream, weights_blamed
+from darts_tsformers.adapter.checks.names import check_rows
+from darts_tsformers.adapter.checks.series import given_or_kept
+from darts_tsformers.adapter.forecasting.alone import forecasting
+from darts_tsformers.adapter.forecasting.evaluation import in_evaluation
 from darts_tsformers.adapter.likelihoods import expected_value, in_order
-from darts_tsformers.adapter.names import check_rows
-from darts_tsformers.adapter.series import given_or_kept
-from darts_tsformers.adapter.stream_rows import CovariateRows, as_rows
-from darts_tsformers.adapter.stream_start import first_window
-from darts_tsformers.adapter.transfer import require_forecasts
+from darts_tsformers.adapter.streams.rows import CovariateRows, as_rows
+from darts_tsformers.adapter.streams.start import first_window
+from darts_tsformers.adapter.training.finite import require_finite_stream, weights_blamed
+from darts_tsformers.adapter.transfers.transfer import require_forecasts
 from darts_tsformers.catalogue import by_model_name
 from darts_tsformers.networks._states import tiled
 from darts_tsformers.networks._streaming import StreamingNetwork, streams, why_not
@@ -42,7 +42,7 @@ class StreamingModel:
         """Follow a series: forecast from it, take in what is observed next, forecast again.
 
         Each new row takes time and memory that do not grow with the rows before, or with their logarithm. What a
-        forecast equals, and which models stream, is in :class:`~darts_tsformers.adapter.streaming.Stream`.
+        forecast equals, and which models stream, is in :class:`~darts_tsformers.adapter.streams.stream.Stream`.
 
         Parameters
         ----------

@@ -16,10 +16,10 @@ from darts.utils.likelihood_models.base import LikelihoodType
 from torch import Tensor
 from torch.distributions import Distribution
 
-from darts_tsformers.adapter.evaluation import in_evaluation
+from darts_tsformers.adapter.files.single_precision import InSinglePrecision, in_single_precision
+from darts_tsformers.adapter.files.whole_files import whole_file
+from darts_tsformers.adapter.forecasting.evaluation import in_evaluation
 from darts_tsformers.adapter.module import TSFormerModule
-from darts_tsformers.adapter.single_precision import InSinglePrecision, in_single_precision
-from darts_tsformers.adapter.whole_files import whole_file
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 """Else importing onnxruntime writes a device identifier and a queue of events under the home directory."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from darts_tsformers.adapter.base import TSFormerModel
-from darts_tsformers.adapter.transfer import require_forecasts
+from darts_tsformers.adapter.transfers.transfer import require_forecasts
 
 
 def require_fitted(model: Any) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from darts_tsformers.adapter.whole_files import flush, one_writer, real
+from darts_tsformers.adapter.files.whole_files import flush, one_writer, real
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 

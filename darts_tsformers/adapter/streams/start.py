@@ -7,9 +7,9 @@ from darts import TimeSeries
 from darts.utils.data.torch_datasets.utils import TorchInferenceSample
 from darts.utils.utils import n_steps_between
 
-from darts_tsformers.adapter.datasets import with_last_known
-from darts_tsformers.adapter.names import check_rows
-from darts_tsformers.adapter.stream_rows import CovariateRows, Encodings
+from darts_tsformers.adapter.checks.names import check_rows
+from darts_tsformers.adapter.forecasting.datasets import with_last_known
+from darts_tsformers.adapter.streams.rows import CovariateRows, Encodings
 
 
 def first_window(

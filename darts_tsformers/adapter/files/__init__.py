@@ -1,0 +1,1 @@
+"""A model in files: saved, loaded, exported, each as a whole or not at all."""

@@ -1,0 +1,1 @@
+"""How a model forecasts, and from which windows."""

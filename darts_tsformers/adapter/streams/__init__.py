@@ -1,0 +1,1 @@
+"""A fitted model that follows one series, row by row."""

@@ -1,0 +1,1 @@
+"""How a module learns, and what is looked after while it does."""

@@ -1,0 +1,1 @@
+"""Which weights one model takes over from another, and which train on."""
