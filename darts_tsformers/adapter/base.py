@@ -32,6 +32,7 @@ from darts_tsformers.adapter.checks.series import (
 from darts_tsformers.adapter.checks.sizes import check_sizes, without_weights
 from darts_tsformers.adapter.docs import compose_docstring, full_signature
 from darts_tsformers.adapter.files.plain import plain, python_values
+from darts_tsformers.adapter.files.runs import new_run
 from darts_tsformers.adapter.forecasting.datasets import ObservedInferenceDataset
 from darts_tsformers.adapter.forecasting.predicting import PredictingModel
 from darts_tsformers.adapter.forecasting.window_encodings import window_encoder
@@ -206,7 +207,7 @@ class TSFormerModel(
         return f"{tie}={self.model_params[tie]!r}" if tie in self.model_params else f"its {tie}"
 
     def _create_model(self, train_sample: TorchTrainingSample) -> PLForecastingModule:
-        return TSFormerModule(
+        module = TSFormerModule(
             network=self.network_class.name,
             network_params=self._network_params,
             categories=self._categories(),
@@ -214,6 +215,8 @@ class TSFormerModel(
             **self._shared_params,
             **self.pl_module_params,
         )
+        module.run = self._run = new_run()
+        return module
 
     def _categories(self) -> list[tuple[int, int, int]]:
         sizes = self.model_params.get("categorical_embedding_sizes")

@@ -279,6 +279,22 @@ def test_a_file_of_a_run_that_is_not_there_is_named(run: Path, pattern: str, tmp
         ITRANSFORMER.model_class.load_from_checkpoint("run", work_dir=tmp_path, file_name=gone.name)
 
 
+def test_a_checkpoint_of_another_run_is_refused(run: Path, tmp_path: Path):
+    own = copied(run, tmp_path / "own", "checkpoints/last-*")
+    series = make_data(1, ()).series
+    other = ITRANSFORMER.model(model_name="run", work_dir=str(tmp_path / "other"), save_checkpoints=True)
+    other.fit(series, val_series=series)
+    shutil.copy(next((tmp_path / "other").glob("run/checkpoints/last-*")), own)
+    rule = re.escape(f"path='{own}' must be a checkpoint of the run whose model is")
+    with pytest.raises(ValueError, match=rule):
+        ITRANSFORMER.model_class.load_from_checkpoint("run", work_dir=tmp_path / "own", best=False)
+    with pytest.raises(ValueError, match=rule):
+        other.load_weights_from_checkpoint("run", work_dir=tmp_path / "own", best=False)
+    assert other.predict(2) == ITRANSFORMER.model_class.load_from_checkpoint(
+        "run", work_dir=tmp_path / "other", best=False
+    ).predict(2, series)
+
+
 def test_a_run_is_found_below_the_current_folder(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(run, tmp_path / "darts_logs")
     monkeypatch.chdir(tmp_path)

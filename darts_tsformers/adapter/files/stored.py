@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import torch
 from darts.models.forecasting.torch_forecasting_model import (
-    CHECKPOINTS_FOLDER,
     DEFAULT_DARTS_FOLDER,
     INIT_MODEL_NAME,
     MixedCovariatesTorchModel,
@@ -19,6 +18,7 @@ from darts_tsformers.adapter.files.digest import note_digest
 from darts_tsformers.adapter.files.loading import own_pair, read_from, require_saved
 from darts_tsformers.adapter.files.onnx import export_onnx
 from darts_tsformers.adapter.files.pair import write_pair
+from darts_tsformers.adapter.files.runs import is_of_run, require_one_run
 from darts_tsformers.adapter.forecasting.alone import drawing, forecasts, trains
 from darts_tsformers.adapter.processes import writes_files
 from darts_tsformers.adapter.transfers.transfer import require_forecasts
@@ -33,7 +33,7 @@ class StoredModel(MixedCovariatesTorchModel):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         home = state["_module_path"]
-        super().__setstate__({"_component_names": {}} | state | {"_module_path": MOVED.get(home, home)})
+        super().__setstate__({"_component_names": {}, "_run": None} | state | {"_module_path": MOVED.get(home, home)})
 
     @trains
     def save(self, path: str | os.PathLike[str] | None = None, clean: bool = False) -> None:
@@ -143,7 +143,7 @@ class StoredModel(MixedCovariatesTorchModel):
         FileNotFoundError
             If a file of the run does not exist.
         ValueError
-            If one is damaged or of another kind, or holds a model of another class.
+            If one is damaged, of another kind or of another run, or holds a model of another class.
         UnpicklingError
             If one asks for code that a model has no need of. Nothing of it has run then.
         """
@@ -153,13 +153,44 @@ class StoredModel(MixedCovariatesTorchModel):
         with drawing(), read_from(source):
             require_saved(Path(folder, model_name, INIT_MODEL_NAME))
             name = _get_checkpoint_fname(folder, model_name, best=best) if file_name is None else file_name
-            require_saved(Path(folder, model_name, CHECKPOINTS_FOLDER, name))
+            require_one_run(Path(folder, model_name), name, **_reading(kwargs))
             model = MixedCovariatesTorchModel.load_from_checkpoint(model_name, folder, name, **kwargs)
         if not isinstance(model, cls):
             raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
         model._restore_loss()
         model._setup_finetuning(model.model)
         return model
+
+    @forecasts
+    def load_weights_from_checkpoint(
+        self,
+        model_name: str | None = None,
+        work_dir: str | os.PathLike[str] | None = None,
+        file_name: str | None = None,
+        best: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Take over weights that ``save_checkpoints=True`` kept; see Darts' documentation. Any path-like is taken.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file of the run does not exist.
+        ValueError
+            If one is damaged, of another kind or of another run, or the models differ.
+        UnpicklingError
+            If one asks for code that a model has no need of. Nothing of it has run then.
+        """
+        if file_name is not None and not is_of_run(file_name):
+            super().load_weights_from_checkpoint(model_name, work_dir, file_name, best, **kwargs)
+            return
+        folder = os.path.abspath(DEFAULT_DARTS_FOLDER if work_dir is None else work_dir)
+        run = self.model_name if model_name is None else model_name
+        with read_from(f"model_name={run!r} in {folder!r}"):
+            require_saved(Path(folder, run, INIT_MODEL_NAME))
+            name = _get_checkpoint_fname(folder, run, best=best) if file_name is None else file_name
+            require_one_run(Path(folder, run), name, **_reading(kwargs))
+            super().load_weights_from_checkpoint(run, folder, name, **kwargs)
 
     def _restore_loss(self) -> None:
         """Give the module its loss back, which no checkpoint holds; Darts does so for one that is an argument alone."""
@@ -208,3 +239,8 @@ class StoredModel(MixedCovariatesTorchModel):
             raise ValueError(f"{type(self).__name__} must be fitted, or loaded with its weights, before to_onnx")
         require_forecasts(self)
         export_onnx(self.model, Path(self._default_save_path() + ".onnx" if path is None else path), **kwargs)
+
+
+def _reading(given: dict[str, Any]) -> dict[str, Any]:
+    """Pick from the arguments of a call those that say how files are read."""
+    return {"trusted": given.get("trusted", False), "map_location": given.get("map_location")}

@@ -45,11 +45,14 @@ class LearningModule(PLForecastingModule):
         What forecast and target are measured by in all losses, logged ones too, so that a model trains alike in any
         unit: for each component its standard deviation within the series of the training part. It is 1 for counts,
         shares and likelihoods with priors, and in files of version 0.1.
+    run
+        What the checkpoints of one run have in common with its model; None in files of version 0.1.
     """
 
     def __init__(self, train_variates: int | float | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.train_variates = train_variates
+        self.run: str | None = None
         self.lost_in: int | None = None
         self.loss_history: list[tuple[float | None, float | None]] = []
         self.loss_unit = Unit(self.n_targets)
@@ -198,11 +201,13 @@ class LearningModule(PLForecastingModule):
         return None if mean is None else float(self._over_processes(mean, "mean"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the losses with the weights."""
+        """Keep the losses with the weights, and what tells whose weights they are."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["loss_history"] = self.loss_history
+        checkpoint["run"] = self.run
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Bring the losses back."""
+        """Bring the losses back, and what tells whose weights they are."""
         super().on_load_checkpoint(checkpoint)
         self.loss_history = checkpoint["loss_history"]
+        self.run = checkpoint.get("run")
