@@ -2,15 +2,19 @@
 
 import secrets
 from pathlib import Path
-from typing import Any
 
 import torch
-from darts.models.forecasting.torch_forecasting_model import CHECKPOINTS_FOLDER, INIT_MODEL_NAME
+from darts.models.forecasting.torch_forecasting_model import (
+    CHECKPOINTS_FOLDER,
+    INIT_MODEL_NAME,
+    _get_checkpoint_fname,
+)
 from darts.utils.serialization.torch import load_ckpt_safely, load_wrapper_safely
 
 from darts_tsformers.adapter.files.loading import require_saved
 
 RUN = "run"
+"""What a checkpoint keeps the token under."""
 
 
 def new_run() -> str:
@@ -23,23 +27,39 @@ def is_of_run(file_name: str) -> bool:
     return file_name.startswith(("best-", "last-"))
 
 
-def require_one_run(folder: Path, name: str, **reading: Any) -> None:
-    """Refuse a checkpoint that another model than that of its folder was trained to; older files do not say.
+def checkpoint_of(folder: Path, file_name: str | None, *, best: bool, trusted: bool = False) -> str:
+    """Return the name of a checkpoint of a run, which belongs to the model of the run.
+
+    Runs of earlier versions have no token, and are believed.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    file_name
+        Of the checkpoint; None for the best or the last one.
+    best
+        Whether it is the best one.
+    trusted
+        Whether the files may run code when they are read.
 
     Raises
     ------
     FileNotFoundError
-        If one of both files does not exist.
+        If the model or the checkpoint does not exist.
     ValueError
-        If one was not written by a run, or they are of two runs.
+        If one of them is damaged or of another kind, or the checkpoint is of another run.
     """
-    model, checkpoint = folder / INIT_MODEL_NAME, folder / CHECKPOINTS_FOLDER / name
+    model = folder / INIT_MODEL_NAME
     require_saved(model)
+    name: str = _get_checkpoint_fname(str(folder.parent), folder.name, best=best) if file_name is None else file_name
+    checkpoint = folder / CHECKPOINTS_FOLDER / name
     require_saved(checkpoint)
-    of_model = load_wrapper_safely(path=str(model), **reading)._run
-    of_checkpoint = load_ckpt_safely(load_fn=torch.load, path=str(checkpoint), mmap=True, **reading).get(RUN)
-    if None not in (of_model, of_checkpoint) and of_model != of_checkpoint:
+    of_model = load_wrapper_safely(path=str(model), trusted=trusted, map_location="cpu")._run
+    kept = load_ckpt_safely(torch.load, str(checkpoint), trusted=trusted, map_location="cpu", mmap=True)
+    if None not in (of_model, kept.get(RUN)) and of_model != kept[RUN]:
         raise ValueError(
             f"path={str(checkpoint)!r} must be a checkpoint of the run whose model is {str(model)!r}: it is one of "
             "another run"
         )
+    return name

@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from darts.models.forecasting.torch_forecasting_model import (
-    DEFAULT_DARTS_FOLDER,
-    INIT_MODEL_NAME,
-    MixedCovariatesTorchModel,
-    _get_checkpoint_fname,
-)
+from darts.models.forecasting.torch_forecasting_model import DEFAULT_DARTS_FOLDER, MixedCovariatesTorchModel
 
 from darts_tsformers.adapter.files.digest import note_digest
 from darts_tsformers.adapter.files.loading import own_pair, read_from, require_saved
 from darts_tsformers.adapter.files.onnx import export_onnx
 from darts_tsformers.adapter.files.pair import write_pair
-from darts_tsformers.adapter.files.runs import is_of_run, require_one_run
+from darts_tsformers.adapter.files.runs import checkpoint_of, is_of_run
 from darts_tsformers.adapter.forecasting.alone import drawing, forecasts, trains
 from darts_tsformers.adapter.processes import writes_files
 from darts_tsformers.adapter.transfers.transfer import require_forecasts
@@ -151,9 +146,7 @@ class StoredModel(MixedCovariatesTorchModel):
         source = f"model_name={model_name!r} in {folder!r}"
         load_all()
         with drawing(), read_from(source):
-            require_saved(Path(folder, model_name, INIT_MODEL_NAME))
-            name = _get_checkpoint_fname(folder, model_name, best=best) if file_name is None else file_name
-            require_one_run(Path(folder, model_name), name, **_reading(kwargs))
+            name = checkpoint_of(Path(folder, model_name), file_name, best=best, trusted=kwargs.get("trusted", False))
             model = MixedCovariatesTorchModel.load_from_checkpoint(model_name, folder, name, **kwargs)
         if not isinstance(model, cls):
             raise ValueError(f"{source} must be a run of {cls.__name__}, but is one of {type(model).__name__}")
@@ -187,9 +180,7 @@ class StoredModel(MixedCovariatesTorchModel):
         folder = os.path.abspath(DEFAULT_DARTS_FOLDER if work_dir is None else work_dir)
         run = self.model_name if model_name is None else model_name
         with read_from(f"model_name={run!r} in {folder!r}"):
-            require_saved(Path(folder, run, INIT_MODEL_NAME))
-            name = _get_checkpoint_fname(folder, run, best=best) if file_name is None else file_name
-            require_one_run(Path(folder, run), name, **_reading(kwargs))
+            name = checkpoint_of(Path(folder, run), file_name, best=best, trusted=kwargs.get("trusted", False))
             super().load_weights_from_checkpoint(run, folder, name, **kwargs)
 
     def _restore_loss(self) -> None:
@@ -239,8 +230,3 @@ class StoredModel(MixedCovariatesTorchModel):
             raise ValueError(f"{type(self).__name__} must be fitted, or loaded with its weights, before to_onnx")
         require_forecasts(self)
         export_onnx(self.model, Path(self._default_save_path() + ".onnx" if path is None else path), **kwargs)
-
-
-def _reading(given: dict[str, Any]) -> dict[str, Any]:
-    """Pick from the arguments of a call those that say how files are read."""
-    return {"trusted": given.get("trusted", False), "map_location": given.get("map_location")}

@@ -8,6 +8,7 @@ import torch
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleInput, PLModuleOutput, TorchTrainingBatch
 
+from darts_tsformers.adapter.files.runs import RUN
 from darts_tsformers.adapter.training.finite import has_lost_weights
 from darts_tsformers.adapter.training.lessons import Part, Scored, parts_of, scored
 from darts_tsformers.adapter.training.loss import (
@@ -46,7 +47,7 @@ class LearningModule(PLForecastingModule):
         unit: for each component its standard deviation within the series of the training part. It is 1 for counts,
         shares and likelihoods with priors, and in files of version 0.1.
     run
-        What the checkpoints of one run have in common with its model; None in files of version 0.1.
+        Token that the checkpoints of a run share with its model; None in files of version 0.1.
     """
 
     def __init__(self, train_variates: int | float | None, **kwargs: Any) -> None:
@@ -204,10 +205,10 @@ class LearningModule(PLForecastingModule):
         """Keep the losses with the weights, and what tells whose weights they are."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["loss_history"] = self.loss_history
-        checkpoint["run"] = self.run
+        checkpoint[RUN] = self.run
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Bring the losses back, and what tells whose weights they are."""
         super().on_load_checkpoint(checkpoint)
         self.loss_history = checkpoint["loss_history"]
-        self.run = checkpoint.get("run")
+        self.run = checkpoint.get(RUN)
