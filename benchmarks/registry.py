@@ -4,6 +4,7 @@ from benchmarks.accuracy import choice, long_horizon, parity, prices, recipe, sl
 from benchmarks.boards import trials as boards
 from benchmarks.core.speed import Speed
 from benchmarks.core.trial import Trials
+from benchmarks.longrange import suite
 from benchmarks.speed import (
     attention,
     auto_correlation,
@@ -43,6 +44,7 @@ MODULES = [
     slice,
     parity,
     boards,
+    suite,
 ]
 
 BENCHMARKS: dict[str, Speed | Trials] = {one.name: one for module in MODULES for one in module.BENCHMARKS}

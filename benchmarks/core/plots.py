@@ -1,6 +1,6 @@
 """Pictures of the report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,22 @@ def lines(points: Sequence[dict[str, Any]], cases: Sequence[str], along: str, pa
         ax.set(xlabel=along, ylabel=f"{what}, {unit}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def places(points: Mapping[str, tuple[float, float]], x: str, y: str, path: Path) -> None:
+    """Draw a named point for each case, the first axis logarithmic."""
+    figure, ax = plt.subplots(figsize=(8, 4.8), layout="constrained")
+    for i, (name, place) in enumerate(points.items()):
+        marker, colour = MARKERS[i % len(MARKERS)], COLOURS[(i + i // len(MARKERS)) % len(COLOURS)]
+        ax.plot(*place, label=name, color=colour, marker=marker, markersize=8, linestyle="none")
+    ax.set(xscale="log", xlabel=x, ylabel=y)
+    ax.xaxis.set_major_formatter(_PLAIN)
+    ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    ax.xaxis.set_minor_formatter(_PLAIN)
+    ax.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -118,12 +118,21 @@ def _busy(found: Iterable[Figures]) -> str:
 def _section(benchmark: Benchmark, figures: Figures, folder: Path) -> list[str]:
     if isinstance(benchmark, Speed):
         return section(benchmark, figures["points"], folder)
-    return _of_trials(benchmark, figures)
+    return _of_trials(benchmark, figures, folder)
 
 
-def _of_trials(benchmark: Trials, figures: Figures) -> list[str]:
+def _of_trials(benchmark: Trials, figures: Figures, folder: Path) -> list[str]:
     missing = [f"{name}: {reason(case)}" for name, case in figures["cases"].items() if "result" not in case]
-    return [_results(benchmark, finished(figures)), "Not measured: " + "; ".join(missing) + "." if missing else ""]
+    said = "Not measured: " + "; ".join(missing) + "." if missing else ""
+    return [_results(benchmark, finished(figures)), _drawn(benchmark, finished(figures), folder), said]
+
+
+def _drawn(benchmark: Trials, figures: Figures, folder: Path) -> str:
+    """Draw results, if there are any to be drawn."""
+    if benchmark.picture is None or not figures["cases"]:
+        return ""
+    benchmark.picture(figures, folder / f"{benchmark.name}.png")
+    return f"![{benchmark.title}]({benchmark.name}.png)"
 
 
 def _results(benchmark: Trials, figures: Figures) -> str:

@@ -33,6 +33,8 @@ class Trials:
     """Whether it is left out on other devices: what it measures is a processor's."""
     summary: Callable[[Figures], str] | None = field(default=None, hash=False)
     """Lays the results out for the report; by default every case is a row."""
+    picture: Callable[[Figures, Path], None] | None = field(default=None, hash=False)
+    """Draws the results into a file for the report, if there is something to see."""
 
 
 def run(trials: Trials, path: Path, *, only: str = "*", device: str = "cpu") -> Iterator[tuple[str, Result]]:

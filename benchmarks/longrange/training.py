@@ -1,0 +1,82 @@
+"""What one case does: train the encoder on a task and score it, or measure what a training step takes."""
+
+import statistics
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+from benchmarks.core.memory import peak_megabytes
+from benchmarks.core.process import timed
+from benchmarks.longrange.encoder import SmallEncoder
+from benchmarks.longrange.tasks import TASKS, Batch, Task, horizon, noise
+from darts_tsformers.attention import AttentionLike
+
+BATCH, STEPS, RATE = 4, 200, 1e-2
+"""Of training: windows a step, all of them new, and the highest learning rate of a cycle."""
+TESTED = 64
+"""Windows that are scored."""
+TURNS = 3
+"""Of which the middle one is the time."""
+SEED = 1
+
+
+def error(attention: AttentionLike, task: str, length: int, *, causal: bool) -> dict[str, Any]:
+    """Train, and return the mean squared error as a share of the variance of what was to be forecast."""
+    make = TASKS[task]
+    network = encoder(attention, make, length, causal=causal)
+    train(network, make, length)
+    given, actual = _tensors(make(np.random.default_rng([SEED, 1]), TESTED, length))
+    network.eval()
+    with torch.no_grad():
+        forecast = torch.cat([_forecast(network, part) for part in given.split(BATCH)])
+    return {"error": float((forecast - actual).square().mean() / actual.var(correction=0))}
+
+
+def cost(attention: AttentionLike, length: int, *, causal: bool) -> dict[str, Any]:
+    """Return the time on one thread, and the memory, of a step of training."""
+    network = encoder(attention, noise, length, causal=causal)
+    one_step = partial(step, network, AdamW(network.parameters()), noise(np.random.default_rng(SEED), BATCH, length))
+    one_step()
+    milliseconds = statistics.median(1e3 * timed(one_step, "cpu")[1] for _ in range(TURNS))
+    return {"milliseconds": milliseconds, "megabytes": peak_megabytes(one_step, "cpu")["tensors"]}
+
+
+def encoder(attention: AttentionLike, make: Task, length: int, *, causal: bool) -> SmallEncoder:
+    """Build the encoder for the channels of a task, with the weights of the seed."""
+    torch.manual_seed(SEED)
+    n_channels = make(np.random.default_rng(SEED), 1, length)[0].shape[2]
+    return SmallEncoder(n_channels, length, attention, causal=causal)
+
+
+def train(network: SmallEncoder, make: Task, length: int) -> None:
+    """Take all steps of AdamW, each on new windows."""
+    random = np.random.default_rng([SEED, 0])
+    optimizer = AdamW(network.parameters(), weight_decay=0.0)
+    schedule = OneCycleLR(optimizer, RATE, total_steps=STEPS)
+    for _ in range(STEPS):
+        step(network, optimizer, make(random, BATCH, length))
+        schedule.step()
+
+
+def step(network: SmallEncoder, optimizer: Optimizer, batch: Batch) -> None:
+    """Take a step of training."""
+    given, actual = _tensors(batch)
+    loss = (_forecast(network, given) - actual).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+
+
+def _forecast(network: SmallEncoder, given: Tensor) -> Tensor:
+    return network(given)[:, -horizon(given.shape[1]) :]
+
+
+def _tensors(batch: Batch) -> tuple[Tensor, Tensor]:
+    given, actual = batch
+    return torch.from_numpy(given).float(), torch.from_numpy(actual).float()
