@@ -90,6 +90,7 @@ def write_report(arguments: argparse.Namespace) -> None:
     """Write the report, and into the package's own files what they have of it."""
     from benchmarks import evidence, headline
     from benchmarks.core.report import write
+    from benchmarks.longrange import evidence as mechanisms
 
     results, out = arguments.results / arguments.device, _out(arguments) / arguments.device
     found = stored(BENCHMARKS.values(), results)
@@ -98,6 +99,7 @@ def write_report(arguments: argparse.Namespace) -> None:
     is_ours = results.resolve() == (RESULTS / "cpu").resolve()
     if is_ours:
         save(evidence.SHIPPED, evidence.collect(results))
+        save(mechanisms.SHIPPED, mechanisms.collect(results))
     write(BENCHMARKS.values(), results, out, headline=headline.headline, goals=headline.GOALS)
     if is_ours:
         headline.PAGE.write_text(headline.filled(headline.PAGE.read_text(), found))

@@ -11,6 +11,7 @@ _HOMES = {
     "diagnose": "darts_tsformers.diagnosis",
     "pretrain": "darts_tsformers.adapter.pretraining",
     "recommend": "darts_tsformers.recommendation",
+    "suggest_attention": "darts_tsformers.recommendation",
 }
 
 

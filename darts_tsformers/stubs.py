@@ -19,6 +19,7 @@ def stubs() -> Mapping[Path, str]:
         "explain": "darts_tsformers.explain",
         "pretrain": "darts_tsformers.adapter.pretraining",
         "recommend": "darts_tsformers.recommendation",
+        "suggest_attention": "darts_tsformers.recommendation",
     }
     base = {"TSFormerModel": "darts_tsformers.adapter.base"}
     architectures = {name: getattr(networks, name).__module__ for name in vars(networks)["__all__"]}

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.accuracy import choice
 from benchmarks.accuracy.models import READS_CALENDAR
 from benchmarks.core.figures import by_model, environment_of, exponent, of_case
+from benchmarks.longrange import summary
 from docs import _models, _rooms
 
 DOCS = Path(__file__).parent
@@ -149,6 +150,14 @@ def prices() -> str:
     return f"{table(head, rows)}\n\n{caption}"
 
 
+def long_range() -> str:
+    """Say what came of the long-range suite at its shortest length, and tabulate it."""
+    results = read("long_range")
+    found = summary.rows(results)
+    shortest = min(row.length for row in found)
+    return "\n\n".join([summary.told(results), *summary.tables([row for row in found if row.length == shortest])])
+
+
 def compiled() -> str:
     """Tabulate what compiling does to the time of a forecast and of a training step."""
     inference, step = (next(iter(_points(f"compiled_{what}")), {"cases": {}}) for what in ("inference", "step"))
@@ -245,6 +254,7 @@ TABLES: dict[str, Callable[[], str]] = {
             "fused exact attention": FUSED,
         },
     ),
+    "long_range": long_range,
     "compiled": compiled,
     "allocator": allocator,
     "precision": precision,

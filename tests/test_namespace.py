@@ -11,7 +11,7 @@ from tests.contracts.cases import CASE, make_data
 
 
 def test_completion_offers_public_names_alone():
-    functions = {"diagnose", "explain", "pretrain", "recommend"}
+    functions = {"diagnose", "explain", "pretrain", "recommend", "suggest_attention"}
     assert set(dir(darts_tsformers)) == {*by_model_name(), *functions, "__version__"}
     assert all(callable(getattr(darts_tsformers, name)) for name in functions)
 

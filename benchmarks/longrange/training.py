@@ -16,7 +16,7 @@ from benchmarks.longrange.encoder import SmallEncoder
 from benchmarks.longrange.tasks import TASKS, Batch, Task, horizon, noise
 from darts_tsformers.attention import AttentionLike
 
-BATCH, STEPS, RATE = 4, 200, 1e-2
+BATCH, STEPS, RATE = 4, 300, 1e-2
 """Of training: windows a step, all of them new, and the highest learning rate of a cycle."""
 TESTED = 64
 """Windows that are scored."""
