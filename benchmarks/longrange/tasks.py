@@ -1,8 +1,8 @@
 """Series made by seed whose last part can be forecast only by what came long before.
 
 Each task makes batches of windows ``(n, L, C)``, the first channel the series, and what it was over the last
-``horizon(L)`` steps, ``(n, H)``. These are blank in the window: what is asked is known, the answer is not. Histories
-and answers have a mean of about 0 and a deviation of about 1.
+``horizon(L)`` steps, ``(n, H)``. These are blank in the window: what is asked is known, the answer is not. Answers have
+a mean of about 0 and a deviation of about 1. Lengths are multiples of 64.
 """
 
 from collections.abc import Callable, Mapping
@@ -111,8 +111,6 @@ TASKS: Mapping[str, Task] = {
     "rare event": rare_event,
     "noise": noise,
 }
-
-
 SEASONAL = ("long-lag AR", "two seasons")
 """Tasks whose series come back after a number of steps that can be known."""
 

@@ -28,8 +28,10 @@ SEED = 1
 def error(attention: AttentionLike, task: str, length: int, *, causal: bool) -> dict[str, Any]:
     """Train, and return the mean squared error as a share of the variance of what was to be forecast."""
     make = TASKS[task]
-    network = encoder(attention, make, length, causal=causal)
-    train(network, make, length)
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        network = encoder(attention, make, length, causal=causal)
+        train(network, make, length)
     given, actual = _tensors(make(np.random.default_rng([SEED, 1]), TESTED, length))
     network.eval()
     with torch.no_grad():
@@ -47,8 +49,7 @@ def cost(attention: AttentionLike, length: int, *, causal: bool) -> dict[str, An
 
 
 def encoder(attention: AttentionLike, make: Task, length: int, *, causal: bool) -> SmallEncoder:
-    """Build the encoder for the channels of a task, with the weights of the seed."""
-    torch.manual_seed(SEED)
+    """Build the encoder for the channels of a task."""
     n_channels = make(np.random.default_rng(SEED), 1, length)[0].shape[2]
     return SmallEncoder(n_channels, length, attention, causal=causal)
 
