@@ -19,16 +19,16 @@ def collect(results: Path) -> dict[str, Any]:
     whole = [row for row in rows(figures) if (row.length, row.causal) not in left_out]
     return {
         "tasks": TO_FORECAST,
-        "seasonal tasks": list(SEASONAL),
+        "seasonal": list(SEASONAL),
         "errors": [
             named(row) | {"errors": {task: round(error, 4) for task, error in row.errors.items()}}
             for row in whole
             if row.errors
         ],
         "costs": [
-            named(row) | {"milliseconds": round(row.milliseconds, 2), "megabytes": round(row.megabytes, 2)}
+            named(row) | {"time": round(row.time, 3), "megabytes": round(row.megabytes, 2)}
             for row in whole
-            if row.milliseconds is not None
+            if row.time is not None
         ],
     }
 

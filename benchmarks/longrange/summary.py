@@ -25,7 +25,8 @@ class Row(NamedTuple):
     mechanism: str
     season_as: str | None
     errors: dict[str, float]
-    milliseconds: float | None
+    time: float | None
+    """Of a training step, as a share of what it takes with exact attention."""
     megabytes: float | None
 
     @property
@@ -48,7 +49,7 @@ def rows(figures: Figures) -> list[Row]:
             key = tuple(one[name] for name in Row._fields[:4])
             row = found.get(key, Row(*key, {}, None, None))
             if one["task"] == COST:
-                found[key] = row._replace(milliseconds=one["milliseconds"], megabytes=one["megabytes"])
+                found[key] = row._replace(time=one["time"], megabytes=one["megabytes"])
             else:
                 found[key] = row._replace(errors=row.errors | {one["task"]: one["error"]})
     return list(found.values())
@@ -69,12 +70,12 @@ def tables(found: Sequence[Row]) -> Iterator[str]:
 def tabulated(found: Iterable[Row]) -> str:
     """Lay out a row a mechanism, the lowest mean error first."""
     ordered = sorted(found, key=lambda row: math.inf if row.mean() is None else row.mean())
-    head = ["error", *TASKS, "mean", "ms a step", "MB"]
+    head = ["error", *TASKS, "mean", "time / exact", "MB"]
     return table(head, ([row.label, *map(_short, _numbers(row))] for row in ordered))
 
 
 def _numbers(row: Row) -> list[float | None]:
-    return [*(row.errors.get(task) for task in TASKS), row.mean(), row.milliseconds, row.megabytes]
+    return [*(row.errors.get(task) for task in TASKS), row.mean(), row.time, row.megabytes]
 
 
 def _short(value: float | None) -> str:
@@ -83,8 +84,8 @@ def _short(value: float | None) -> str:
 
 def picture(figures: Figures, path: Path) -> None:
     """Draw mean error against time, at the shortest length, of what is not causal."""
-    places = {row.label: (row.milliseconds, row.mean()) for row in ranked(figures)}
-    plots.places(places, "time of a training step, ms", "mean error, share of the variance", path)
+    places = {row.label: (row.time, row.mean()) for row in ranked(figures)}
+    plots.places(places, "time of a training step / with exact attention", "mean error, share of the variance", path)
 
 
 def ranked(figures: Figures, tasks: Sequence[str] = TO_FORECAST) -> list[Row]:
@@ -92,9 +93,7 @@ def ranked(figures: Figures, tasks: Sequence[str] = TO_FORECAST) -> list[Row]:
     found = rows(figures)
     shortest = min((row.length for row in found), default=0)
     ours = [row for row in found if row.length == shortest and not row.causal]
-    return sorted(
-        (row for row in ours if row.milliseconds and row.mean(tasks) is not None), key=lambda r: r.mean(tasks)
-    )
+    return sorted((row for row in ours if row.time and row.mean(tasks) is not None), key=lambda r: r.mean(tasks))
 
 
 def told(figures: Figures) -> str:
@@ -102,15 +101,15 @@ def told(figures: Figures) -> str:
     found = ranked(figures)
     if not found:
         return ""
-    first, quickest = found[0], min(found, key=lambda row: row.milliseconds)
+    first, quickest = found[0], min(found, key=lambda row: row.time)
     exact = next((row for row in found if row.mechanism == "full"), first)
     season = ranked(figures, SEASONAL)[0]
     return (
-        f"At {first.length:,} steps `{first.mechanism}` left the least of the variance, {_cost(first)}, and exact "
-        f"attention {_cost(exact)}. The quickest, `{quickest.mechanism}`, left {_cost(quickest)}. Of the series with a "
-        f"season alone, `{season.label}` left the least, {_cost(season, SEASONAL)}."
+        f"At {first.length:,} steps `{first.mechanism}` has the lowest mean error, {_cost(first)}; exact attention has "
+        f"{exact.mean():.2f}. The quickest is `{quickest.mechanism}`, with {_cost(quickest)}. On the series with a "
+        f"season, `{season.label}` has the lowest error, {_cost(season, SEASONAL)}."
     )
 
 
 def _cost(row: Row, tasks: Sequence[str] = TO_FORECAST) -> str:
-    return f"{row.mean(tasks):.2f} in {row.milliseconds:,.0f} ms a training step"
+    return f"{row.mean(tasks):.2f} in {row.time:.2f} of the time of exact attention"

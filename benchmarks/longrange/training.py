@@ -1,6 +1,7 @@
 """What one case does: train the encoder on a task and score it, or measure what a training step takes."""
 
 import statistics
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
-from benchmarks.core.memory import peak_megabytes
+from benchmarks.core.memory import tensor_megabytes
 from benchmarks.core.process import timed
 from benchmarks.longrange.encoder import SmallEncoder
 from benchmarks.longrange.tasks import TASKS, Batch, Task, horizon, noise
@@ -20,8 +21,10 @@ BATCH, STEPS, RATE = 4, 300, 1e-2
 """Of training: windows a step, all of them new, and the highest learning rate of a cycle."""
 TESTED = 64
 """Windows that are scored."""
-TURNS = 3
-"""Of which the middle one is the time."""
+EXACT = "full"
+"""What a step takes is measured beside."""
+TURNS = 5
+"""Of either, one after the other: the middle one of the ratios is the time."""
 SEED = 1
 
 
@@ -40,12 +43,19 @@ def error(attention: AttentionLike, task: str, length: int, *, causal: bool) -> 
 
 
 def cost(attention: AttentionLike, length: int, *, causal: bool) -> dict[str, Any]:
-    """Return the time on one thread, and the memory, of a step of training."""
+    """Return the processor time of a step of training as a share of what it is with exact attention, and its memory."""
+    ours, exact = (one_step(one, length, causal=causal) for one in (attention, EXACT))
+    ours()
+    exact()
+    time = statistics.median(timed(ours, "cpu")[1] / timed(exact, "cpu")[1] for _ in range(TURNS))
+    return {"time": time, "megabytes": tensor_megabytes(ours)}
+
+
+def one_step(attention: AttentionLike, length: int, *, causal: bool) -> Callable[[], None]:
+    """Return what takes the same step of training each time it is called."""
     network = encoder(attention, noise, length, causal=causal)
-    one_step = partial(step, network, AdamW(network.parameters()), noise(np.random.default_rng(SEED), BATCH, length))
-    one_step()
-    milliseconds = statistics.median(1e3 * timed(one_step, "cpu")[1] for _ in range(TURNS))
-    return {"milliseconds": milliseconds, "megabytes": peak_megabytes(one_step, "cpu")["tensors"]}
+    batch = noise(np.random.default_rng(SEED), BATCH, length)
+    return partial(step, network, AdamW(network.parameters()), batch)
 
 
 def encoder(attention: AttentionLike, make: Task, length: int, *, causal: bool) -> SmallEncoder:

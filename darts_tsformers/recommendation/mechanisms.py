@@ -26,13 +26,13 @@ class Scored(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """What a training step with a mechanism takes at one length."""
+    """What a training step with a mechanism takes at one length, its time as a share of that with exact attention."""
 
     length: int
     causal: bool
     mechanism: str
     season_as: str | None
-    milliseconds: float
+    time: float
     megabytes: float
 
 
@@ -64,10 +64,10 @@ class Suggestion:
         The same for each kind of series.
     error_at
         Steps looked back on when the errors were measured.
-    milliseconds
-        Processor time of a training step of that encoder, on 4 windows and one thread.
+    time
+        Processor time of a training step of that encoder, as a share of its time with exact attention.
     megabytes
-        The most memory that the tensors of such a step take.
+        The most memory that the tensors of such a step take, on 4 windows.
     cost_at
         Steps looked back on when time and memory were measured.
 
@@ -86,7 +86,7 @@ class Suggestion:
     error: float
     errors: Mapping[str, float]
     error_at: int
-    milliseconds: float
+    time: float
     megabytes: float
     cost_at: int
 
@@ -98,8 +98,8 @@ class Suggestion:
     def __str__(self) -> str:
         arguments = "".join(f", {name}={value}" for name, value in self.arguments.items())
         return (
-            f"{self.name}{arguments}: error {self.error:.2f} (at {self.error_at:,} steps), "
-            f"{self.milliseconds:,.0f} ms and {self.megabytes:,.0f} MB a training step (at {self.cost_at:,} steps)"
+            f"{self.name}{arguments}: error {self.error:.2f} (at {self.error_at:,} steps), {self.time:.2f} of the time "
+            f"of exact attention and {self.megabytes:,.0f} MB a training step (at {self.cost_at:,} steps)"
         )
 
 
@@ -167,8 +167,8 @@ def suggested(known: Evidence, length: int, season: int | None, *, causal: bool)
         if (cost := cost_of.get((one.mechanism, one.season_as)))
     ]
     best: list[Suggestion] = []
-    for suggestion in sorted(found, key=lambda one: (one.error, one.milliseconds)):
-        if not best or suggestion.milliseconds < best[-1].milliseconds:
+    for suggestion in sorted(found, key=lambda one: (one.error, one.time)):
+        if not best or suggestion.time < best[-1].time:
             best.append(suggestion)
     return best
 
@@ -187,7 +187,7 @@ def _suggestion(scored: Scored, timed: Timed, tasks: Sequence[str], season: int 
         error=statistics.mean(errors.values()),
         errors=errors,
         error_at=scored.length,
-        milliseconds=timed.milliseconds,
+        time=timed.time,
         megabytes=timed.megabytes,
         cost_at=timed.length,
     )
