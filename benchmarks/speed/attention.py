@@ -18,7 +18,6 @@ from benchmarks.core.speed import Speed, Step
 from benchmarks.core.tables import number
 from benchmarks.speed._gates import Gate, agree, same
 from benchmarks.speed._steps import KEYS_DRAWN, LARGE_TENSORS, WRITTEN_HERE
-from darts_tsformers.attention import Attention, HeadSizes, build_attention
 from darts_tsformers.attention.log_sparse import LogSparseAttention
 from darts_tsformers.attention.naive.full import full_attention
 from darts_tsformers.attention.naive.log_sparse import log_sparse_pattern
@@ -90,17 +89,6 @@ def case_log_sparse_masked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=log_sparse_mask(q.shape[-2]))
 
 
-def case_named(name: str, q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False, **arguments: object) -> Tensor:
-    """Attend by a mechanism of the registry."""
-    return named(name, q.shape[-2], **arguments)(q, k, v, causal=causal)[0]
-
-
-@functools.lru_cache(maxsize=1)
-def named(name: str, length: int, **arguments: object) -> Attention:
-    mechanism = build_attention((name, arguments), HeadSizes(HEADS, WIDTH, length, length))
-    return mechanism.to(torch.get_default_device()).eval()
-
-
 Mechanism = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -128,30 +116,6 @@ MECHANISMS: dict[str, Mechanism] = {
     "log_sparse, local+restart, causal": case_log_sparse_local_restart,
     "log_sparse, masked as published": case_log_sparse_masked,
 }
-
-
-SUB_QUADRATIC: dict[str, Mechanism] = {
-    "combiner": partial(case_named, "combiner"),
-    "combiner, causal": partial(case_named, "combiner", causal=True),
-    "combiner, axial": partial(case_named, "combiner", pattern="axial"),
-    "combiner, log": partial(case_named, "combiner", pattern="log"),
-    "combiner, log, causal": partial(case_named, "combiner", pattern="log", causal=True),
-    "combiner, mixture, causal": partial(case_named, "combiner", pattern="mixture", causal=True),
-    "ecoformer": partial(case_named, "ecoformer"),
-    "ecoformer, causal": partial(case_named, "ecoformer", causal=True),
-    "reformer": partial(case_named, "reformer"),
-    "reformer, causal": partial(case_named, "reformer", causal=True),
-    "sinkhorn": partial(case_named, "sinkhorn"),
-    "sinkhorn, top": partial(case_named, "sinkhorn", sorting="top"),
-    "sinkhorn, causal": partial(case_named, "sinkhorn", causal=True),
-}
-"""Held to their definitions by the tests; compared here with exact attention alone."""
-
-
-def check_precision(mechanism: Mechanism) -> None:
-    """Check that single precision gives what double precision gives."""
-    qkv = inputs(128)
-    torch.testing.assert_close(mechanism(*qkv), mechanism(*(t.double() for t in qkv)).float(), rtol=1e-4, atol=1e-4)
 
 
 def check_log_sparse() -> None:
@@ -221,22 +185,5 @@ BENCHMARKS = [
         ],
         note=f"Batch {BATCH}, {HEADS} heads of width {WIDTH}, factor {FACTOR}. {WRITTEN_HERE} {KEYS_DRAWN} "
         "'Per query' is ours with keys drawn as published.",
-    ),
-    Speed(
-        name="sub_quadratic",
-        title="Mechanisms that choose, summarise or hash: forward and backward",
-        cases={
-            name: partial(forward_and_backward, mechanism)
-            for name, mechanism in {"fused": case_fused, "fused, causal": case_fused_causal, **SUB_QUADRATIC}.items()
-        },
-        sizes=[{"length": length} for length in (2048, 4096, 8192, 16384, 32768)],
-        checks={name: partial(check_precision, mechanism) for name, mechanism in SUB_QUADRATIC.items()},
-        seconds=20,
-        goals=[
-            Goal(f"{name} / fused exact attention, time at 4,096",
-                 ratio("time", name, "fused", length=4096), at_most=1 / 5)
-            for name in SUB_QUADRATIC
-        ],
-        note=f"Batch {BATCH}, {HEADS} heads of width {WIDTH}, arguments by default.",
     ),
 ]  # fmt: skip
