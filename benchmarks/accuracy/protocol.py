@@ -84,16 +84,21 @@ def train(
 
 
 def forecasts(
-    model: TorchForecastingModel, given: DataSet, future: TimeSeries | None = None, *, by_component: bool = False
+    model: TorchForecastingModel,
+    given: DataSet,
+    future: TimeSeries | None = None,
+    *,
+    by_component: bool = False,
+    stride: int = 1,
 ) -> np.ndarray:
-    """Return the forecasts of all test windows, ``(windows, H, C)``."""
+    """Return the forecasts of test windows, all of them or one in some steps, ``(windows, H, C)``."""
     series = series_of(given, by_component=by_component)
     with on_processor():
         found = model.historical_forecasts(
             [one[given.validation - model.input_chunk_length :] for one in series],
             future_covariates=None if future is None else [future] * len(series),
             forecast_horizon=model.output_chunk_length,
-            stride=1,
+            stride=stride,
             retrain=False,
             last_points_only=False,
             verbose=False,
