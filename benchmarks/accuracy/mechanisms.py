@@ -74,8 +74,8 @@ NOTE = (
 )
 BENCHMARKS = [
     Trials(
-        name="accuracy_mechanisms",
-        title=f"Accuracy: every mechanism on ETTm1, looking back {LOOKBACK:,} steps",
+        name="mechanisms_ETTm1",
+        title=f"Every mechanism on ETTm1, looking back {LOOKBACK:,} steps",
         cases={NAIVE: naive}
         | {f"{model}, {name}": partial(trial, model, name) for model in MODELS for name in attention_names()},
         summary=summary,
