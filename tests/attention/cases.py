@@ -1,4 +1,4 @@
-"""The mechanisms that keep to features, mixtures or a pattern, each with what it means."""
+"""The efficient mechanisms to test: those that keep to features, mixtures or a pattern with what they mean."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -132,3 +132,19 @@ MECHANISMS = {
 
 BOTH_WAYS = [(name, causal) for name, one in MECHANISMS.items() for causal in one.ways]
 """All of them, causal and not, where there is a causal form."""
+
+FORMS = [
+    ("combiner", {"pattern": "fixed"}),
+    ("combiner", {"pattern": "axial"}),
+    ("combiner", {"pattern": "log"}),
+    ("combiner", {"pattern": "mixture"}),
+    ("ecoformer", {"n_bits": 7, "n_anchors": 5}),
+    ("reformer", {"bucket_size": 4}),
+    ("reformer", {"bucket_size": 4, "across": False, "once": True}),
+    ("sinkhorn", {}),
+    ("sinkhorn", {"sorting": "top", "n_top": 2}),
+    ("synthesizer", {"kind": "dense"}),
+    ("synthesizer", {"kind": "random"}),
+    ("synthesizer", {"kind": "factorised"}),
+]
+"""Those that choose, summarise, hash or make scores of their own, by name and arguments."""

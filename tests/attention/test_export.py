@@ -5,7 +5,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from tests.attention.cases import MECHANISMS, qkv
+from darts_tsformers.attention import Attention, HeadSizes, build_attention
+from tests.attention.cases import FORMS, MECHANISMS, qkv
 
 HEADS, WIDTH, LENGTH = 2, 4, 23
 WAYS = {
@@ -18,6 +19,17 @@ WAYS = {
     "sparse-fixed-joint": False,
 }
 """Whether causal: each in the one of its forms that takes more operations."""
+FEW_FORMS = [FORMS[i] for i in (2, 3, 4, 5, 7, 9)]
+"""One of each mechanism, of Combiner two: the others are made of the same operations."""
+BOTH_WAYS = ("reformer", "sinkhorn")
+"""Those of them that do more where they are not causal."""
+
+
+def built() -> list[tuple[str, Attention, bool]]:
+    """Build all of them, each with its name and whether it is causal."""
+    first = [(name, MECHANISMS[name].build(HEADS, WIDTH, LENGTH, torch.float32), way) for name, way in WAYS.items()]
+    sizes = HeadSizes(HEADS, WIDTH, LENGTH, LENGTH)
+    return first + [(str(form), build_attention(form, sizes), form[0] not in BOTH_WAYS) for form in FEW_FORMS]
 
 
 class Together(nn.Module):
@@ -25,12 +37,11 @@ class Together(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mechanisms = nn.ModuleDict(
-            {name: MECHANISMS[name].build(HEADS, WIDTH, LENGTH, torch.float32) for name in WAYS}
-        )
+        self.names, mechanisms, self.ways = zip(*built(), strict=True)
+        self.mechanisms = nn.ModuleList(mechanisms)
 
     def forward(self, q, k, v):
-        return [self.mechanisms[name](q, k, v, causal=causal)[0] for name, causal in WAYS.items()]
+        return [one(q, k, v, causal=causal)[0] for one, causal in zip(self.mechanisms, self.ways, strict=True)]
 
 
 def test_all_of_them_as_one_onnx_file_give_what_they_gave_for_any_batch():
@@ -44,6 +55,6 @@ def test_all_of_them_as_one_onnx_file_give_what_they_gave_for_any_batch():
     session = onnxruntime.InferenceSession(written.model_proto.SerializeToString())
     got = session.run(None, {name: t.numpy() for name, t in zip("qkv", three, strict=True)})
     expected = model(*three)
-    assert len(got) == len(expected) == len(WAYS)
-    for (name, causal), ours, theirs in zip(WAYS.items(), got, expected, strict=True):
-        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=f"{name}, {causal=}")
+    assert len(got) == len(expected) == len(WAYS) + len(FEW_FORMS)
+    for name, ours, theirs in zip(model.names, got, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=name)

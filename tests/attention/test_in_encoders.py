@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from darts_tsformers.attention import attention_names, build_attention
+from darts_tsformers.layers.transformer.multi_head import MultiHeadAttention
 from darts_tsformers.networks import (
     Autoformer,
     Informer,
@@ -14,8 +15,9 @@ from darts_tsformers.networks import (
     PatchTST,
     TemporalFusionTransformer,
 )
+from darts_tsformers.recording import recording
 from darts_tsformers.window import Sizes
-from tests.helpers import draw, make_window
+from tests.helpers import draw, make_window, scatter_
 
 SIZES = Sizes(input_length=17, output_length=3, n_targets=2, n_past=1, n_future=1)
 SMALL = {"d_model": 6, "n_heads": 2, "dropout": 0.0}
@@ -55,3 +57,14 @@ def test_it_trains_and_forecasts_in_every_encoder_or_is_refused(name, encoder):
     assert first.shape == (3, 3, 2, 1)
     assert torch.equal(first, second)
     assert first.isfinite().all()
+
+
+@pytest.mark.parametrize("name", attention_names())
+def test_what_a_layer_records_is_the_map_that_made_its_output(name):
+    layer = scatter_(MultiHeadAttention(6, 2, attention=name, n_queries=17)).double().eval()
+    x = draw(3, 13, 6, dtype=torch.float64)
+    with recording("attention") as entries:
+        out, _ = layer(x)
+    weights = entries["attention"][0].tensors["weights"]
+    values = layer.project_in(x).chunk(3, dim=-1)[2].unflatten(-1, (2, 3)).transpose(1, 2)
+    torch.testing.assert_close(layer.project_out((weights @ values).transpose(1, 2).flatten(2)), out)

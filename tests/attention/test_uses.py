@@ -1,28 +1,13 @@
 """What holds for every use of the mechanisms that choose, summarise or make scores of their own."""
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 
 from darts_tsformers.attention import HeadSizes, build_attention
 from darts_tsformers.layers.transformer.encoder import Encoder
+from tests.attention.cases import FORMS
 from tests.helpers import draw, exactly, watch_sizes
 
-FORMS = [
-    ("combiner", {"pattern": "fixed"}),
-    ("combiner", {"pattern": "axial"}),
-    ("combiner", {"pattern": "log"}),
-    ("combiner", {"pattern": "mixture"}),
-    ("ecoformer", {"n_bits": 7, "n_anchors": 5}),
-    ("reformer", {"bucket_size": 4}),
-    ("reformer", {"bucket_size": 4, "across": False, "once": True}),
-    ("sinkhorn", {}),
-    ("sinkhorn", {"sorting": "top", "n_top": 2}),
-    ("synthesizer", {"kind": "dense"}),
-    ("synthesizer", {"kind": "random"}),
-    ("synthesizer", {"kind": "factorised"}),
-]
 QUADRATIC = ["synthesizer"]
 every_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(map(str, (form[0], *form[1].values()))))
 either_way = pytest.mark.parametrize("causal", [False, True], ids=["both ways", "causal"])
@@ -158,30 +143,3 @@ def test_an_encoder_takes_it_by_name(form):
     torch.testing.assert_close(encoder(x[1:2]), out[1:2])
     encoder.train()(x).sum().backward()
     assert [name for name, parameter in encoder.named_parameters() if parameter.grad is None] == []
-
-
-class Attends(torch.nn.Module):
-    def __init__(self, mechanism, causal):
-        super().__init__()
-        self.mechanism, self.causal = mechanism, causal
-
-    def forward(self, q, k, v):
-        return self.mechanism(q, k, v, causal=self.causal)[0]
-
-
-@pytest.mark.parametrize("form", [FORMS[i] for i in (5, 7)], ids=str)
-def test_an_onnx_file_gives_the_same(form, tmp_path):
-    attends, batch = Attends(built(form), False).eval(), {0: torch.export.Dim.DYNAMIC}
-    torch.onnx.export(
-        attends,
-        tuple(qkv(2, 3, 29)),
-        tmp_path / "attends.onnx",
-        dynamic_shapes=(batch,) * 3,
-        input_names=["q", "k", "v"],
-        dynamo=True,
-        verbose=False,
-    )
-    session = onnxruntime.InferenceSession((tmp_path / "attends.onnx").read_bytes())
-    tensors = [draw(3, 3, 29, width, seed=seed + 9) for seed, width in enumerate((5, 5, 7))]
-    given = dict(zip([one.name for one in session.get_inputs()], [t.numpy() for t in tensors], strict=True))
-    np.testing.assert_allclose(session.run(None, given)[0], attends(*tensors).detach().numpy(), rtol=1e-4, atol=1e-5)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from darts_tsformers.attention import attention_names
 from darts_tsformers.attention.naive.full import full_attention
 from darts_tsformers.layers.transformer.encoder import Encoder
 from darts_tsformers.layers.transformer.feed_forward import FeedForward
@@ -75,9 +76,9 @@ def test_the_activation_is_squared():
     assert_same_with_gradients(layer(x), expected, [x, *layer.parameters()])
 
 
-@pytest.mark.parametrize("attention", ["full", "log_sparse", "prob_sparse", "auto_correlation"])
+@pytest.mark.parametrize("attention", attention_names())
 def test_an_encoder_convolves_for_any_mechanism(attention):
-    arguments = {"n_layers": 1, "attention": attention, "activation": "squared_relu"}
+    arguments = {"n_layers": 1, "attention": attention, "activation": "squared_relu", "n_tokens": 13}
     plain, primer = (Encoder(6, 2, 11, depthwise_size=size, **arguments).eval() for size in (1, 3))
     x = draw(2, 13, 6)
     assert primer(x).isfinite().all()
