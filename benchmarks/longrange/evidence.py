@@ -13,22 +13,22 @@ SHIPPED = Path(__file__).parents[2] / "darts_tsformers" / "recommendation" / "me
 
 
 def collect(results: Path) -> dict[str, Any]:
-    """Return the errors and the costs of the lengths and forms, causal or not, of which all were measured."""
+    """Return errors and costs, at each length and form on the tasks that all mechanisms went through there."""
     figures = load(results / "long_range.json")
-    found = rows(figures)
-    lacks_errors, lacks_costs = (unfinished(figures, costs=costs) for costs in (False, True))
+    found, lacking = rows(figures), unfinished(figures)
+
+    def is_whole(row: Row, task: str) -> bool:
+        return (row.length, row.causal, task) not in lacking
+
+    errors = [(row, {task: round(e, 4) for task, e in row.errors.items() if is_whole(row, task)}) for row in found]
     return {
         "tasks": TO_FORECAST,
         "seasonal": list(SEASONAL),
-        "errors": [
-            named(row) | {"errors": {task: round(error, 4) for task, error in row.errors.items()}}
-            for row in found
-            if row.errors and (row.length, row.causal) not in lacks_errors
-        ],
+        "errors": [named(row) | {"errors": each} for row, each in errors if each],
         "costs": [
             named(row) | {"time": round(row.time, 3), "megabytes": round(row.megabytes, 2)}
             for row in found
-            if row.time is not None and (row.length, row.causal) not in lacks_costs
+            if row.time is not None and is_whole(row, COST)
         ],
     }
 
@@ -38,14 +38,12 @@ def named(row: Row) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("length", "causal", "mechanism", "season_as")}
 
 
-def unfinished(figures: Figures, *, costs: bool) -> set[tuple[int, bool]]:
-    """Return the lengths and forms that lack an error, or a cost, of a mechanism that was run at all."""
+def unfinished(figures: Figures) -> set[tuple[int, bool, str]]:
+    """Return length, form and task of each case that lacks an outcome, of mechanisms that were run at all."""
     run = figures.get("cases", {})
     known = {(row.mechanism, row.season_as) for row in rows(figures)}
     return {
-        (one.length, one.causal)
+        (one.length, one.causal, one.task)
         for one in cases()
-        if (one.mechanism, one.season_as) in known
-        and (one.task == COST) == costs
-        and not run.get(one.name, {}).keys() & {"result", "over"}
+        if (one.mechanism, one.season_as) in known and not run.get(one.name, {}).keys() & {"result", "over"}
     }

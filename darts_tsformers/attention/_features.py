@@ -15,7 +15,7 @@ from darts_tsformers.execution.autocast import without_autocast
 from darts_tsformers.execution.tracing import is_traced
 
 BLOCK = 32  # steps that a causal form compares with each other; sums of those before come from whole blocks
-ELEMENTS = 2**20  # features to work on at once: larger tensors wait for memory, and are given back to the system
+ELEMENTS = 2**19  # features to work on at once: larger tensors wait for memory, and are given back to the system
 
 
 class FeatureMaps(NamedTuple):

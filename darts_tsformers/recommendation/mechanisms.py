@@ -23,6 +23,7 @@ class Scored(NamedTuple):
     season_as: str | None
     """The argument that was the season of the series, if any."""
     errors: Mapping[str, float]
+    """On the series that all mechanisms at this length were tried on."""
 
 
 class Timed(NamedTuple):
@@ -143,7 +144,6 @@ def suggest_attention(length: int, season: int | None = None, causal: bool = Fal
     >>> found = suggest_attention(4096)
     >>> [one.error for one in found] == sorted(one.error for one in found)
     True
-    >>> print(found[0])  # doctest: +SKIP
     """
     require_at_least(2, length=length)
     require_flag(causal=causal)
@@ -157,13 +157,16 @@ def suggest_attention(length: int, season: int | None = None, causal: bool = Fal
 
 def suggested(known: Evidence, length: int, season: int | None, *, causal: bool) -> list[Suggestion]:
     """Return what no other beats in both error and time, the lowest error first."""
-    tasks = known.tasks if season is None else known.seasonal
-    has_all = [one for one in known.errors if one.causal == causal and one.errors.keys() >= set(tasks)]
+    wanted = known.tasks if season is None else known.seasonal
+    of_use = [one for one in known.errors if one.causal == causal and (season is not None or one.season_as is None)]
+    nearest = _nearest([one for one in of_use if one.errors.keys() & set(wanted)], length)
+    tasks = [task for task in wanted if any(task in one.errors for one in nearest)]
+    has_all = [one for one in nearest if one.errors.keys() >= set(tasks)]
     costs = _nearest([one for one in known.costs if one.causal == causal], length)
     cost_of = {(one.mechanism, one.season_as): one for one in costs}
     found = [
         _suggestion(one, cost, tasks, season)
-        for one in _nearest(has_all, length)
+        for one in has_all
         if (cost := cost_of.get((one.mechanism, one.season_as)))
     ]
     best: list[Suggestion] = []

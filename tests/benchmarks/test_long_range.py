@@ -92,10 +92,10 @@ def test_the_season_is_given_where_there_is_one():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_a_case_trains_what_can_be_learnt(monkeypatch, causal):
-    monkeypatch.setattr(training, "STEPS", 100)
-    monkeypatch.setattr(training, "RATE", 2e-2)
+    monkeypatch.setattr(training, "STEPS", 60)
+    monkeypatch.setattr(training, "RATE", 3e-2)
     found = cases.Case(128, causal, "two seasons", "full", None).run()
-    assert found["error"] < 0.5
+    assert found["error"] < 0.7
     assert found["mechanism"] == "full"
 
 
@@ -105,7 +105,8 @@ def test_a_case_is_the_same_each_time(monkeypatch):
     assert one == other
 
 
-def test_the_cost_of_a_season_is_that_of_its_argument():
+def test_the_cost_of_a_season_is_that_of_its_argument(monkeypatch):
+    monkeypatch.setattr(training, "TURNS", 1)
     found = cases.Case(256, False, cases.COST, "sparse", "stride").run()
     assert found["time"] > 0
     assert found["megabytes"] > 0
@@ -153,6 +154,14 @@ def test_evidence_is_what_was_run_in_full(tmp_path):
     assert {one["length"] for one in found["errors"]} == {1024}
     assert [one["mechanism"] for one in found["costs"]] == ["linear", "full", "sparse", "sparse"]
     assert found["errors"][0]["errors"] == dict.fromkeys(TASKS, 0.9)
+
+
+def test_a_task_that_a_mechanism_was_not_tried_on_is_no_evidence(tmp_path):
+    cut = {name: case for name, case in FIGURES["cases"].items() if name != "1024, copy, linear"}
+    save(tmp_path / "long_range.json", {"cases": cut})
+    found = evidence.collect(tmp_path)
+    assert [set(one["errors"]) for one in found["errors"]] == [*[set(TASKS) - {"copy"}] * 3, set(SEASONAL)]
+    assert len(found["costs"]) == 4
 
 
 def test_evidence_of_nothing_is_empty(tmp_path):

@@ -51,6 +51,14 @@ def test_the_nearest_length_counts_for_errors_and_cost_apart(length, at):
     assert (best.error_at, best.cost_at, best.time) == (SHORT, at, 0.5 * at / SHORT)
 
 
+def test_series_that_were_not_measured_do_not_count():
+    seasonal = [one._replace(errors={"seasons": one.errors["seasons"]}) for one in KNOWN.errors]
+    found = suggested(KNOWN._replace(errors=seasonal), SHORT, None, causal=False)
+    assert [(one.name, one.errors) for one in found] == [
+        ("slow", {"seasons": 0.3}), ("middle", {"seasons": 0.4}), ("quick", {"seasons": 0.9})
+    ]  # fmt: skip
+
+
 def test_a_suggestion_says_what_it_rests_on():
     best = suggested(KNOWN, LONG, 24, causal=False)[0]
     assert str(best) == (
