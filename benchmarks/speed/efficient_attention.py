@@ -66,7 +66,7 @@ def in_double_precision(one: Attention, *heads: Tensor, causal: bool) -> tuple[T
 
 
 class Bar(NamedTuple):
-    """What is asked of a mechanism."""
+    """Bounds for a mechanism."""
 
     times: int
     """How many times faster than exact attention it is to be at 4,096 steps."""
@@ -153,6 +153,12 @@ WHY = {
     "sinkhorn, top": f"{SPREAD}A step has 128 scores",
 }
 """Why goals of time are missed, where they are, causal or not."""
+ROOTS = "The scores of a step are kept for the backward pass, and there are as many as the root of the length"
+WHY_MEMORY = {
+    **dict.fromkeys(("combiner", "combiner, axial", "sinkhorn", "sinkhorn, top"), ROOTS),
+    "combiner, log": "Its last tier has up to 64 parts, and half of them as scores: memory doubles with them until "
+    "the length asks for a tier more, and falls back there",
+}
 BENCHMARKS = [
     Speed(
         name="efficient_attention",
@@ -175,7 +181,11 @@ BENCHMARKS = [
                 Goal(f"{name}, exponent of time", exponent("time", name), at_most=one.bar.exponent, why=LARGE_TENSORS)
                 for name, (one, _) in CASES.items()
             ),
-            *(Goal(f"{name}, exponent of memory", exponent("memory", name), at_most=1.1) for name in CASES),
+            *(
+                Goal(f"{name}, exponent of memory", exponent("memory", name), at_most=1.1,
+                     why=WHY_MEMORY.get(name.removesuffix(", causal"), ""))
+                for name in CASES
+            ),
         ],
         note=f"Batch {BATCH}, {HEADS} heads of width {WIDTH}, all as by default. Features are those of evaluation. "
         "The machine had other work, which the clock of the processor does not count; but what waits for memory has "
