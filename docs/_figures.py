@@ -153,9 +153,8 @@ def prices() -> str:
 def long_range() -> str:
     """Say what came of the long-range suite at its shortest length, and tabulate it."""
     results = read("long_range")
-    found = summary.rows(results)
-    shortest = min(row.length for row in found)
-    return "\n\n".join([summary.told(results), *summary.tables([row for row in found if row.length == shortest])])
+    shortest = min(row.length for row in summary.rows(results))
+    return "\n\n".join(filter(None, [summary.told(results), *summary.tables(results, [shortest])]))
 
 
 def efficient() -> str:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core.goals import Figures
 from benchmarks.core.store import load
-from benchmarks.longrange.cases import COST, cases
-from benchmarks.longrange.summary import TO_FORECAST, Row, rows
+from benchmarks.longrange.cases import COST
+from benchmarks.longrange.summary import TO_FORECAST, Row, rows, unfinished
 from benchmarks.longrange.tasks import SEASONAL
 
 SHIPPED = Path(__file__).parents[2] / "darts_tsformers" / "recommendation" / "mechanisms.json"
@@ -36,14 +35,3 @@ def collect(results: Path) -> dict[str, Any]:
 def named(row: Row) -> dict[str, Any]:
     """Return what a row is of."""
     return {name: getattr(row, name) for name in ("length", "causal", "mechanism", "season_as")}
-
-
-def unfinished(figures: Figures) -> set[tuple[int, bool, str]]:
-    """Return length, form and task of each case that lacks an outcome, of mechanisms that were run at all."""
-    run = figures.get("cases", {})
-    known = {(row.mechanism, row.season_as) for row in rows(figures)}
-    return {
-        (one.length, one.causal, one.task)
-        for one in cases()
-        if (one.mechanism, one.season_as) in known and not run.get(one.name, {}).keys() & {"result", "over"}
-    }

@@ -1,5 +1,6 @@
 """What came of the suite: by mechanism its errors, its time and its memory, as rows, tables, a picture and words."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,8 +10,9 @@ from typing import Any, NamedTuple
 from benchmarks.core import plots
 from benchmarks.core.goals import Figures
 from benchmarks.core.tables import table
-from benchmarks.longrange.cases import COST
+from benchmarks.longrange.cases import COST, cases
 from benchmarks.longrange.tasks import SEASONAL, TASKS
+from benchmarks.longrange.training import EXACT
 
 NOTHING = "noise"
 """The task in which there is nothing to forecast."""
@@ -34,10 +36,10 @@ class Row(NamedTuple):
         """What tables call it."""
         return f"{self.mechanism}, {self.season_as} = season" if self.season_as else self.mechanism
 
-    def mean(self, tasks: Iterable[str] = TO_FORECAST) -> float | None:
-        """Return the mean error over tasks, if it has all of them."""
-        found = [self.errors.get(task) for task in tasks]
-        return None if None in found else statistics.mean(found)
+    def mean(self, tasks: Sequence[str]) -> float | None:
+        """Return the mean error over tasks, if there are any and it has all of them."""
+        has_all = tasks and self.errors.keys() >= set(tasks)
+        return statistics.mean(self.errors[task] for task in tasks) if has_all else None
 
 
 def rows(figures: Figures) -> list[Row]:
@@ -55,27 +57,47 @@ def rows(figures: Figures) -> list[Row]:
     return list(found.values())
 
 
+def unfinished(figures: Figures) -> set[tuple[int, bool, str]]:
+    """Return length, form and task of each case that lacks an outcome, of mechanisms that were run at all."""
+    run = figures.get("cases", {})
+    known = {(row.mechanism, row.season_as) for row in rows(figures)}
+    return {
+        (one.length, one.causal, one.task)
+        for one in cases()
+        if (one.mechanism, one.season_as) in known and not run.get(one.name, {}).keys() & {"result", "over"}
+    }
+
+
+def compared(figures: Figures, length: int, causal: bool, tasks: Iterable[str] = TO_FORECAST) -> list[str]:
+    """Return the tasks that all mechanisms were tried on."""
+    lacking = unfinished(figures)
+    return [task for task in tasks if (length, causal, task) not in lacking]
+
+
 def summary(figures: Figures) -> str:
     """Lay out a table for each length, causal forms apart."""
-    return "\n\n".join(tables(rows(figures)))
+    return "\n\n".join(tables(figures, dict.fromkeys(row.length for row in rows(figures))))
 
 
-def tables(found: Sequence[Row]) -> Iterator[str]:
-    """Lay out a table for each length and form, each after a line that names it."""
-    for length, causal in dict.fromkeys((row.length, row.causal) for row in found):
-        yield f"{length:,} steps, {'causal' if causal else 'every step sees all others'}:"
-        yield tabulated([row for row in found if (row.length, row.causal) == (length, causal)])
+def tables(figures: Figures, lengths: Iterable[int]) -> Iterator[str]:
+    """Lay out a table for each of these lengths and each form, after a line that names it."""
+    found = rows(figures)
+    for length, causal in itertools.product(lengths, (False, True)):
+        some = [row for row in found if (row.length, row.causal) == (length, causal)]
+        if some:
+            yield f"{length:,} steps, {'causal' if causal else 'every step sees all others'}:"
+            yield tabulated(some, compared(figures, length, causal))
 
 
-def tabulated(found: Iterable[Row]) -> str:
-    """Lay out a row a mechanism, the lowest mean error first."""
-    ordered = sorted(found, key=lambda row: math.inf if row.mean() is None else row.mean())
+def tabulated(found: Iterable[Row], tasks: Sequence[str]) -> str:
+    """Lay out a row a mechanism, the lowest mean error over these tasks first."""
+    ordered = sorted(found, key=lambda row: math.inf if row.mean(tasks) is None else row.mean(tasks))
     head = ["error", *TASKS, "mean", "time / exact", "MB"]
-    return table(head, ([row.label, *map(_short, _numbers(row))] for row in ordered))
+    return table(head, ([row.label, *map(_short, _numbers(row, tasks))] for row in ordered))
 
 
-def _numbers(row: Row) -> list[float | None]:
-    return [*(row.errors.get(task) for task in TASKS), row.mean(), row.time, row.megabytes]
+def _numbers(row: Row, tasks: Sequence[str]) -> list[float | None]:
+    return [*(row.errors.get(task) for task in TASKS), row.mean(tasks), row.time, row.megabytes]
 
 
 def _short(value: float | None) -> str:
@@ -84,32 +106,35 @@ def _short(value: float | None) -> str:
 
 def picture(figures: Figures, path: Path) -> None:
     """Draw mean error against time, at the shortest length, of what is not causal."""
-    places = {row.label: (row.time, row.mean()) for row in ranked(figures)}
+    places = {row.label: (row.time, mean) for row, mean in ranked(figures)}
     plots.places(places, "time of a training step / with exact attention", "mean error, share of the variance", path)
 
 
-def ranked(figures: Figures, tasks: Sequence[str] = TO_FORECAST) -> list[Row]:
-    """Return what is not causal at the shortest length and has all these tasks, the lowest mean error first."""
+def ranked(figures: Figures, tasks: Iterable[str] = TO_FORECAST) -> list[tuple[Row, float]]:
+    """Return what is not causal at the shortest length, with its mean error over these tasks, the lowest first."""
     found = rows(figures)
     shortest = min((row.length for row in found), default=0)
-    ours = [row for row in found if row.length == shortest and not row.causal]
-    return sorted((row for row in ours if row.time and row.mean(tasks) is not None), key=lambda r: r.mean(tasks))
+    counted = compared(figures, shortest, False, tasks)
+    means = [(row, row.mean(counted)) for row in found if row.length == shortest and not row.causal and row.time]
+    return sorted(((row, mean) for row, mean in means if mean is not None), key=lambda one: one[1])
 
 
 def told(figures: Figures) -> str:
-    """Say in three sentences what the figures at the shortest length say; nothing where no mechanism has all."""
+    """Say in three sentences what the figures at the shortest length say; nothing where there are none."""
     found = ranked(figures)
-    if not found:
+    exact = next((mean for row, mean in found if row.mechanism == EXACT), None)
+    others, seasonal = (_without_exact(one) for one in (found, ranked(figures, SEASONAL)))
+    if exact is None or not others or not seasonal:
         return ""
-    first, quickest = found[0], min(found, key=lambda row: row.time)
-    exact = next((row for row in found if row.mechanism == "full"), first)
-    season = ranked(figures, SEASONAL)[0]
+    best, least = others[0]
+    quickest = min(others, key=lambda one: one[0].time)
     return (
-        f"At {first.length:,} steps `{first.mechanism}` has the lowest mean error, {_cost(first)}; exact attention has "
-        f"{exact.mean():.2f}. The quickest is `{quickest.mechanism}`, with {_cost(quickest)}. On the series with a "
-        f"season, `{season.label}` has the lowest error, {_cost(season, SEASONAL)}."
+        f"At {best.length:,} steps exact attention has a mean error of {exact:.2f}; of the others `{best.label}` has "
+        f"the lowest, {least:.2f}, in {best.time:.2f} of its time. The quickest, `{quickest[0].label}`, has "
+        f"{quickest[1]:.2f} in {quickest[0].time:.2f} of its time. Of the series with a season alone, "
+        f"`{seasonal[0][0].label}` has the lowest error, {seasonal[0][1]:.2f} in {seasonal[0][0].time:.2f} of its time."
     )
 
 
-def _cost(row: Row, tasks: Sequence[str] = TO_FORECAST) -> str:
-    return f"{row.mean(tasks):.2f} in {row.time:.2f} of the time of exact attention"
+def _without_exact(found: Iterable[tuple[Row, float]]) -> list[tuple[Row, float]]:
+    return [(row, mean) for row, mean in found if row.mechanism != EXACT]

@@ -109,7 +109,7 @@ def suggest_attention(length: int, season: int | None = None, causal: bool = Fal
 
     The figures are from a suite of generated series whose forecast depends on what happened long before, with the same
     small encoder and the same number of training steps for every mechanism. They are taken at the measured length
-    nearest to ``length``. Nothing is trained here.
+    nearest to ``length``, from the series that all mechanisms were tried on there. Nothing is trained here.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def suggest_attention(length: int, season: int | None = None, causal: bool = Fal
     -------
     list of Suggestion
         The lowest error first. Each one that follows takes less time: a mechanism is left out if another one had an
-        error as low in less time.
+        error as low in less time. Empty if no such series was measured, as those with a season in causal form.
 
     Raises
     ------

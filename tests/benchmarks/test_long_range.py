@@ -130,9 +130,9 @@ FIGURES = figures(linear=(0.9, 0.03), full=(0.5, 1.0), sparse=(0.4, 0.2), sparse
 
 def test_three_sentences_name_the_best_the_quickest_and_the_best_for_a_season():
     assert summary.told(FIGURES) == (
-        "At 1,024 steps `sparse` has the lowest mean error, 0.40 in 0.20 of the time of exact attention; exact "
-        "attention has 0.50. The quickest is `linear`, with 0.90 in 0.03 of the time of exact attention. On the series "
-        "with a season, `sparse, stride = season` has the lowest error, 0.10 in 0.30 of the time of exact attention."
+        "At 1,024 steps exact attention has a mean error of 0.50; of the others `sparse` has the lowest, 0.40, in 0.20 "
+        "of its time. The quickest, `linear`, has 0.90 in 0.03 of its time. Of the series with a season alone, "
+        "`sparse, stride = season` has the lowest error, 0.10 in 0.30 of its time."
     )
     assert summary.told({}) == ""
 
