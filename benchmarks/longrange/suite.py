@@ -13,8 +13,8 @@ NOTE = (
     f"the mean squared error on {training.TESTED} other windows, as a share of the variance: 0 is a perfect forecast, "
     "1 is no better than the mean. Of the long-lag AR a tenth cannot be forecast, of noise nothing: the mean is over "
     "the other tasks, as far as all mechanisms were tried on them. Time is processor time of a training step on one "
-    "thread, as a share of what it is with exact attention, which is timed in turns with it: the machine had other work "
-    "too. Memory is the largest total of tensors alive in a step beyond those that it begins with."
+    "thread, as a share of what it is with exact attention, which is timed in turns with it: the machine had other "
+    "work too. Memory is the largest total of tensors alive in a step beyond those that it begins with."
 )
 BENCHMARKS = [
     Trials(
