@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from darts_tsformers import PatchTSTModel, diagnose
 from darts_tsformers.diagnosis import Diagnosis, Figures
 from darts_tsformers.diagnosis.rules import RULES
-from tests.contracts.cases import CASE, MAIN, Case, make_data
+from tests.contracts.cases import CASE, SAMPLE, Case, make_data
 from tests.helpers import exactly
 
 NAN, INF = float("nan"), float("inf")
@@ -163,7 +163,7 @@ def test_a_model_that_learnt_is_called_better_than_naive():
 
 SAYS = ("head", "heads", "highway", "target", "trend")
 """Endings of the names of what makes a forecast; those that draw paths make it of noise."""
-SPEAKING = [case for case in MAIN if not case.draws_paths]
+SPEAKING = [case for case in SAMPLE if not case.draws_paths]
 
 
 @pytest.mark.parametrize("case", SPEAKING, ids=lambda case: case.name)

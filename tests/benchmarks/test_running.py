@@ -72,6 +72,24 @@ def lacking_to_build(*, length: int):
     raise ImportError(f"no package for a length of {length}")
 
 
+class Idle:
+    """A worker without a process: how cases are led shows without one."""
+
+    alive = 0
+
+    def __init__(self, *args, **kwargs):
+        Idle.alive += 1
+
+    def turn(self):
+        return 0.5, 0.5
+
+    def memory(self):
+        return {"tensors": 1.0, "process": 2.0}
+
+    def close(self):
+        Idle.alive -= 1
+
+
 CASES = {"linear": linear, "slower": slower}
 CEILINGS = {"greedy": greedy, "wrong": wrong}
 
@@ -94,8 +112,9 @@ def test_cases_are_timed_at_each_size(measured):
     assert all(point["environment"]["torch"] == torch.__version__ for point in points)
 
 
-def test_a_second_run_measures_nothing_again_but_what_is_missing(measured):
+def test_a_second_run_measures_nothing_again_but_what_is_missing(measured, monkeypatch):
     benchmark, points, path = measured
+    monkeypatch.setattr(race, "Worker", Idle)
     assert list(race.run(benchmark, path)) == []
     stopped = json.loads(path.read_text())
     del stopped["points"][0]
@@ -108,26 +127,19 @@ def test_a_second_run_measures_nothing_again_but_what_is_missing(measured):
 
 @pytest.mark.parametrize(("in_turns", "alive"), [(True, [1, 2, 2]), (False, [1, 1, 1])])
 def test_cases_live_side_by_side_or_one_after_the_other(in_turns, alive, tmp_path, monkeypatch):
-    workers, counted = set(), []
+    counted = []
 
-    class Counted(Worker):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            workers.add(self)
-
+    class Counted(Idle):
         def turn(self):
-            counted.append(len(workers))
+            counted.append(Idle.alive)
             return super().turn()
-
-        def close(self):
-            workers.discard(self)
-            super().close()
 
     monkeypatch.setattr(race, "Worker", Counted)
     benchmark = Speed("lives", "Lives", CASES, [{"length": 3}], repeats=2, in_turns=in_turns)
     (point,) = race.run(benchmark, tmp_path / "lives.json")
     assert list(point["cases"]) == list(CASES)
     assert counted[:3] == alive
+    assert Idle.alive == 0
 
 
 def test_a_case_over_its_time_is_recorded_and_not_tried_again(tmp_path):

@@ -141,6 +141,8 @@ SHARED = [CASE[name] for name in ("PatchTSTModel", "LogSparseTransformerModel", 
 
 MAIN = CASES if os.environ.get("ALL_FORMS") else [case for case in CASES if not case.variant]
 """One form of each model; `make check-forms` takes all."""
+SAMPLE = CASES if os.environ.get("ALL_FORMS") else [*SHARED, CASE["TSDiffModel"], CASE["ReGENNModel"]]
+"""For what takes long on the path that all models share: beyond it, one draws paths, one is prepared."""
 
 every_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
 every_explained = pytest.mark.parametrize(
@@ -151,6 +153,7 @@ every_forecast = pytest.mark.parametrize(
     "case", [case for case in MAIN if not case.draws_paths], ids=lambda case: case.name
 )
 """Of models that say all that they know in one forecast: the others draw paths."""
+sample_of_models = pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
 some_models = pytest.mark.parametrize("case", SHARED, ids=lambda case: case.name)
 
 

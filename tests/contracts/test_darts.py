@@ -9,7 +9,7 @@ import torchmetrics
 from darts.metrics import mae
 from darts.models import ConformalNaiveModel, ExponentialSmoothing, NaiveEnsembleModel, RegressionEnsembleModel
 
-from tests.contracts.cases import CASES, KINDS, Case, H, each_model, every_model, fitted, make_data, some_models
+from tests.contracts.cases import CASE, KINDS, MAIN, Case, H, each_model, every_model, fitted, make_data, some_models
 
 
 @each_model
@@ -142,14 +142,13 @@ def test_metrics_are_logged_while_training(case: Case):
     assert all(torch.isfinite(value) for value in logged.values())
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.draws_variates], ids=lambda case: case.name)
-@pytest.mark.parametrize("train_variates", [2, 0.5])
+@pytest.mark.parametrize(
+    ("case", "train_variates"),
+    [(case, 2) for case in MAIN if case.draws_variates] + [(CASE["PatchTSTModel"], 0.5)],
+    ids=lambda one: one.name if isinstance(one, Case) else str(one),
+)
 def test_training_on_a_draw_of_the_variates(case: Case, train_variates):
     data = make_data()
-    if not case.draws_variates:
-        with pytest.raises(ValueError, match="needs a model that is not tied to its components"):
-            case.model(train_variates=train_variates)
-        return
     model = case.model(train_variates=train_variates).fit(data.series, sample_weight="linear", **data.covariates())
     assert model.predict(H, **data.covariates()).shape == (H, 3, 1)
 

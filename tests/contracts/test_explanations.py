@@ -12,7 +12,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 from darts_tsformers.explain import Explanation, explain, findings
 from darts_tsformers.explain.plots import PICTURES
 from darts_tsformers.recording import KINDS, recording
-from tests.contracts.cases import CASE, CASES, Case, H, L, every_explained, fitted, make_data, some_models
+from tests.contracts.cases import CASE, CASES, MAIN, Case, H, L, every_explained, fitted, make_data, some_models
 from tests.contracts.checks import batch
 from tests.helpers import exactly
 
@@ -20,7 +20,7 @@ MECHANISMS = ("full", "prob_sparse", "log_sparse", "auto_correlation")
 
 
 with_maps = pytest.mark.parametrize(
-    "case", [case for case in CASES if case.takes("attention")], ids=lambda case: case.name
+    "case", [case for case in MAIN if case.takes("attention")], ids=lambda case: case.name
 )
 
 

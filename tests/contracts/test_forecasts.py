@@ -12,6 +12,7 @@ from tests.contracts import checks
 from tests.contracts.cases import (
     CASES,
     KINDS,
+    MAIN,
     Case,
     H,
     L,
@@ -63,9 +64,7 @@ def test_output_chunk_shift(case: Case):
 
 
 @each_model
-@pytest.mark.parametrize(
-    ("look_back", "horizon", "n_components"), [(1, 1, 1), (1, 7, 3), (5, 11, 1), (7, 1, 3), (17, 3, 1)]
-)
+@pytest.mark.parametrize(("look_back", "horizon", "n_components"), [(1, 1, 1), (1, 7, 3), (5, 11, 1), (7, 1, 3)])
 def test_any_lengths(case: Case, look_back, horizon, n_components):
     data = make_data(n_components)
     overrides = case.short if look_back == 1 else {}
@@ -134,10 +133,8 @@ def test_statics_can_be_left_out(case: Case):
 @each_model
 def test_the_same_seed_gives_the_same_model(case: Case):
     data = make_data()
-    first, second = (
-        case.model(random_state=11).fit(data.series, **data.covariates()).predict(H, **data.covariates())
-        for _ in range(2)
-    )
+    again = case.model().fit(data.series, **data.covariates())
+    first, second = (model.predict(H, **data.covariates()) for model in (fitted(case), again))
     np.testing.assert_array_equal(first.values(), second.values())
 
 
@@ -177,6 +174,7 @@ def test_every_parameter_gets_a_gradient(case: Case, n_components):
 
 
 @each_model
+@pytest.mark.usefixtures("unchecked")
 def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case):
     steps = np.arange(400)
     noise = np.random.default_rng(0).normal(scale=0.3, size=400)
@@ -195,7 +193,7 @@ def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case)
     assert np.mean(mae([test] * 5, ours)) < 0.7 * np.mean(mae([test] * 5, naive))
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.takes("attention")], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in MAIN if case.takes("attention")], ids=lambda case: case.name)
 @pytest.mark.parametrize(
     "attention",
     ["full", "log_sparse", ("log_sparse", {"pattern": "local"}), "prob_sparse", "auto_correlation"],

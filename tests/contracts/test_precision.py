@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.contracts.cases import MAIN, SHARED, Case, H, every_model, make_data
+from tests.contracts.cases import MAIN, SHARED, Case, H, every_model, fitted, make_data
 
 
 @every_model
@@ -27,7 +27,7 @@ def test_bfloat16(case: Case, precision, tmp_path):
     assert weights == {torch.bfloat16 if precision == "bf16-true" else torch.float32}
     forecast = model.predict(H + 2, **data.covariates())
     assert np.isfinite(forecast.values()).all()
-    reference = case.model().fit(data.series, **data.covariates()).predict(H + 2, **data.covariates())
+    reference = fitted(case).predict(H + 2, **data.covariates())
     np.testing.assert_allclose(forecast.values(), reference.values(), atol=0.3)
     model.save(str(tmp_path / "saved.pt"))
     loaded = case.model_class.load(str(tmp_path / "saved.pt"))

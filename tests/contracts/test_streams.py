@@ -54,8 +54,11 @@ def test_each_model_that_can_has_a_case_that_does():
     assert all(any(map(streams, cases_of(one))) for one in classes)
 
 
-@every_streaming_model
-@pytest.mark.parametrize("norm", ["running", False])
+@pytest.mark.parametrize(
+    ("case", "norm"),
+    [(case, "running") for case in STREAMING] + [(STREAMING[0], False)],
+    ids=lambda one: one.name if isinstance(one, Case) else str(one),
+)
 def test_a_stream_equals_predict(case, norm):
     data = make_data()
     check(fitted(case, data, use_instance_norm=norm), data, first=2)

@@ -16,7 +16,7 @@ from darts_tsformers.explain import Reliance, reliance
 from darts_tsformers.explain.exchange import PARTS, random_partners
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.networks import Network
-from tests.contracts.cases import CASE, TRAINER, Case, H, L, each_model, every_model, fitted, make_data
+from tests.contracts.cases import CASE, TRAINER, Case, H, L, every_model, fitted, make_data, sample_of_models
 from tests.helpers import draw, exactly
 
 
@@ -287,8 +287,8 @@ def test_a_planted_driver_is_told_from_noise(model_class, arguments):
     assert measured.summary().splitlines()[1].startswith("- y rests on driver")
 
 
-@each_model
-def test_every_model_with_gaps_short_histories_and_several_series(case: Case):
+@sample_of_models
+def test_gaps_short_histories_and_several_series(case: Case):
     data = make_data()
     model = case.model(min_input_chunk_length=3).fit(data.series, **data.covariates())
     values = data.series.values(copy=True)

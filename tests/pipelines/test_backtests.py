@@ -10,10 +10,9 @@ from darts.metrics import mae, rmse
 from sklearn.preprocessing import StandardScaler
 
 from darts_tsformers.models import TSFormerModel
-from tests.contracts.cases import MAIN, Case, H, L
+from tests.contracts.cases import Case, H, L, sample_of_models
 from tests.pipelines.real import read
 
-each_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
 SEARCHES = read("ice_cream_heater", "MS")
 TRAIN = 120
 START = SEARCHES.time_index[150]
@@ -42,7 +41,7 @@ def assert_same(ours: list[TimeSeries], theirs: list[TimeSeries]) -> None:
         np.testing.assert_allclose(one.values(), other.values(), rtol=1e-4, atol=1e-3)
 
 
-@each_model
+@sample_of_models
 def test_historical_forecasts_are_forecasts_of_the_series_cut_short(case: Case):
     scaler = scaled()
     model = new_model(case).fit(scaler.fit_transform(SEARCHES[:TRAIN]))
@@ -57,7 +56,7 @@ def test_historical_forecasts_are_forecasts_of_the_series_cut_short(case: Case):
     assert_same(forecasts, by_hand)
 
 
-@each_model
+@sample_of_models
 def test_each_window_fits_model_and_scaler_on_its_own_past(case: Case):
     arguments = {"train_length": 3 * L, **WINDOWS, "stride": 29}
     forecasts = new_model(case, random_state=3).historical_forecasts(
@@ -71,7 +70,7 @@ def test_each_window_fits_model_and_scaler_on_its_own_past(case: Case):
     assert_same(forecasts, by_hand)
 
 
-@each_model
+@sample_of_models
 @pytest.mark.parametrize("retrain", [False, True], ids=["trained", "retrained"])
 def test_the_future_changes_no_earlier_forecast(case: Case, retrain: bool):
     values = SEARCHES.values(copy=True)
@@ -88,7 +87,7 @@ def test_the_future_changes_no_earlier_forecast(case: Case, retrain: bool):
     assert same == [True, True, False]
 
 
-@each_model
+@sample_of_models
 def test_backtest_and_residuals_are_those_of_the_forecasts(case: Case):
     scaler = scaled()
     model = new_model(case).fit(scaler.fit_transform(SEARCHES[:TRAIN]))

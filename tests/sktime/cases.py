@@ -1,5 +1,6 @@
 """The forecasters at a size that trains in a blink, the data they are given, and their Darts models beside them."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,21 @@ L, H, LENGTH = 7, 3, 41
 QUANTILES = (0.1, 0.5, 0.9)
 FORECASTERS = [getattr(darts_tsformers.sktime, name) for name in darts_tsformers.sktime.__all__]
 every_forecaster = pytest.mark.parametrize("forecaster_class", FORECASTERS, ids=lambda cls: cls.__name__)
+OF_EACH_KIND = [
+    darts_tsformers.sktime.PatchTSTForecaster,
+    darts_tsformers.sktime.LogSparseTransformerForecaster,  # step by step
+    darts_tsformers.sktime.TemporalFusionTransformerForecaster,  # selects variables
+    darts_tsformers.sktime.TSDiffForecaster,  # draws paths
+    darts_tsformers.sktime.ReGENNForecaster,  # prepared by the training part
+    darts_tsformers.sktime.TimeMoEForecaster,  # weights of others
+    darts_tsformers.sktime.AutoTimesForecaster,  # around a language model
+]
+"""One factory makes all forecasters; what models differ in is held by the contracts."""
+one_of_each_kind = pytest.mark.parametrize(
+    "forecaster_class",
+    FORECASTERS if os.environ.get("ALL_FORMS") else OF_EACH_KIND,
+    ids=lambda cls: cls.__name__,
+)
 
 
 def tiny(forecaster_class: type[TSFormerForecaster], **overrides: Any) -> TSFormerForecaster:

@@ -19,11 +19,11 @@ from tests.sktime.cases import (
     L,
     as_darts,
     darts_model,
-    every_forecaster,
     make_panel,
     make_X,
     make_y,
     months,
+    one_of_each_kind,
     point_forecast,
     tiny,
 )
@@ -33,7 +33,7 @@ def same(ours: pd.DataFrame, theirs: np.ndarray) -> None:
     np.testing.assert_array_equal(ours.to_numpy(), theirs.reshape(ours.shape).astype(float))
 
 
-@every_forecaster
+@one_of_each_kind
 def test_two_variables_with_exogenous_data(forecaster_class):
     y, X = make_y(n_variables=2), make_X()
     forecaster = tiny(forecaster_class)
@@ -43,7 +43,7 @@ def test_two_variables_with_exogenous_data(forecaster_class):
     pd.testing.assert_index_equal(ours.index, months(LENGTH + 3)[LENGTH:])
 
 
-@every_forecaster
+@one_of_each_kind
 def test_quantiles(forecaster_class):
     y = make_y()
     forecaster = tiny(forecaster_class, quantiles=QUANTILES, num_samples=11)
@@ -141,7 +141,7 @@ def test_exogenous_data_given_to_fit_beyond_the_cutoff_are_known_to_predict():
     pd.testing.assert_frame_equal(forecaster.predict(), forecaster.predict(X=X[LENGTH:]))
 
 
-@every_forecaster
+@one_of_each_kind
 def test_a_panel_trains_one_network_that_forecasts_each_instance(forecaster_class):
     lengths = {"south": 29, "north": 23, "east": 37}
     panel = make_panel(lengths)
@@ -212,7 +212,7 @@ def test_a_hierarchy_keeps_its_levels():
     np.testing.assert_allclose(ours.loc[("b", "y")], model.predict(2, as_darts(parts["b", "y"])).values(), rtol=1e-5)
 
 
-@every_forecaster
+@one_of_each_kind
 def test_gaps_count_as_not_observed(forecaster_class):
     y, X = make_y(), make_X()
     y.iloc[[3, LENGTH - 2]] = np.nan

@@ -11,7 +11,7 @@ from sktime.base import load
 from sktime.split import ExpandingWindowSplitter
 
 from darts_tsformers.sktime import ITransformerForecaster, PatchTSTForecaster
-from tests.sktime.cases import LENGTH, QUANTILES, H, every_forecaster, make_panel, make_X, make_y, months, tiny
+from tests.sktime.cases import LENGTH, QUANTILES, H, make_panel, make_X, make_y, months, one_of_each_kind, tiny
 
 
 def weights(trained) -> list[torch.Tensor]:
@@ -75,7 +75,7 @@ def test_update_predict_over_the_training_data_sees_nothing_after_the_cutoff():
     pd.testing.assert_frame_equal(forecasts[cutoff].dropna(), pretending.predict([1, 2]))
 
 
-@every_forecaster
+@one_of_each_kind
 def test_fit_keeps_the_weights_of_pretrain(forecaster_class):
     panel, y = make_panel({"south": 29, "north": 23}), make_y(17, seed=9)
     forecaster = tiny(forecaster_class).pretrain(panel)
