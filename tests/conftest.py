@@ -1,3 +1,5 @@
+import gc
+
 import jaxtyping
 import pytest
 import torch
@@ -6,6 +8,13 @@ CHECKED = ("attention", "recurrence", "window", "layers", "networks")
 
 jaxtyping.install_import_hook([f"darts_tsformers.{room}" for room in CHECKED], "beartype.beartype")
 torch.set_num_threads(1)
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over what stays to the end: modules, and the tests themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -16,13 +16,14 @@ from darts_tsformers.execution.tracing import is_traced
 from darts_tsformers.language.adapters import is_trained, with_adapters
 from darts_tsformers.language.frozen import Frozen
 from darts_tsformers.language.tokenizer import Remembering, Tokenizer
+from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.recording import is_recording, record
 
 _NOTES = {"_name_or_path", "architectures", "dtype", "task_specific_params", "transformers_version", "use_cache"}
 """Entries of a configuration that no output depends on."""
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(nn.Module, Recomputing):
     """A language model that reads other tokens in place of the embeddings of words.
 
     It is in evaluation mode and its weights are not trained, except adapters and weights that are set to require
@@ -182,8 +183,11 @@ class LanguageModel(nn.Module):
         return states.gather(1, back[..., None].expand_as(states))
 
     def _reads_once(self) -> bool:
-        """Whether what it made of the first tokens can be kept for others to follow, and nobody looks at it."""
-        if is_traced() or is_recording("attention") or self.looks_ahead:
+        """Whether what it made of the first tokens can be kept for others to follow, and nobody looks at it.
+
+        A layer that is computed anew would add to what was kept once more.
+        """
+        if is_traced() or (self.recompute and torch.is_grad_enabled()) or is_recording("attention") or self.looks_ahead:
             return False
         return "past_key_values" in inspect.signature(self.transformer.forward).parameters
 
@@ -212,12 +216,24 @@ class LanguageModel(nn.Module):
             options["use_cache"] = False
         if before is not None:
             options["past_key_values"] = self._kept(before, tokens.shape[0])
-        with _showing_weights(self.transformer, wanted):
+        with _showing_weights(self.transformer, wanted), self._keeping_less():
             out = self.backbone(inputs_embeds=tokens.to(self.table.dtype), **options)
         for layer, weights in zip(self._layers(), out.attentions, strict=True) if wanted else ():
             record("attention", layer, weights=weights if back is None else _moved(weights, back))
         states: Tensor = out.last_hidden_state
         return states.to(tokens.dtype)
+
+    @contextmanager
+    def _keeping_less(self) -> Iterator[None]:
+        """Let each layer keep what it reads alone for the backward pass, if that is wanted."""
+        layers: list[Any] = self._layers() if self.recompute else []
+        for layer in layers:
+            layer.forward = partial(self.run, layer.forward)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                del layer.forward
 
     def _kept(self, before: Float[Tensor, "M D"], n: int) -> Any:
         """Return the keys and values of what ``n`` sequences begin with."""

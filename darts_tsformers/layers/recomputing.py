@@ -1,6 +1,6 @@
 """Less memory in training for more time: layers that keep their inputs alone, and compute the rest again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -23,11 +23,12 @@ class Recomputing:
 
     recompute: bool = False
 
-    def run(self, layer: nn.Module, *inputs: Any) -> Any:
+    def run(self, layer: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
         """Apply a layer of the module."""
         if not self.recompute or not torch.is_grad_enabled() or is_traced():
-            return layer(*inputs)
-        return checkpoint(layer, *inputs, use_reentrant=False, context_fn=partial(_contexts, layer))
+            return layer(*inputs, **options)
+        contexts = partial(_contexts, layer)
+        return checkpoint(layer, *inputs, use_reentrant=False, context_fn=contexts, **options)
 
 
 def let_recompute(module: nn.Module, recompute: bool) -> None:
@@ -37,14 +38,15 @@ def let_recompute(module: nn.Module, recompute: bool) -> None:
             part.recompute = recompute
 
 
-def _contexts(layer: nn.Module) -> tuple[AbstractContextManager[object], AbstractContextManager[object]]:
+def _contexts(layer: Callable[..., Any]) -> tuple[AbstractContextManager[object], AbstractContextManager[object]]:
     return nullcontext(), _statistics_kept(layer)
 
 
 @contextmanager
-def _statistics_kept(layer: nn.Module) -> Iterator[None]:
+def _statistics_kept(layer: Callable[..., Any]) -> Iterator[None]:
     """Let no running statistics count a batch twice."""
-    norms = [part for part in layer.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    parts = layer.modules() if isinstance(layer, nn.Module) else ()
+    norms = [part for part in parts if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
     try:
         yield

@@ -115,6 +115,7 @@ class TimeLLMModel(TSFormerModel):
         min_input_chunk_length: int | None = None,
         use_static_covariates: bool = True,
         categorical_embedding_sizes: dict[str, int | tuple[int, int]] | None = None,
+        recompute: bool = False,
         **kwargs: Unpack[DartsArguments],
     ) -> None:
         super().__init__()

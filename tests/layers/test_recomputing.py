@@ -8,7 +8,7 @@ from torch import nn
 from darts_tsformers.layers.norm import TokenBatchNorm
 from darts_tsformers.layers.recomputing import Recomputing, let_recompute
 from tests.contracts import checks
-from tests.contracts.cases import MAIN, Case, make_data
+from tests.contracts.cases import CASE, MAIN, Case, make_data
 from tests.helpers import draw
 
 
@@ -38,12 +38,14 @@ def step(module: nn.Module, *, recompute: bool) -> tuple[torch.Tensor, dict[str,
     return loss.detach(), gradients_of(module), sum(kept.values())
 
 
-WITHOUT = {"ReGENNModel-counts"}
+WITHOUT = {"ReGENNModel-counts", "AutoTimesModel-none", "TEMPOModel", "TimeLLMModel"}
 """Forms that have no stack of layers, so that there is nothing to compute anew."""
+FORMS = dict.fromkeys([*MAIN, CASE["TEMPOModel-text"], CASE["TimeLLMModel-random"]])
+"""Those under test, and two around a language model."""
 LESS = {"SpaceTimeModel": 0.9}
 """What is kept at most, as a share, where little of it is of layers: kernels are not, nor is the closed loop."""
 every_stack = pytest.mark.parametrize(
-    "case", [case for case in MAIN if case.takes("recompute") and case.name not in WITHOUT], ids=lambda case: case.name
+    "case", [case for case in FORMS if case.takes("recompute") and case.name not in WITHOUT], ids=lambda case: case.name
 )
 
 

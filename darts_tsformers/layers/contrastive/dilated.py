@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from darts_tsformers.checks import require_at_least, require_probability
 from darts_tsformers.layers.dropout import Dropout
+from darts_tsformers.layers.recomputing import Recomputing
 
 KERNEL = 3
 
@@ -77,7 +78,7 @@ class MeanOfScales(nn.Module):
         return torch.stack(weights).mean(dim=0), torch.stack([cast(Tensor, scale.bias) for scale in scales]).mean(dim=0)
 
 
-class DilatedEncoder(nn.Module):
+class DilatedEncoder(nn.Module, Recomputing):
     r"""A series as a vector for each of its steps.
 
     .. math::
@@ -166,5 +167,7 @@ class DilatedEncoder(nn.Module):
 
     def features(self, x: Float[Tensor, "B L N"]) -> Float[Tensor, "B D L"]:
         """Return what the scales read."""
-        out: Tensor = self.dropout(self.blocks(self.embedding(x).mT))
-        return out
+        out: Tensor = self.embedding(x).mT
+        for block in self.blocks:
+            out = self.run(block, out)
+        return self.dropout(out)
