@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from darts_tsformers.models import PatchTSTModel, TSFormerModel
-from tests.contracts.cases import MAIN, Case
+from tests.contracts.cases import SAMPLE, Case
 from tests.distributed.killed import KILLED_IN, N_EPOCHS, REACHED, Order, fit, new_model
 from tests.distributed.runs import case_of
 
@@ -41,7 +41,7 @@ def test_a_killed_run_loses_only_the_unfinished_epoch(tmp_path: Path):
     assert_same(model, fit(new_model(case, tmp_path / "whole"), Order()))
 
 
-STEADY = [case for case in MAIN if not case.learns_from_noise]
+STEADY = [case for case in SAMPLE if not case.learns_from_noise]
 
 
 @pytest.mark.parametrize("case", STEADY, ids=lambda case: case.name)
