@@ -18,11 +18,16 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True)
-def types_are_checked_in_some_places(request, monkeypatch):
-    """Check types and shapes where parts are tested, and where each model forecasts: it takes a third of the time."""
-    place = request.path.relative_to(request.config.rootpath / "tests")
-    if place.parts[0] not in (*CHECKED, "reference") and place.as_posix() != "contracts/test_forecasts.py":
-        monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+def types_are_checked_in_some_rooms(request, monkeypatch):
+    """Check types and shapes where networks and their parts are tested: it takes a third of the time they take."""
+    room = request.path.relative_to(request.config.rootpath / "tests").parts[0]
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", room not in (*CHECKED, "reference"))
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """Check types and shapes in a test of another room."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", False)
 
 
 @pytest.fixture

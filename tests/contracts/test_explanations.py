@@ -394,7 +394,7 @@ def test_series_of_other_names_share_none():
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if hasattr(case.model_class, "decompose")], ids=lambda c: c.name
+    "case", [case for case in MAIN if hasattr(case.model_class, "decompose")], ids=lambda c: c.name
 )
 @pytest.mark.parametrize("arguments", [{}, {"use_reversible_instance_norm": True}], ids=["plain", "rin"])
 def test_trends_are_those_of_decompose(case: Case, arguments):

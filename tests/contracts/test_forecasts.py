@@ -152,6 +152,7 @@ def test_the_same_seed_gives_the_same_model(case: Case):
     ],
     ids=lambda check: check.__name__,
 )
+@pytest.mark.usefixtures("checked")
 def test_promise(case: Case, check):
     check(case)
 
@@ -174,7 +175,6 @@ def test_every_parameter_gets_a_gradient(case: Case, n_components):
 
 
 @each_model
-@pytest.mark.usefixtures("unchecked")
 def test_learns_a_noisy_sine_with_trend_better_than_the_naive_season(case: Case):
     steps = np.arange(400)
     noise = np.random.default_rng(0).normal(scale=0.3, size=400)

@@ -12,7 +12,7 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 
 from darts_tsformers.adapter.likelihoods import RULES, n_levels, restore_rules
 from darts_tsformers.models import ITransformerModel
-from tests.contracts.cases import CASES, SHARED, Case, H, every_forecast, make_data, some_models
+from tests.contracts.cases import MAIN, SHARED, Case, H, every_forecast, make_data, some_models
 
 FAMILIES = [
     family
@@ -61,7 +61,7 @@ OFTEN = (GaussianLikelihood, QuantileRegression, likelihoods.PoissonLikelihood)
     ("case", "family"),
     [
         (case, family)
-        for case in CASES
+        for case in MAIN
         for family in FAMILIES
         if (family in OFTEN or case in SHARED) and not case.draws_paths
     ],

@@ -16,7 +16,7 @@ from darts_tsformers.explain import Reliance, reliance
 from darts_tsformers.explain.exchange import PARTS, random_partners
 from darts_tsformers.models import TSFormerModel
 from darts_tsformers.networks import Network
-from tests.contracts.cases import CASE, TRAINER, Case, H, L, every_model, fitted, make_data, sample_of_models
+from tests.contracts.cases import CASE, TRAINER, Case, H, L, fitted, make_data, sample_of_models
 from tests.helpers import draw, exactly
 
 
@@ -310,7 +310,7 @@ def test_gaps_short_histories_and_several_series(case: Case):
     assert first.summary().startswith(f"{case.model_class.__name__}, 11 windows of 2 series")
 
 
-@every_model
+@sample_of_models
 def test_errors_are_those_of_the_forecast_itself(case: Case):
     data = make_data()
     given = {"start": 30, "stride": 7, **data.covariates()}
