@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import os
 import pkgutil
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import darts_tsformers
 from darts_tsformers.docstrings import parameters_of
 from tests.helpers import registries_as_before
+from tests.sktime.cases import FORECASTERS, OF_EACH_KIND
 
 MODULES = [import_module(m.name) for m in pkgutil.walk_packages(darts_tsformers.__path__, "darts_tsformers.")]
 
@@ -35,6 +37,9 @@ OTHERS = {
     and ">>>" in (thing.__doc__ or "")
     and not any(thing is one for one in PUBLIC.values())
 }
+ALIKE = set(FORECASTERS) - set(FORECASTERS if os.environ.get("ALL_FORMS") else OF_EACH_KIND)
+"""What one factory gives the same example as others whose examples are run."""
+EXAMPLES = {name: thing for name, thing in (PUBLIC | OTHERS).items() if thing not in ALIKE}
 every_public_thing = pytest.mark.parametrize("thing", PUBLIC.values(), ids=PUBLIC)
 
 
@@ -58,7 +63,7 @@ def test_every_parameter_is_documented(thing):
     assert [name for name in parameters(thing) if name not in documented(thing)] == []
 
 
-@pytest.mark.parametrize("thing", [*PUBLIC.values(), *OTHERS.values()], ids=[*PUBLIC, *OTHERS])
+@pytest.mark.parametrize("thing", EXAMPLES.values(), ids=EXAMPLES)
 def test_the_examples_run(thing, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = doctest.DocTestFinder().find(thing, thing.__name__, module=False, globs={})
