@@ -70,7 +70,7 @@ BENCH_INSTALLED := $(BENCH_VENV)/.installed
 $(BENCH_INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[parity]'
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[panels,parity]'
 	touch $@
 
 bench-env: $(BENCH_INSTALLED) ## an environment with the packages we are compared with
