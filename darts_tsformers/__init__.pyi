@@ -28,5 +28,6 @@ from darts_tsformers.models.time_moe import TimeMoEModel as TimeMoEModel
 from darts_tsformers.models.timecma import TimeCMAModel as TimeCMAModel
 from darts_tsformers.models.tsdiff import TSDiffModel as TSDiffModel
 from darts_tsformers.recommendation import recommend as recommend
+from darts_tsformers.recommendation import suggest_attention as suggest_attention
 
 __version__: str
