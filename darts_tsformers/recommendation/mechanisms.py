@@ -126,7 +126,7 @@ def suggest_attention(length: int, season: int | None = None, causal: bool = Fal
     -------
     list of Suggestion
         The lowest error first. Each one that follows takes less time: a mechanism is left out if another one had an
-        error as low in less time. Empty if no such series was measured, as those with a season in causal form.
+        error as low in less time.
 
     Raises
     ------

@@ -71,7 +71,8 @@ def test_what_has_no_causal_form_is_not_suggested_for_causal_use():
     assert suggested(KNOWN, SHORT, None, causal=True) == []
 
 
-@pytest.mark.parametrize(("season", "causal"), [(None, False), (24, False), (None, True)])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("season", [None, 24])
 def test_every_suggestion_of_the_package_can_be_built(season, causal):
     found = suggest_attention(np.int64(1024), season, causal=causal)
     assert found
