@@ -1,20 +1,31 @@
 """The classical forecasters every comparison shows, refitted at the start of each window."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Any, Self
 
 import numpy as np
 from darts import TimeSeries, concatenate
 from darts.models import ExponentialSmoothing, NaiveSeasonal
+from darts.models import Theta as DartsTheta
 from darts.utils.missing_values import fill_missing_values
 from darts.utils.utils import SeasonalityMode
 
 _MAX_HISTORY = 500
 _MAX_SEASON = 200
 
-Baseline: TypeAlias = Callable[[TimeSeries, int], TimeSeries]
-"""From a history without gaps and a horizon to a forecast; a dataclass of plain data, so that it can be kept."""
+
+class Baseline(ABC):
+    """Forecasts a history without gaps. Subclasses are dataclasses of plain data, so that they can be kept."""
+
+    @abstractmethod
+    def __call__(self, history: TimeSeries, horizon: int) -> TimeSeries:
+        """Fit to the history, and forecast what comes after it."""
+
+    def windows(self, target: TimeSeries, rows: Sequence[int], horizon: int) -> Iterator[TimeSeries]:
+        """Forecast the windows that begin at these rows, ascending, each from all rows before it."""
+        return (self(without_gaps(target[:row]), horizon) for row in rows)
 
 
 def without_gaps(history: TimeSeries) -> TimeSeries:
@@ -23,7 +34,7 @@ def without_gaps(history: TimeSeries) -> TimeSeries:
 
 
 @dataclass(frozen=True)
-class SeasonalNaive:
+class SeasonalNaive(Baseline):
     """Repeat the last season; with ``season`` 1, the last value."""
 
     season: int
@@ -34,7 +45,7 @@ class SeasonalNaive:
 
 
 @dataclass(frozen=True)
-class Smoothing:
+class Smoothing(Baseline):
     """Smooth each component by Holt and Winters, with an additive trend, on its last 500 rows.
 
     Attributes
@@ -55,17 +66,54 @@ class Smoothing:
 
         Seasons of more than 200 steps, which would take too long, are left out.
         """
-        period = season if 1 < season <= _MAX_SEASON else None
+        period = _period(season)
         components = (history.univariate_component(k) for k in range(history.n_components))
         return cls(period, tuple(_seasonality(one, period).value for one in components))
 
     def __call__(self, history: TimeSeries, horizon: int) -> TimeSeries:
         """Forecast."""
-        forecasts = [
-            _fitted(history.univariate_component(k), self.period, SeasonalityMode(kind)).predict(horizon)
-            for k, kind in enumerate(self.seasonality)
-        ]
-        return concatenate(forecasts, axis="component")
+        kinds = iter(self.seasonality)
+        return _each(history, lambda one: _fitted(one, self.period, SeasonalityMode(next(kinds))).predict(horizon))
+
+
+@dataclass(frozen=True)
+class Theta(Baseline):
+    """Extrapolate each component by the theta method, on its last 500 rows.
+
+    Seasons are multiplicative where all values are positive, and additive elsewhere.
+
+    Attributes
+    ----------
+    period
+        Steps in a seasonal period; None for no seasons.
+    """
+
+    period: int | None
+
+    @classmethod
+    def choose(cls, season: int) -> Self:
+        """Leave out seasons of more than 200 steps."""
+        return cls(_period(season))
+
+    def __call__(self, history: TimeSeries, horizon: int) -> TimeSeries:
+        """Forecast."""
+        return _each(history[-_MAX_HISTORY:], lambda one: DartsTheta(**self._seasons(one)).fit(one).predict(horizon))
+
+    def _seasons(self, history: TimeSeries) -> dict[str, Any]:
+        if self.period is None:
+            return {"season_mode": SeasonalityMode.NONE}
+        mode = SeasonalityMode.MULTIPLICATIVE if _is_positive(history) else SeasonalityMode.ADDITIVE
+        return {"season_mode": mode, "seasonality_period": self.period}
+
+
+def _period(season: int) -> int | None:
+    return season if 1 < season <= _MAX_SEASON else None
+
+
+def _each(history: TimeSeries, forecast: Callable[[TimeSeries], TimeSeries]) -> TimeSeries:
+    """Forecast each component by itself."""
+    components = (history.univariate_component(k) for k in range(history.n_components))
+    return concatenate([forecast(one) for one in components], axis="component")
 
 
 def _seasonality(history: TimeSeries, period: int | None) -> SeasonalityMode:

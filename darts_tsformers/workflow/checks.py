@@ -7,6 +7,7 @@ import numpy as np
 from darts import TimeSeries
 
 from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.names import BESIDE
 from darts_tsformers.workflow.prediction import forecast_labels
 from darts_tsformers.workflow.settings import MIN_BASELINE_ROWS, Settings
 from darts_tsformers.workflow.splits import Split
@@ -20,7 +21,7 @@ _LAST_YEAR = 9900
 def check_before_training(table: Table, settings: Settings) -> None:
     """Raise a DataError if the series are nothing to train on, or the forecast could not be written as one table."""
     _refuse_far_future(table.target, settings.horizon)
-    _require_distinct_columns(table, settings.quantiles)
+    _require_distinct_columns(table, settings.quantiles, [settings.model_class, *BESIDE])
     _refuse_constant(table.target)
     _require_values_to_train(table, settings.split)
     require_known_future(table, settings.horizon)
@@ -53,12 +54,12 @@ def _refuse_far_future(target: TimeSeries, horizon: int) -> None:
         )
 
 
-def _require_distinct_columns(table: Table, quantiles: Sequence[float]) -> None:
-    labels = [label for name in table.target.components for label in forecast_labels(name, quantiles)]
+def _require_distinct_columns(table: Table, quantiles: Sequence[float], members: Sequence[str]) -> None:
+    labels = [label for name in table.target.components for label in forecast_labels(name, quantiles, members)]
     repeated = [label for label, count in Counter([table.time_name, *labels]).items() if count > 1]
     if repeated:
         raise DataError(
-            f"column '{repeated[0]}' would stand twice in forecast.csv, which adds endings such as _ensemble to the "
+            f"column '{repeated[0]}' would stand twice in forecast.csv, which adds endings such as _Theta to the "
             "targets: rename it in the data"
         )
 
@@ -97,9 +98,9 @@ def _n_values(series: TimeSeries) -> Mapping[str, int]:
     return dict(zip(series.components, counts, strict=True))
 
 
-def rows_needed(lookback: int, season: int) -> int:
-    """Return the rows that a model with this look-back, and the classical ones beside it, forecast from."""
-    return max(lookback, MIN_BASELINE_ROWS, 2 * season + 2)
+def rows_needed(lookback: int, horizon: int, season: int) -> int:
+    """Return the rows that a model with this look-back forecasts from, and those beside it are fitted to."""
+    return max(lookback + horizon, MIN_BASELINE_ROWS, 2 * season + 2)
 
 
 def require_history(table: Table, needed: int) -> None:

@@ -1,7 +1,8 @@
-"""Train one forecaster, test it on the end of the series beside classical ones, and forecast what comes next."""
+"""Train one forecaster, test it on the end of the series beside simpler ones, and forecast by what is best."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -9,17 +10,20 @@ import pandas as pd
 from darts import TimeSeries
 from tqdm.auto import tqdm
 
-from darts_tsformers.workflow.baselines import Baseline, SeasonalNaive, Smoothing, without_gaps
+from darts_tsformers.workflow.baselines import Baseline, without_gaps
+from darts_tsformers.workflow.beside import PRIOR, baselines_of
 from darts_tsformers.workflow.checks import check_before_training, require_finite
 from darts_tsformers.workflow.comparison import Comparison
-from darts_tsformers.workflow.ensemble import RegressionEnsemble
-from darts_tsformers.workflow.names import ENSEMBLE, NAIVE, SMOOTHING
+from darts_tsformers.workflow.ensemble import RegressionEnsemble, best_of
+from darts_tsformers.workflow.intervals import around, fitted_width
+from darts_tsformers.workflow.lookbacks import choose_lookback, lookbacks
+from darts_tsformers.workflow.names import ENSEMBLE
 from darts_tsformers.workflow.process import few_threads, quiet_libraries
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
 from darts_tsformers.workflow.settings import AUTO, choose_settings
 from darts_tsformers.workflow.table import Table
-from darts_tsformers.workflow.training import train
+from darts_tsformers.workflow.training import train, train_again
 from darts_tsformers.workflow.windows import forecast_future, forecast_windows
 
 
@@ -34,13 +38,16 @@ def compare(
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
     model_arguments: Mapping[str, Any] | None = None,
+    refit: bool = True,
     verbose: bool = True,
 ) -> Comparison:
-    """Train a forecaster, score it beside classical ones on the end of the series, and forecast.
+    """Train a forecaster, compare it with simpler models on the end of the series, and forecast by what is best.
 
-    All models forecast the same windows of one horizon, side by side at the end of the series. The forecaster is
-    trained once, before them; ``NaiveSeasonal`` and ``ExponentialSmoothing`` are refitted at the start of each;
-    ``RegressionEnsemble`` combines the three by weights learnt on the windows before the test.
+    All models forecast the same windows of one horizon, side by side at the end of the series. The forecaster,
+    ``DLinearModel`` and ``NLinearModel`` are trained once, before them; ``Naive``, ``NaiveSeasonal``,
+    ``ExponentialSmoothing`` and ``Theta`` are refitted at the start of each. ``RegressionEnsemble`` mixes them all.
+    Its weights, and with them the choice of the best, come from the windows before the test: where these are few,
+    most of the weight stays with ``ExponentialSmoothing`` and ``Theta``. The test windows are for the scores alone.
 
     Parameters
     ----------
@@ -51,8 +58,11 @@ def compare(
     model
         ``"patchtst"``, ``"itransformer"``, ``"informer"``, ``"log_sparse"``, ``"autoformer"``, ``"fedformer"`` or
         ``"tft"``; by default the one that did best in benchmarks on series like these.
-    lookback, epochs
-        Steps the forecaster sees, and most epochs to train; chosen to fit the series by default.
+    lookback
+        Steps the forecaster sees. By default one is chosen to fit the series, and compared with half of it and a
+        quarter: that with the lowest validation loss stays.
+    epochs
+        Most epochs to train; chosen to fit the series by default.
     season
         Steps in a seasonal period, 1 for none; by default that which the frequency suggests.
     quantiles
@@ -61,13 +71,16 @@ def compare(
         The same seed on the same machine gives the same result.
     model_arguments
         Further arguments of the model's class, such as ``{"d_model": 64}``.
+    refit
+        Whether the forecaster is trained again on all rows, for as many epochs as were best, before it forecasts what
+        comes next. Without, the model that was scored is kept, which never saw the last rows.
     verbose
         Whether to show progress bars on stderr.
 
     Returns
     -------
     Comparison
-        Scores, forecasts and the trained model.
+        The best forecast, scores, and the trained model.
 
     Raises
     ------
@@ -85,23 +98,24 @@ def compare(
     >>> week = np.sin(np.arange(90) * 2 * np.pi / 7) + np.arange(90) % 5
     >>> table = Table(TimeSeries.from_times_and_values(days, week, columns=["units"]))
     >>> comparison = compare(table, horizon=7, model="patchtst", epochs=1, verbose=False)
-    >>> list(comparison.scores.index)
-    ['PatchTSTModel', 'NaiveSeasonal', 'ExponentialSmoothing', 'RegressionEnsemble']
+    >>> comparison.scores.index.tolist()[:5]
+    ['PatchTSTModel', 'Naive', 'NaiveSeasonal', 'ExponentialSmoothing', 'Theta']
     >>> comparison.forecast.start_time()
     Timestamp('2024-03-31 00:00:00')
     """
-    settings = choose_settings(
+    choose = partial(
+        choose_settings,
         table.target,
         horizon,
         model,
         future_covariates=table.future_covariates,
-        lookback=lookback,
         season=season,
         epochs=epochs,
         quantiles=quantiles,
         seed=seed,
         model_arguments=model_arguments,
     )
+    settings = choose(lookback=lookback)
     check_before_training(table, settings)
     target, split = table.target, settings.split
     rows = [*split.ensemble_windows, *split.test_windows]
@@ -111,19 +125,17 @@ def compare(
         scalers = Scalers.fit(table, split.validation_start)
         scaled = scalers.transform(table)
         start = perf_counter()
-        fitted = train(scaled, settings, verbose=verbose)
-        past = forecast_windows(fitted, scaled, rows[0], settings, scalers.target)
-        future = forecast_future(fitted, scaled, settings, scalers.target)
+        if lookback is None:
+            settings = choose_lookback(scaled, [choose(lookback=one) for one in lookbacks(settings)], verbose=verbose)
+        trained = train(scaled, settings, verbose=verbose)
+        past = forecast_windows(trained.model, scaled, rows[0], settings, scalers.target)
+        kept = train_again(scaled, settings, trained.epochs, verbose=verbose) if refit else trained.model
+        future = forecast_future(kept, scaled, settings, scalers.target)
         seconds = perf_counter() - start
 
-        season, before = settings.season, target[: rows[0]]
-        results = {
-            settings.model_class: _Result([forecast.point for forecast in past], future.point, seconds),
-            NAIVE: _run(NAIVE, lambda: SeasonalNaive(season), target, rows, horizon, verbose),
-            SMOOTHING: _run(
-                SMOOTHING, lambda: Smoothing.choose(season, without_gaps(before)), target, rows, horizon, verbose
-            ),
-        }
+        results = {settings.model_class: _Result([forecast.point for forecast in past], future.point, seconds)}
+        for label, baseline in baselines_of(settings, without_gaps(target[: rows[0]])).items():
+            results[label] = _run(label, baseline, target, rows, horizon, verbose)
         for label, result in results.items():
             require_finite(label, [*result.windows, result.future], target.components)
         for forecast in (*past, future):
@@ -131,9 +143,12 @@ def compare(
         ensemble = RegressionEnsemble(scalers.target)
         results[ENSEMBLE] = _run_ensemble(ensemble, results, target, n_learn)
 
+    best = results[best_of(ensemble.weights)]
+    width = fitted_width(best.windows[:n_learn], past[:n_learn], target)
+    intervals = [around(*pair, width) for pair in zip(best.windows[n_learn:], past[n_learn:], strict=True)]
     backtests = {label: result.windows[n_learn:] for label, result in results.items()}
     scores = {
-        label: score(windows, target, season) | {"seconds": results[label].seconds}
+        label: score(windows, target, settings.season) | {"seconds": results[label].seconds}
         for label, windows in backtests.items()
     }
     return Comparison(
@@ -142,11 +157,12 @@ def compare(
         scores=pd.DataFrame.from_dict(scores, orient="index").rename_axis("model"),
         backtests=backtests,
         forecasts={label: result.future for label, result in results.items()},
-        backtest_quantiles={q: [forecast.quantiles[q] for forecast in past[n_learn:]] for q in settings.quantiles},
-        forecast_quantiles=future.quantiles,
+        backtest_quantiles={q: [window[q] for window in intervals] for q in settings.quantiles},
+        forecast_quantiles=around(best.future, future, width),
         weights=ensemble.weights,
+        width=width,
         baselines={label: one.baseline for label, one in results.items() if one.baseline is not None},
-        model=fitted,
+        model=kept,
         scalers=scalers,
     )
 
@@ -162,17 +178,11 @@ class _Result:
 
 
 def _run(
-    label: str,
-    make: Callable[[], Baseline],
-    target: TimeSeries,
-    rows: Sequence[int],
-    horizon: int,
-    verbose: bool,
+    label: str, baseline: Baseline, target: TimeSeries, rows: Sequence[int], horizon: int, verbose: bool
 ) -> _Result:
     start = perf_counter()
-    baseline = make()
-    bar = tqdm(rows, desc=label, unit="window", leave=False, disable=not verbose)
-    windows = [baseline(without_gaps(target[:row]), horizon) for row in bar]
+    forecasts = baseline.windows(target, rows, horizon)
+    windows = list(tqdm(forecasts, desc=label, total=len(rows), unit="window", leave=False, disable=not verbose))
     return _Result(windows, baseline(without_gaps(target), horizon), perf_counter() - start, baseline)
 
 
@@ -180,7 +190,7 @@ def _run_ensemble(
     ensemble: RegressionEnsemble, members: Mapping[str, _Result], target: TimeSeries, n_learn: int
 ) -> _Result:
     start = perf_counter()
-    ensemble.fit({label: member.windows[:n_learn] for label, member in members.items()}, target)
+    ensemble.fit({label: member.windows[:n_learn] for label, member in members.items()}, target, PRIOR)
     n_windows = len(next(iter(members.values())).windows)
     windows = [ensemble.combine({label: m.windows[k] for label, m in members.items()}) for k in range(n_windows)]
     future = ensemble.combine({label: member.future for label, member in members.items()})

@@ -1,6 +1,6 @@
 """What a comparison found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,8 +9,9 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 
 from darts_tsformers.workflow.baselines import Baseline
 from darts_tsformers.workflow.columns import Columns
+from darts_tsformers.workflow.ensemble import best_of, members_of
 from darts_tsformers.workflow.forecaster import TableForecaster
-from darts_tsformers.workflow.names import ENSEMBLE
+from darts_tsformers.workflow.names import NAIVE
 from darts_tsformers.workflow.prediction import Prediction
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.settings import Settings
@@ -19,30 +20,33 @@ from darts_tsformers.workflow.table import Table, Time
 
 @dataclass(frozen=True)
 class Comparison:
-    """A trained forecaster and how it did.
+    """The best forecast, and how it and the others did.
 
-    The model that is scored is the one that is kept and that makes the forecast: it has not seen the rows that stop its
-    training and those held back.
+    All scores are of models that never saw the rows they are scored on. For the forecast of what comes next the
+    forecaster is trained again on all rows, unless ``refit`` was false; the others are fitted to all rows as well.
 
     Attributes
     ----------
     table, settings
         What was compared, and how.
     scores
-        One row for each model, the forecaster first; columns ``MAE``, ``RMSE``, ``MASE`` (see
+        One row for each model, the trained forecaster first; columns ``MAE``, ``RMSE``, ``MASE`` (see
         :func:`~darts_tsformers.workflow.scores.score`) and ``seconds``: fitting and forecasting of all windows.
     backtests
         Forecasts of the test windows, by the name of the model, in the units of the data.
     forecasts
         Forecasts of the horizon after the last known target, by the name of the model.
     backtest_quantiles, forecast_quantiles
-        The same for each quantile of the forecaster; empty without quantiles.
+        The same for each quantile, by the best; empty without quantiles. They are those of the forecaster, moved to
+        the best forecast.
     weights
         Weight of each model in the ensemble, on scaled values.
+    width
+        How much wider than those of the forecaster its intervals are around the best forecast.
     baselines
-        The classical models, by name.
+        The simpler models, by name.
     model
-        Takes and gives scaled values.
+        The forecaster. Takes and gives scaled values.
     scalers
         Fitted on the training rows.
 
@@ -58,7 +62,7 @@ class Comparison:
     >>> comparison = compare(table, horizon=7, epochs=1, verbose=False)
     >>> comparison.settings.lookback, comparison.settings.season
     (21, 7)
-    >>> print(comparison.summary().splitlines()[0])
+    >>> print(comparison.summary().splitlines()[1])
     2 windows of 7 steps, from 2024-03-17 00:00:00 to 2024-03-30 00:00:00, look-back 21, season 7
     """
 
@@ -70,6 +74,7 @@ class Comparison:
     backtest_quantiles: Mapping[float, list[TimeSeries]]
     forecast_quantiles: Mapping[float, TimeSeries]
     weights: Mapping[str, float]
+    width: float
     baselines: Mapping[str, Baseline]
     model: TorchForecastingModel
     scalers: Scalers
@@ -80,18 +85,24 @@ class Comparison:
         return self.settings.model_class
 
     @property
+    def best(self) -> str:
+        """Name of what to use: one model, or the ensemble. The test has no say in it."""
+        return best_of(self.weights)
+
+    @property
     def forecast(self) -> TimeSeries:
-        """Point forecast of the forecaster, shape ``(horizon, C)``; the median if there are quantiles."""
-        return self.forecasts[self.name]
+        """Point forecast by the best, shape ``(horizon, C)``."""
+        return self.forecasts[self.best]
 
     @property
     def prediction(self) -> Prediction:
-        """The forecast with its quantiles and that of the ensemble."""
-        return Prediction(self.forecast, self.forecast_quantiles, self.forecasts[ENSEMBLE], self.table.time_name)
+        """The forecast with its quantiles, and what it is mixed of."""
+        members = {label: self.forecasts[label] for label in members_of(self.weights)}
+        return Prediction(self.forecast, self.forecast_quantiles, members, self.table.time_name)
 
     @property
     def forecaster(self) -> TableForecaster:
-        """The forecaster, to forecast newer data with."""
+        """What made the forecast, to forecast newer data with."""
         return TableForecaster(
             settings=self.settings,
             columns=Columns.of(self.table),
@@ -99,36 +110,58 @@ class Comparison:
             model=self.model,
             baselines=self.baselines,
             weights=self.weights,
+            width=self.width,
         )
 
     def summary(self) -> str:
-        """Say in a few lines how the forecaster did."""
+        """Say in one sentence what to use and how good it is, and show how all of them did."""
         formats = {"seconds": "{:.1f}".format}
         scores = self.scores.rename_axis(None).to_string(float_format="{:.4g}".format, formatters=formats)
         return f"{self.heading()}\n\n{scores}"
 
+    def verdict(self) -> str:
+        """Say in one sentence what to use, and how it did on the test beside the seasonal naive."""
+        shares = [f"{self.weights[label]:.0%} {label}" for label in members_of(self.weights)]
+        use = f"a mix of {_listed(shares)}" if shares else self.best
+        return f"Use {use}: {self._how_good()} on rows held back."
+
+    def _how_good(self) -> str:
+        measure = "MAE" if self.scores["MASE"].isna().any() else "MASE"
+        found, naive = (float(self.scores[measure][label]) for label in (self.best, NAIVE))
+        said = f"{measure} {found:.3g}"
+        if self.best == NAIVE or naive == 0:
+            return said
+        change = round(100 * (found / naive - 1))
+        beside = "as good as" if change == 0 else f"{abs(change)} % {'below' if change < 0 else 'above'}"
+        return f"{said}, {beside} the seasonal naive,"
+
     def heading(self) -> str:
-        """Say what was compared, and why this forecaster was chosen."""
+        """Say what to use, what was compared, and why this forecaster was chosen."""
         split = self.settings.split
         windows = "1 window" if split.n_test_windows == 1 else f"{split.n_test_windows} windows"
         heading = (
             f"{windows} of {self.settings.horizon} steps, from {self.test_start} to {self.table.target.end_time()}, "
             f"look-back {self.settings.lookback}, season {self.settings.season}"
         )
-        return "\n".join([heading, *self._why()])
+        return "\n".join([self.verdict(), heading, *self._why()])
 
     def _why(self) -> list[str]:
         recommendation = self.settings.recommendation
         if recommendation is None:
             return []
-        return [f"{self.name} was chosen: {recommendation.because}"]
+        return [f"{self.name} was chosen as the forecaster: {recommendation.because}"]
 
     @property
     def validation_start(self) -> Time:
-        """First time that was not trained on."""
+        """First time that training before the test left out."""
         return self.table.target.time_index[self.settings.split.validation_start]
 
     @property
     def test_start(self) -> Time:
         """First time held back for the scores."""
         return self.table.target.time_index[self.settings.split.test_start]
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words as in a sentence: one, two and three."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -7,8 +7,13 @@ from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 from sklearn.linear_model import LinearRegression
 
+from darts_tsformers.workflow.names import ENSEMBLE
+
 SUM_COUNTS = 1e3
 """How much more than all errors a sum of weights other than 1 counts, before it is made 1."""
+
+SMALLEST = 0.05
+"""A model of less weight is left out: it would cost more time than it gains."""
 
 
 class RegressionEnsemble:
@@ -17,8 +22,11 @@ class RegressionEnsemble:
     Darts' ``RegressionEnsembleModel`` trains its members anew for each window. This one takes forecasts its members
     have made, and learns the weights on windows that none of them was fitted on. The components are pooled: their
     scaled values weigh alike, and few windows are enough. There is no intercept, and a forecast lies between those of
-    its members. A ridge of :math:`\sum_m (w_m - 1/M)^2` draws the weights to the mean of all :math:`M` models where
-    windows are very few.
+    its members. Weights below 0.05 become zero.
+
+    The weights minimise :math:`\overline{(y - \hat y)^2} / s^2 + \sum_m (w_m - p_m)^2 / W`, with :math:`s` the
+    lowest mean absolute error of a member and :math:`W` the number of windows: where these are few, the weights stay
+    near the prior :math:`p`.
 
     Parameters
     ----------
@@ -32,7 +40,12 @@ class RegressionEnsemble:
         self.scaler = scaler
         self.weights = dict(weights or {})
 
-    def fit(self, forecasts: Mapping[str, Sequence[TimeSeries]], target: TimeSeries) -> "RegressionEnsemble":
+    def fit(
+        self,
+        forecasts: Mapping[str, Sequence[TimeSeries]],
+        target: TimeSeries,
+        prior: Mapping[str, float] | None = None,
+    ) -> "RegressionEnsemble":
         """Learn the weights.
 
         Parameters
@@ -41,29 +54,57 @@ class RegressionEnsemble:
             Forecasts of the same windows, by the name of the model.
         target
             A series that covers the windows; its gaps are left out.
+        prior
+            Weights before anything is seen, zero for what is not in it; by default the same for all.
         """
         members = list(forecasts)
-        truth = [target.slice_intersect(window) for window in forecasts[members[0]]]
-        scaled_truth = self._values(truth)
-        observed = ~np.isnan(scaled_truth)
+        wanted = np.array([1 / len(members) if prior is None else prior.get(member, 0.0) for member in members])
+        windows = forecasts[members[0]]
+        truth = self._values([target.slice_intersect(window) for window in windows])
+        observed = ~np.isnan(truth)
         features = np.stack([self._values(forecasts[member])[observed] for member in members], axis=1)
-        ridge = np.eye(len(members))
-        rows, wanted = np.concatenate([features, ridge]), np.concatenate([scaled_truth[observed], ridge.mean(axis=1)])
-        heavy = SUM_COUNTS * np.linalg.norm(rows)
-        found = (
-            LinearRegression(fit_intercept=False, positive=True)
-            .fit(np.vstack([rows, np.full(len(members), heavy)]), np.append(wanted, heavy))
-            .coef_
-        )
+        found = _solved(features, truth[observed], wanted, strength=1 / len(windows))
+        found[found < SMALLEST] = 0
         self.weights = dict(zip(members, (found / found.sum()).tolist(), strict=True))
         return self
 
     def combine(self, forecasts: Mapping[str, TimeSeries]) -> TimeSeries:
-        """Weigh the forecasts of one window."""
-        scaled = sum(weight * self._values([forecasts[member]]) for member, weight in self.weights.items())
-        like = next(iter(forecasts.values()))
+        """Weigh the forecasts of one window; those without a weight need not be there."""
+        used = used_of(self.weights)
+        scaled = sum(self.weights[member] * self._values([forecasts[member]]) for member in used)
+        like = forecasts[used[0]]
         values = np.reshape(scaled, like.values(copy=False).shape).astype(like.dtype)
         return self.scaler.inverse_transform(like.with_values(values))
 
     def _values(self, series: Sequence[TimeSeries]) -> np.ndarray:
         return np.concatenate([self.scaler.transform(one).values(copy=False).ravel() for one in series]).astype(float)
+
+
+def _solved(features: np.ndarray, truth: np.ndarray, prior: np.ndarray, strength: float) -> np.ndarray:
+    """Solve for the weights of columns by least squares, with rows that hold them to the prior and to a sum of 1."""
+    errors = np.abs(truth[:, None] - features)
+    unit = (errors.mean(axis=0).min() or errors.mean()) * np.sqrt(len(truth)) if errors.any() else 1.0
+    ridge = np.sqrt(strength)
+    rows = np.concatenate([features / unit, ridge * np.eye(len(prior))])
+    heavy = SUM_COUNTS * np.linalg.norm(rows)
+    weighted = np.concatenate([truth / unit, ridge * prior])
+    solver = LinearRegression(fit_intercept=False, positive=True)
+    found = solver.fit(np.vstack([rows, np.full(len(prior), heavy)]), np.append(weighted, heavy)).coef_
+    return found / found.sum()
+
+
+def used_of(weights: Mapping[str, float]) -> list[str]:
+    """Name the models that have a weight."""
+    return [member for member, weight in weights.items() if weight != 0]
+
+
+def members_of(weights: Mapping[str, float]) -> list[str]:
+    """Name the models of a mix, the heaviest first; none where one has all the weight."""
+    used = sorted(used_of(weights), key=lambda member: -weights[member])
+    return used if len(used) > 1 else []
+
+
+def best_of(weights: Mapping[str, float]) -> str:
+    """Name the model with all the weight, or else the ensemble."""
+    used = used_of(weights)
+    return ENSEMBLE if len(used) > 1 else used[0]

@@ -15,8 +15,9 @@ from darts_tsformers.explain import explain as explain_model
 from darts_tsformers.workflow.baselines import Baseline, without_gaps
 from darts_tsformers.workflow.checks import require_finite, require_history, require_known_future, rows_needed
 from darts_tsformers.workflow.columns import Columns
-from darts_tsformers.workflow.ensemble import RegressionEnsemble
+from darts_tsformers.workflow.ensemble import RegressionEnsemble, members_of, used_of
 from darts_tsformers.workflow.errors import DataError, as_data_errors
+from darts_tsformers.workflow.intervals import around
 from darts_tsformers.workflow.names import ENSEMBLE
 from darts_tsformers.workflow.prediction import Prediction
 from darts_tsformers.workflow.process import few_threads, quiet_libraries
@@ -34,7 +35,7 @@ MOST_WINDOWS = 20
 
 @dataclass(frozen=True)
 class TableForecaster:
-    """A trained forecaster that takes tables in the units of the data, and forecasts in them.
+    """What made the forecast of a comparison: takes tables in the units of the data, and forecasts in them.
 
     :func:`~darts_tsformers.workflow.load` reads one from a folder; a
     :class:`~darts_tsformers.workflow.Comparison` has one as its ``forecaster``.
@@ -50,9 +51,12 @@ class TableForecaster:
     model
         The Darts model. It takes and gives **scaled** values of dtype float32: see :meth:`scaled`.
     baselines
-        The classical models beside it, by name.
+        The simpler models beside it, by name.
     weights
-        Weight of each model in the ensemble, on scaled values.
+        Weight of each model in the ensemble, on scaled values. Where one has all of it, that model makes the forecast;
+        else the ensemble does.
+    width
+        How much wider than those of ``model`` the intervals around the forecast are.
 
     Examples
     --------
@@ -68,8 +72,8 @@ class TableForecaster:
     >>> forecaster = load("forecast")
     >>> bool(np.allclose(forecaster.predict(series).point.values(), comparison.forecast.values(), rtol=1e-6))
     True
-    >>> forecaster.predict(series[-40:], horizon=2).to_frame().shape
-    (2, 2)
+    >>> len(forecaster.predict(series[-40:], horizon=2).to_frame())
+    2
     """
 
     settings: Settings
@@ -78,6 +82,7 @@ class TableForecaster:
     model: TorchForecastingModel
     baselines: Mapping[str, Baseline]
     weights: Mapping[str, float]
+    width: float
 
     def table(self, data: Data, **reading: Any) -> Table:
         """Return data as a table with the columns of training, in the units of the data.
@@ -104,7 +109,7 @@ class TableForecaster:
     def predict(self, data: Data, horizon: int | None = None, **reading: Any) -> Prediction:
         """Forecast what comes after the last known target.
 
-        Nothing is trained; the classical models of the ensemble are fitted to the data, which takes a moment.
+        The forecaster is not trained; simpler models that have a weight are fitted to the data, which takes a moment.
 
         Parameters
         ----------
@@ -133,14 +138,17 @@ class TableForecaster:
         table = self.table(data, **reading)
         self._check(table, horizon)
         with quiet_libraries(), few_threads(table.target.n_components):
-            future = forecast_future(self.model, self.scaled(table), self.settings, self.scalers.target, horizon)
+            own = forecast_future(self.model, self.scaled(table), self.settings, self.scalers.target, horizon)
             history = without_gaps(table.target)
-            forecasts = {self.settings.model_class: future.point}
-            forecasts |= {label: baseline(history, horizon) for label, baseline in self.baselines.items()}
-            for label, forecast in forecasts.items():
-                require_finite(label, [forecast], self.columns.targets)
-        ensemble = self._combined(forecasts)
-        return Prediction(future.point, future.quantiles, ensemble, table.time_name)
+            made = {
+                label: own.point if label == self.settings.model_class else self.baselines[label](history, horizon)
+                for label in used_of(self.weights)
+            }
+        for label, forecast in made.items():
+            require_finite(label, [forecast], self.columns.targets)
+        point = self._best(made)
+        members = {label: made[label] for label in members_of(self.weights)}
+        return Prediction(point, around(point, own, self.width), members, table.time_name)
 
     def backtest(self, data: Data, n_windows: int | None = None, **reading: Any) -> pd.DataFrame:
         """Score the forecaster on windows of one horizon, side by side at the end of the data, as it is now.
@@ -182,7 +190,7 @@ class TableForecaster:
             own = forecast_windows(self.model, scaled, rows[0], self.settings, self.scalers.target)
             windows = {self.settings.model_class: [forecast.point for forecast in own]}
             for label, baseline in self.baselines.items():
-                windows[label] = [baseline(without_gaps(table.target[:row]), horizon) for row in rows]
+                windows[label] = list(baseline.windows(table.target, rows, horizon))
         windows[ENSEMBLE] = [
             self._combined({label: several[k] for label, several in windows.items()}) for k in range(n_windows)
         ]
@@ -231,7 +239,10 @@ class TableForecaster:
     @property
     def n_rows_needed(self) -> int:
         """Rows that data must have to be forecast."""
-        return rows_needed(self.settings.lookback, self.settings.season)
+        return rows_needed(self.settings.lookback, self.settings.horizon, self.settings.season)
+
+    def _best(self, made: Mapping[str, TimeSeries]) -> TimeSeries:
+        return self._combined(made) if len(made) > 1 else next(iter(made.values()))
 
     def _combined(self, forecasts: Mapping[str, TimeSeries]) -> TimeSeries:
         return RegressionEnsemble(self.scalers.target, self.weights).combine(forecasts)

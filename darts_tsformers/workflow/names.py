@@ -1,3 +1,8 @@
 """Names of the models beside the forecaster, in tables."""
 
-NAIVE, SMOOTHING, ENSEMBLE = "NaiveSeasonal", "ExponentialSmoothing", "RegressionEnsemble"
+LAST, NAIVE, SMOOTHING, THETA = "Naive", "NaiveSeasonal", "ExponentialSmoothing", "Theta"
+DLINEAR, NLINEAR = "DLinearModel", "NLinearModel"
+ENSEMBLE = "RegressionEnsemble"
+
+BESIDE = (LAST, NAIVE, SMOOTHING, THETA, DLINEAR, NLINEAR)
+"""All but the ensemble."""

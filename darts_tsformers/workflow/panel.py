@@ -114,7 +114,8 @@ def compare_panel(
         start = perf_counter()
         scalers = {key: Scalers.fit(table, plan.n_train(table)) for key, table in tables.items()}
         scaled = _encoded({key: scalers[key].transform(table) for key, table in tables.items()})
-        fitted = train_on(settings, _training_data([scaled[key] for key in tested], plan, settings), verbose=verbose)
+        training = _training_data([scaled[key] for key in tested], plan, settings)
+        fitted = train_on(settings, training, verbose=verbose).model
         ours = _forecasts(fitted, scaled, ends, settings, scalers)
         results = {settings.model_class: {key: [one.point for one in found] for key, found in ours.items()}}
         seconds = {settings.model_class: perf_counter() - start}

@@ -50,7 +50,7 @@ def draw(comparison: Comparison) -> Figure:
     left_out = len(names) - len(shown)
     note = f"   ({left_out} of {len(names)} targets left out)" if left_out else ""
     figure.suptitle(
-        f"{comparison.name}: forecast of {comparison.settings.horizon} steps of {step}{note}",
+        f"{comparison.best}: forecast of {comparison.settings.horizon} steps of {step}{note}",
         fontsize=13,
         fontweight="bold",
     )
@@ -74,7 +74,7 @@ def _draw_panel(axes: Axes, comparison: Comparison, name: str) -> None:
     alone = _isolated(history.values().ravel())
     axes.plot(history.time_index, alone, color=_BLACK, linestyle="none", marker=".", markersize=3)
 
-    tested = [one for one in comparison.backtests[comparison.name] if one.start_time() >= history.start_time()]
+    tested = [one for one in comparison.backtests[comparison.best] if one.start_time() >= history.start_time()]
     for position, window in enumerate(tested):
         label = "backtest on held-back data" if position == 0 else None
         axes.plot(*_line(window, name), color=_BLUE, linewidth=1.4, linestyle=(0, (4, 1.5)), label=label)

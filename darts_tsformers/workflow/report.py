@@ -100,8 +100,8 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     A folder that is new, or has none but these files, is put there by one rename, so that not even a kill leaves files
     of two forecasts beside each other.
 
-    ``forecast.csv`` has a row for each step: ``<target>`` is the forecast of the model, ``<target>_q0.1`` one of its
-    quantiles, ``<target>_ensemble`` the forecast of the regression ensemble. ``comparison.csv`` has the scores.
+    ``forecast.csv`` has a row for each step: ``<target>`` is the forecast by the best, ``<target>_q0.1`` one of its
+    quantiles, ``<target>_Theta`` a forecast that it is mixed of, if it is. ``comparison.csv`` has the scores.
     ``settings.json`` says what was chosen, and describes the forecaster: its columns, scaling and arguments;
     ``model.safetensors`` holds its weights. :func:`~darts_tsformers.workflow.load` reads both, and forecasts in the
     units of the data. They hold none of the data.
@@ -135,8 +135,8 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     >>> comparison = compare(table, horizon=7, epochs=1, verbose=False)
     >>> [path.name for path in write_report(comparison, "forecast")]
     ['forecast.csv', 'comparison.csv', 'forecast.png', 'settings.json', 'model.safetensors']
-    >>> pd.read_csv("forecast/forecast.csv").columns.tolist()
-    ['time', 'units', 'units_ensemble']
+    >>> pd.read_csv("forecast/forecast.csv").columns.tolist()[:2]
+    ['time', 'units']
     """
     check_output_folder(out_dir)
     out = Path(out_dir)

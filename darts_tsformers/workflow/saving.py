@@ -11,12 +11,12 @@ from darts_tsformers import __version__
 from darts_tsformers.adapter.files.digest import digest_of
 from darts_tsformers.adapter.files.plain_model import arguments_of, load_weights, save_weights
 from darts_tsformers.catalogue import by_model_name
-from darts_tsformers.workflow.baselines import Baseline, SeasonalNaive, Smoothing
+from darts_tsformers.workflow.baselines import Baseline
+from darts_tsformers.workflow.beside import KINDS
 from darts_tsformers.workflow.columns import Columns
 from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.forecaster import TableForecaster
-from darts_tsformers.workflow.names import NAIVE, SMOOTHING
 from darts_tsformers.workflow.process import quiet_libraries
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.settings import Settings
@@ -24,8 +24,6 @@ from darts_tsformers.workflow.splits import Split
 from darts_tsformers.workflow.training import build
 
 SETTINGS, WEIGHTS = "settings.json", "model.safetensors"
-
-_BASELINES: dict[str, type[Any]] = {NAIVE: SeasonalNaive, SMOOTHING: Smoothing}
 
 
 def write_forecaster(comparison: Comparison, folder: Path) -> None:
@@ -137,7 +135,9 @@ def describe(comparison: Comparison) -> dict[str, Any]:
         "validation_windows": split.n_validation_windows,
         "test_start": str(comparison.test_start),
         "test_windows": split.n_test_windows,
+        "best": comparison.best,
         "ensemble_weights": dict(comparison.weights),
+        "interval_width": comparison.width,
         "baselines": {label: asdict(baseline) for label, baseline in comparison.baselines.items()},  # type: ignore[call-overload]
         "seconds": {label: round(seconds, 3) for label, seconds in comparison.scores["seconds"].items()},
         "scaling": comparison.scalers.figures(
@@ -168,6 +168,7 @@ def _restored(record: dict[str, Any], weights: Path) -> TableForecaster:
         model=model,
         baselines={label: _baseline(label, given) for label, given in record["baselines"].items()},
         weights=record["ensemble_weights"],
+        width=record["interval_width"],
     )
 
 
@@ -190,7 +191,7 @@ def _settings(record: dict[str, Any]) -> Settings:
 
 def _baseline(label: str, given: dict[str, Any]) -> Baseline:
     arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    baseline: Baseline = _BASELINES[label](**arguments)
+    baseline: Baseline = KINDS[label](**arguments)
     return baseline
 
 

@@ -19,9 +19,11 @@ AUTO = "auto"
 MIN_BASELINE_ROWS = 16
 """Rows that any classical forecaster needs."""
 
+MIN_LOOKBACK = 4
+"""Fewest steps that a model is to see, unless fewer are asked for."""
+
 _USUAL_LOOKBACK = 168
 _MAX_SEASONAL_LOOKBACK = 336
-_MIN_LOOKBACK = 4
 _MAX_BATCH_COMPONENTS = 256
 _MAX_STEPS_PER_EPOCH = 100
 _MAX_STEPS = 2000
@@ -156,7 +158,7 @@ def choose_settings(
     _check_model_arguments(model_arguments or {})
 
     n_rows = len(target)
-    min_train_rows = _min_train_rows(_MIN_LOOKBACK if lookback is None else lookback, horizon)
+    min_train_rows = _min_train_rows(MIN_LOOKBACK if lookback is None else lookback, horizon)
     split = split_rows(n_rows, horizon, min_train_rows, target.n_components)
     season = _season(target, split) if season is None else season
     if 2 * season > split.validation_start:
@@ -229,7 +231,7 @@ def _min_train_rows(lookback: int, horizon: int) -> int:
 def _lookback(n_train: int, horizon: int, season: int) -> int:
     usual = min(_USUAL_LOOKBACK, 7 * season) if season > 1 else _USUAL_LOOKBACK
     wanted = max(usual, min(2 * season, _MAX_SEASONAL_LOOKBACK), 2 * horizon)
-    lookback = max(min(wanted, (n_train - horizon) // 2), _MIN_LOOKBACK)
+    lookback = max(min(wanted, (n_train - horizon) // 2), MIN_LOOKBACK)
     return lookback if lookback < season else lookback // season * season
 
 

@@ -1,6 +1,7 @@
 """Training with early stopping, in memory: no checkpoints, no logs, nothing left in the working directory."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,7 +21,26 @@ _WORK_DIR = "darts_logs"
 """Darts' default is an absolute path, which the saved model would tell to whoever gets it."""
 
 
-def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchForecastingModel:
+@dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes
+    ----------
+    model
+        Fitted, with the weights of the lowest validation loss.
+    loss
+        Lowest validation loss.
+    epochs
+        Epochs after which it was lowest.
+    """
+
+    model: TorchForecastingModel
+    loss: float
+    epochs: int
+
+
+def train(table: Table, settings: Settings, *, verbose: bool = False) -> Trained:
     """Build the model and train it on the rows before the validation.
 
     Parameters
@@ -31,11 +51,6 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
         What to build and how long to train it.
     verbose
         Whether to show a progress bar on stderr.
-
-    Returns
-    -------
-    darts.models.forecasting.torch_forecasting_model.TorchForecastingModel
-        Fitted, with the weights of the lowest validation loss.
 
     Raises
     ------
@@ -54,19 +69,30 @@ def train(table: Table, settings: Settings, *, verbose: bool = False) -> TorchFo
     )
 
 
+def train_again(table: Table, settings: Settings, epochs: int, *, verbose: bool = False) -> TorchForecastingModel:
+    """Build the model and train it on all rows, for as many epochs as were best on a part of them."""
+    data = {
+        "series": table.target,
+        "past_covariates": table.past_covariates,
+        "future_covariates": table.future_covariates,
+    }
+    return train_on(replace(settings, epochs=epochs), data, verbose=verbose).model
+
+
 def covariates(past: Any, future: Any) -> dict[str, Any]:
     """Return the arguments of ``fit`` for covariates that serve training and validation."""
     given = {"past_covariates": past, "future_covariates": future}
     return given | {f"val_{name}": series for name, series in given.items()}
 
 
-def train_on(settings: Settings, data: Mapping[str, Any], *, verbose: bool = False) -> TorchForecastingModel:
+def train_on(settings: Settings, data: Mapping[str, Any], *, verbose: bool = False) -> Trained:
     """Build the model and train it on one series or several: ``data`` are arguments of its ``fit``.
 
     It raises the errors of :func:`train`.
     """
     model = build(settings, settings.model_arguments)
-    callbacks: list[pl.Callback] = [BestWeights(settings.patience), *([EpochBar()] if verbose else [])]
+    best = BestWeights(settings.patience)
+    callbacks: list[pl.Callback] = [best, *([EpochBar()] if verbose else [])]
     trainer = pl.Trainer(
         **_ONE_DEVICE,
         max_epochs=settings.epochs,
@@ -78,9 +104,10 @@ def train_on(settings: Settings, data: Mapping[str, Any], *, verbose: bool = Fal
         enable_checkpointing=False,
     )
     try:
-        return model.fit(**data, trainer=trainer)
+        model.fit(**data, trainer=trainer)
     except DivergedError as error:
         raise DataError(str(error)) from None
+    return Trained(model, best.loss, best.epoch)
 
 
 def build(settings: Settings, arguments: Mapping[str, Any]) -> TorchForecastingModel:
@@ -112,8 +139,11 @@ class EpochBar(pl.Callback):
         self._bar = tqdm(total=trainer.max_epochs, desc="training", unit="epoch", leave=False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Advance the bar by an epoch."""
+        """Show the loss."""
         self._bar.set_postfix(val_loss=f"{validation_loss(trainer):.4f}", refresh=False)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Advance the bar by an epoch."""
         self._bar.update()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:

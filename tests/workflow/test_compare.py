@@ -1,4 +1,3 @@
-import importlib
 import logging
 import os
 import warnings
@@ -11,18 +10,20 @@ import torch
 from darts import TimeSeries
 from darts.metrics import mae, mase, rmse
 from darts.models import ExponentialSmoothing, NaiveSeasonal
+from darts.models import Theta as DartsTheta
 from darts.utils.utils import SeasonalityMode
 
 from darts_tsformers.workflow import DataError, Table, compare, read_table
-from darts_tsformers.workflow.baselines import Smoothing
+from darts_tsformers.workflow.baselines import SeasonalNaive, Smoothing, Theta
 from darts_tsformers.workflow.checks import require_finite
-from darts_tsformers.workflow.ensemble import RegressionEnsemble
+from darts_tsformers.workflow.ensemble import RegressionEnsemble, best_of, members_of
+from darts_tsformers.workflow.names import BESIDE, ENSEMBLE
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
 from tests.helpers import exactly
 from tests.workflow.conftest import TINY, weekly_wave
 
-MODELS = ["PatchTSTModel", "NaiveSeasonal", "ExponentialSmoothing", "RegressionEnsemble"]
+MODELS = ["PatchTSTModel", *BESIDE, ENSEMBLE]
 
 
 def test_the_scores_have_a_row_for_each_model(comparison):
@@ -84,20 +85,47 @@ def test_the_forecast_is_in_the_units_of_the_data(comparison, table):
 def test_the_point_forecast_is_the_median_and_quantiles_do_not_cross(comparison):
     assert comparison.settings.quantiles == (0.1, 0.5, 0.9)
     assert comparison.forecast_quantiles[0.5] == comparison.forecast
-    assert comparison.backtest_quantiles[0.5] == comparison.backtests["PatchTSTModel"]
+    assert comparison.backtest_quantiles[0.5] == comparison.backtests[comparison.best]
     for low, median, high in zip(*comparison.backtest_quantiles.values(), strict=True):
         assert (low.values() <= median.values()).all()
         assert (median.values() <= high.values()).all()
         assert (low.values() < high.values()).any()
 
 
-def test_the_backtest_is_of_the_model_that_is_kept(comparison, table):
-    window = comparison.backtests["PatchTSTModel"][1]
-    scaled = comparison.scalers.transform(table).target.drop_after(window.start_time())
-    again = comparison.model.predict(5, series=scaled, predict_likelihood_parameters=True, verbose=False)
-    values = np.sort(again.values().reshape(5, 2, 3), axis=-1)[..., 1]
-    median = comparison.scalers.target.inverse_transform(scaled[-5:].with_values(values))
-    np.testing.assert_allclose(median.values(), window.values(), rtol=1e-4)
+def own_forecast(comparison, table, start):
+    """Forecast a window by the model inside."""
+    scaled = comparison.scalers.transform(table).target.drop_after(start)
+    forecast = comparison.model.predict(5, series=scaled, verbose=False)
+    return comparison.scalers.target.inverse_transform(forecast.astype(np.float64)).values()
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_the_model_that_is_scored_is_kept_or_trained_again_on_all_rows(table, refit):
+    found = compare(
+        table, 5, "patchtst", lookback=14, epochs=2, model_arguments=TINY, refit=refit, verbose=False
+    )
+    window = found.backtests["PatchTSTModel"][1]
+    again = own_forecast(found, table, window.start_time())
+    assert np.allclose(again, window.values(), rtol=1e-4) != refit
+    next_day = table.target.end_time() + table.target.freq
+    np.testing.assert_allclose(
+        own_forecast(found, table, next_day), found.forecasts["PatchTSTModel"].values(), rtol=1e-4
+    )
+
+
+def test_the_test_has_no_say_in_what_is_chosen(table):
+    def chosen(target):
+        found = compare(
+            replace(table, target=target), 5, "patchtst", epochs=1, model_arguments=TINY, quantiles=(0.1, 0.5, 0.9),
+            refit=False, verbose=False,
+        )
+        return found.best, found.settings, found.weights, found.width, found.test_start
+
+    values = table.target.values(copy=True)
+    values[75:] = 100 + np.random.default_rng(0).normal(size=(15, 2))
+    before, after = chosen(table.target), chosen(table.target.with_values(values))
+    assert before == after
+    assert before[-1] == table.target.time_index[75]
 
 
 def test_the_scaling_knows_only_the_training_rows(table):
@@ -126,6 +154,46 @@ def test_the_ensemble_of_a_single_step_stays_near_the_mean_of_its_members(table)
     zero = scaler.inverse_transform(table.target[60:61].with_values(np.zeros((1, 2), dtype=np.float32)))
     weights = RegressionEnsemble(scaler).fit({"a": [zero * 1.01], "b": [zero * 0.99]}, table.target).weights
     assert weights == pytest.approx({"a": 0.5, "b": 0.5}, abs=0.2)
+
+
+def noisy(table, scale, seed, n_windows):
+    """Forecasts of as many windows of five rows, with an error of this scale."""
+    noise = np.random.default_rng(seed).normal(scale=scale, size=(5 * n_windows, 2))
+    series = table.target[: 5 * n_windows]
+    series = series.with_values(series.values() + noise)
+    return [series[5 * k : 5 * k + 5] for k in range(n_windows)]
+
+
+def test_few_windows_keep_the_weights_near_the_prior_and_many_do_not(table):
+    def weights(n_windows):
+        forecasts = {"good": noisy(table, 0.3, 0, n_windows), "prior": noisy(table, 1, 1, n_windows)}
+        return RegressionEnsemble(Scalers.fit(table, 50).target).fit(forecasts, table.target, {"prior": 1.0}).weights
+
+    assert weights(1)["prior"] > weights(17)["prior"] + 0.1
+    assert weights(17)["good"] > 0.8
+
+
+def test_a_model_of_little_weight_is_left_out_and_one_of_all_weight_is_the_best(table):
+    forecasts = {"bad": noisy(table, 50, 0, 17), "good": noisy(table, 0.01, 1, 17)}
+    ensemble = RegressionEnsemble(Scalers.fit(table, 50).target).fit(forecasts, table.target)
+    assert ensemble.weights == {"bad": 0, "good": 1}
+    assert best_of(ensemble.weights) == "good"
+    assert members_of(ensemble.weights) == []
+    assert ensemble.combine({"good": table.target[:5]}).n_components == 2
+    mix = {"a": 0.2, "b": 0.0, "c": 0.8}
+    assert (best_of(mix), members_of(mix)) == ("RegressionEnsemble", ["c", "a"])
+
+
+def test_theta_is_that_of_darts_with_seasons_that_fit_the_signs(table):
+    positive = table.target
+    low = positive.with_values(positive.values() - [12, 0])
+    found = Theta.choose(7)(low, 5)
+    wanted = {"sales": SeasonalityMode.ADDITIVE, "returns": SeasonalityMode.MULTIPLICATIVE}
+    for name, mode in wanted.items():
+        expected = DartsTheta(season_mode=mode, seasonality_period=7).fit(low[name]).predict(5)
+        np.testing.assert_allclose(found[name].values(), expected.values())
+    assert Theta.choose(1).period is None
+    assert Theta.choose(201).period is None
 
 
 def test_smoothing_takes_multiplicative_seasons_where_they_fit_better():
@@ -182,7 +250,8 @@ def test_a_future_covariate_is_used(write):
     )
     name = "ITransformerModel"
     assert told.scores.loc[name, "MAE"] < 0.6 * untold.scores.loc[name, "MAE"]
-    assert np.corrcoef(told.forecast.values().ravel(), known[147:])[0, 1] > 0.9
+    assert np.corrcoef(told.forecasts[name].values().ravel(), known[147:])[0, 1] > 0.9
+    assert told.weights[name] > 0.8
 
 
 def test_a_past_covariate_reaches_the_model(write):
@@ -282,7 +351,7 @@ def test_a_covariate_without_values_to_train_on_is_refused(table, kind):
 
 @pytest.mark.parametrize(
     ("other", "quantiles", "label"),
-    [("sales_ensemble", None, "sales_ensemble"), ("sales_q0.1", (0.1, 0.5, 0.9), "sales_q0.1")],
+    [("sales_Theta", None, "sales_Theta"), ("sales_q0.1", (0.1, 0.5, 0.9), "sales_q0.1")],
 )
 def test_columns_that_would_collide_in_the_forecast_are_refused(table, other, quantiles, label):
     renamed = replace(table, target=table.target.with_columns_renamed("returns", other))
@@ -302,12 +371,8 @@ def test_a_forecast_that_is_not_finite_is_refused(table):
 
 
 def test_a_model_that_forecasts_no_number_is_no_success(table, monkeypatch):
-    def infinite(history, horizon):
-        return history[-horizon:] * np.inf
-
-    module = importlib.import_module("darts_tsformers.workflow.compare")
-    monkeypatch.setattr(module, "SeasonalNaive", lambda season: infinite)
-    with pytest.raises(DataError, match=r"^the forecast of 'sales' by NaiveSeasonal is not finite"):
+    monkeypatch.setattr(SeasonalNaive, "__call__", lambda self, history, horizon: history[-horizon:] * np.inf)
+    with pytest.raises(DataError, match=r"^the forecast of 'sales' by Naive is not finite"):
         compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
 
 
@@ -316,7 +381,8 @@ def test_small_changes_of_large_values_are_forecast(table):
     found = compare(large, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
     small = compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
     assert found.scores.loc["NaiveSeasonal", "MAE"] == pytest.approx(small.scores.loc["NaiveSeasonal", "MAE"], rel=1e-5)
-    np.testing.assert_allclose(found.forecast.values() - 1e9, small.forecast.values(), atol=1e-3)
+    ours, theirs = (one.forecasts["PatchTSTModel"].values() for one in (found, small))
+    np.testing.assert_allclose(ours - 1e9, theirs, atol=1e-3)
     scaled = found.scalers.transform(large).target
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled.values(), small.scalers.transform(table).target.values(), atol=1e-5)

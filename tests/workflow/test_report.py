@@ -232,7 +232,7 @@ def test_an_output_folder_that_only_looks_free_is_refused(tmp_path):
 
 
 def test_quantiles_that_differ_little_have_columns_of_their_own():
-    assert forecast_labels("y", (0.1, 0.10000001)) == ["y", "y_q0.1", "y_q0.10000001", "y_ensemble"]
+    assert forecast_labels("y", (0.1, 0.10000001), ["Theta"]) == ["y", "y_q0.1", "y_q0.10000001", "y_Theta"]
 
 
 def renamed(comparison, name):
