@@ -39,8 +39,8 @@ QUICK = ["--horizon", "3", "--lookback", "7", "--epochs", "1", "--future-covaria
 
 def test_without_a_model_one_is_recommended_and_the_reason_printed(data, capsys):
     assert main(["forecast", str(data), *QUICK[:-2], "--out", "result"]) == 0
-    said = capsys.readouterr().out.splitlines()[1]
-    assert re.match(r"\w+Model was chosen: \d+ steps to learn from are few", said)
+    said = capsys.readouterr().out.splitlines()[2]
+    assert re.match(r"\w+Model was chosen as the forecaster: \d+ steps to learn from are few", said)
     assert "(national_illness 24: MSE " in said
 
 
@@ -424,7 +424,7 @@ def test_predict_prints_the_forecast_of_the_run_as_csv_or_writes_it(folder, caps
     assert main(given) == 0
     printed = pd.read_csv(io.StringIO(capsys.readouterr().out), index_col="day")
     pd.testing.assert_frame_equal(printed, written, rtol=1e-6)
-    assert list(printed.columns) == ["sales", "sales_q0.1", "sales_q0.5", "sales_q0.9", "sales_ensemble"]
+    assert list(printed.columns)[:4] == ["sales", "sales_q0.1", "sales_q0.5", "sales_q0.9"]
     assert main([*given, "--horizon", "2", "--out", str(folder / "next.csv")]) == 0
     assert capsys.readouterr().out == ""
     pd.testing.assert_frame_equal(pd.read_csv(folder / "next.csv", index_col="day"), written[:2], rtol=1e-6)
@@ -436,7 +436,7 @@ def test_backtest_marks_the_best_row(folder, capsys):
     assert main(["backtest", str(folder / "forecast"), str(folder / "sales.csv"), "--windows", "2"]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.strip()][2:]
     scores = {row.split()[0]: float(row.split()[3]) for row in rows}
-    assert len(scores) == 4
+    assert len(scores) == 8
     assert [row.split()[0] for row in rows if row.rstrip().endswith("best")] == [min(scores, key=scores.get)]
 
 
@@ -464,7 +464,8 @@ def test_compare_trains_several_models_and_writes_nothing(data, capsys):
     quick = [*QUICK[:-1], "patchtst", "itransformer", "--quiet"]
     assert main(["compare", "sales.csv", *quick]) == 0
     shown = capsys.readouterr().out
-    assert [row.split()[0] for row in shown.splitlines() if "Model" in row] == ["PatchTSTModel", "ITransformerModel"]
+    rows = [row.split()[0] for row in shown.splitlines() if "Model" in row]
+    assert rows == ["PatchTSTModel", "ITransformerModel", "DLinearModel", "NLinearModel"]
     assert shown.count("best") == 1
     assert [path.name for path in data.parent.iterdir()] == ["sales.csv"]
 

@@ -121,7 +121,7 @@ class Comparison:
 
     def verdict(self) -> str:
         """Say in one sentence what to use, and how it did on the test beside the seasonal naive."""
-        shares = [f"{self.weights[label]:.0%} {label}" for label in members_of(self.weights)]
+        shares = [f"{100 * self.weights[label]:.0f} % {label}" for label in members_of(self.weights)]
         use = f"a mix of {_listed(shares)}" if shares else self.best
         return f"Use {use}: {self._how_good()} on rows held back."
 

@@ -11,7 +11,8 @@ from darts import TimeSeries
 from matplotlib.figure import Figure
 from PIL import Image
 
-from darts_tsformers.workflow import DataError, check_output_folder, write_report
+from darts_tsformers.workflow import DataError, check_output_folder, load, write_report
+from darts_tsformers.workflow.ensemble import members_of
 from darts_tsformers.workflow.picture import draw, step_name
 from darts_tsformers.workflow.prediction import forecast_labels
 from darts_tsformers.workflow.report import FILES
@@ -32,16 +33,30 @@ def test_a_report_is_these_files_and_nothing_else(out):
     assert [path.name for path in out.parent.iterdir()] == ["forecast"]
 
 
-def test_the_forecast_file_has_points_quantiles_and_ensemble_of_each_target(out, comparison):
+def test_the_forecast_file_has_the_best_forecast_its_quantiles_and_what_it_is_mixed_of(out, comparison):
     frame = pd.read_csv(out / "forecast.csv", index_col="day", parse_dates=True)
-    kinds = ["", "_q0.1", "_q0.5", "_q0.9", "_ensemble"]
+    members = [f"_{label}" for label in members_of(comparison.weights)]
+    assert members[0] == "_ExponentialSmoothing"
+    assert len(members) > 1
+    kinds = ["", "_q0.1", "_q0.5", "_q0.9", *members]
     assert list(frame.columns) == [name + kind for name in ("sales", "returns") for kind in kinds]
     assert frame.index.equals(comparison.forecast.time_index)
-    np.testing.assert_allclose(frame[["sales", "returns"]], comparison.forecast.values(), rtol=1e-5)
-    assert (frame["sales_q0.1"] <= frame["sales_q0.9"]).all()
-    np.testing.assert_allclose(
-        frame["returns_ensemble"], comparison.forecasts["RegressionEnsemble"]["returns"].values().ravel(), rtol=1e-5
-    )
+    np.testing.assert_allclose(frame[["sales", "returns"]], comparison.forecasts["RegressionEnsemble"].values())
+    np.testing.assert_allclose(frame["sales_q0.5"], frame["sales"])
+    assert (frame["sales_q0.1"] < frame["sales_q0.9"]).all()
+    smoothed = comparison.forecasts["ExponentialSmoothing"]["returns"].values().ravel()
+    np.testing.assert_allclose(frame["returns_ExponentialSmoothing"], smoothed)
+
+
+def test_where_one_model_has_all_the_weight_it_is_the_forecast(comparison, tmp_path):
+    alone = replace(comparison, weights=dict.fromkeys(comparison.weights, 0.0) | {"Theta": 1.0})
+    write_report(alone, tmp_path / "alone")
+    frame = pd.read_csv(tmp_path / "alone" / "forecast.csv", index_col="day")
+    assert [name for name in frame.columns if "_q" not in name] == ["sales", "returns"]
+    theta = comparison.forecasts["Theta"].values()
+    np.testing.assert_allclose(frame[["sales", "returns"]], theta)
+    np.testing.assert_allclose(load(tmp_path / "alone").predict(comparison.table).point.values(), theta, rtol=1e-6)
+    assert draw(alone).get_suptitle().startswith("Theta: forecast of 5 steps")
 
 
 def test_the_comparison_file_has_the_scores_without_the_seconds(out, comparison):
@@ -67,6 +82,7 @@ def test_the_settings_say_what_was_chosen(out, comparison):
     }
     assert {name: settings[name] for name in expected} == expected
     assert settings["model_arguments"]["d_model"] == 8
+    assert settings["best"] == "RegressionEnsemble"
     assert set(settings["seconds"]) == set(comparison.scores.index)
 
 
