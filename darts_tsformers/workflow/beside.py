@@ -7,9 +7,6 @@ from darts_tsformers.workflow.linear import DLinear, NLinear
 from darts_tsformers.workflow.names import DLINEAR, LAST, NAIVE, NLINEAR, SMOOTHING, THETA
 from darts_tsformers.workflow.settings import Settings
 
-PRIOR = {SMOOTHING: 0.5, THETA: 0.5}
-"""Weights in the ensemble before any window is seen: on short series little is better than these two."""
-
 KINDS: dict[str, type[Baseline]] = {
     LAST: SeasonalNaive,
     NAIVE: SeasonalNaive,

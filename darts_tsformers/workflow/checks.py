@@ -7,7 +7,7 @@ import numpy as np
 from darts import TimeSeries
 
 from darts_tsformers.workflow.errors import DataError
-from darts_tsformers.workflow.names import BESIDE
+from darts_tsformers.workflow.names import MIXED
 from darts_tsformers.workflow.prediction import forecast_labels
 from darts_tsformers.workflow.settings import MIN_BASELINE_ROWS, Settings
 from darts_tsformers.workflow.splits import Split
@@ -21,7 +21,7 @@ _LAST_YEAR = 9900
 def check_before_training(table: Table, settings: Settings) -> None:
     """Raise a DataError if the series are nothing to train on, or the forecast could not be written as one table."""
     _refuse_far_future(table.target, settings.horizon)
-    _require_distinct_columns(table, settings.quantiles, [settings.model_class, *BESIDE])
+    _require_distinct_columns(table, settings.quantiles, [settings.model_class, *MIXED])
     _refuse_constant(table.target)
     _require_values_to_train(table, settings.split)
     require_known_future(table, settings.horizon)

@@ -11,13 +11,13 @@ from darts import TimeSeries
 from tqdm.auto import tqdm
 
 from darts_tsformers.workflow.baselines import Baseline, without_gaps
-from darts_tsformers.workflow.beside import PRIOR, baselines_of
+from darts_tsformers.workflow.beside import baselines_of
 from darts_tsformers.workflow.checks import check_before_training, require_finite
 from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.ensemble import RegressionEnsemble, best_of
 from darts_tsformers.workflow.intervals import around, fitted_width
 from darts_tsformers.workflow.lookbacks import choose_lookback, lookbacks
-from darts_tsformers.workflow.names import ENSEMBLE
+from darts_tsformers.workflow.names import ENSEMBLE, MIXED
 from darts_tsformers.workflow.process import few_threads, quiet_libraries
 from darts_tsformers.workflow.scaling import Scalers
 from darts_tsformers.workflow.scores import score
@@ -45,9 +45,10 @@ def compare(
 
     All models forecast the same windows of one horizon, side by side at the end of the series. The forecaster,
     ``DLinearModel`` and ``NLinearModel`` are trained once, before them; ``Naive``, ``NaiveSeasonal``,
-    ``ExponentialSmoothing`` and ``Theta`` are refitted at the start of each. ``RegressionEnsemble`` mixes them all.
-    Its weights, and with them the choice of the best, come from the windows before the test: where these are few,
-    most of the weight stays with ``ExponentialSmoothing`` and ``Theta``. The test windows are for the scores alone.
+    ``ExponentialSmoothing`` and ``Theta`` are refitted at the start of each. ``RegressionEnsemble`` mixes the
+    forecaster, ``ExponentialSmoothing``, ``Theta`` and ``NLinearModel``. Its weights, and with them the choice of the
+    best, come from the windows before the test: where these are few, all weigh about alike. The test windows are for
+    the scores alone.
 
     Parameters
     ----------
@@ -141,7 +142,8 @@ def compare(
         for forecast in (*past, future):
             require_finite(settings.model_class, forecast.quantiles.values(), target.components)
         ensemble = RegressionEnsemble(scalers.target)
-        results[ENSEMBLE] = _run_ensemble(ensemble, results, target, n_learn)
+        members = {label: results[label] for label in (settings.model_class, *MIXED)}
+        results[ENSEMBLE] = _run_ensemble(ensemble, members, target, n_learn)
 
     best = results[best_of(ensemble.weights)]
     width = fitted_width(best.windows[:n_learn], past[:n_learn], target)
@@ -190,7 +192,7 @@ def _run_ensemble(
     ensemble: RegressionEnsemble, members: Mapping[str, _Result], target: TimeSeries, n_learn: int
 ) -> _Result:
     start = perf_counter()
-    ensemble.fit({label: member.windows[:n_learn] for label, member in members.items()}, target, PRIOR)
+    ensemble.fit({label: member.windows[:n_learn] for label, member in members.items()}, target)
     n_windows = len(next(iter(members.values())).windows)
     windows = [ensemble.combine({label: m.windows[k] for label, m in members.items()}) for k in range(n_windows)]
     future = ensemble.combine({label: member.future for label, member in members.items()})

@@ -12,6 +12,9 @@ from darts_tsformers.workflow.names import ENSEMBLE
 SUM_COUNTS = 1e3
 """How much more than all errors a sum of weights other than 1 counts, before it is made 1."""
 
+STRENGTH = 3.0
+"""How much weights that differ count beside errors, where there is one window."""
+
 SMALLEST = 0.05
 """A model of less weight is left out: it would cost more time than it gains."""
 
@@ -24,9 +27,9 @@ class RegressionEnsemble:
     scaled values weigh alike, and few windows are enough. There is no intercept, and a forecast lies between those of
     its members. Weights below 0.05 become zero.
 
-    The weights minimise :math:`\overline{(y - \hat y)^2} / s^2 + \sum_m (w_m - p_m)^2 / W`, with :math:`s` the
-    lowest mean absolute error of a member and :math:`W` the number of windows: where these are few, the weights stay
-    near the prior :math:`p`.
+    The weights minimise :math:`\overline{(y - \hat y)^2} / s^2 + 3 \sum_m (w_m - 1/M)^2 / W^2`, with :math:`s` the
+    lowest mean absolute error of any of the :math:`M` members and :math:`W` the number of windows: of one window little
+    can be learnt, and the mean of all members is hard to beat.
 
     Parameters
     ----------
@@ -40,12 +43,7 @@ class RegressionEnsemble:
         self.scaler = scaler
         self.weights = dict(weights or {})
 
-    def fit(
-        self,
-        forecasts: Mapping[str, Sequence[TimeSeries]],
-        target: TimeSeries,
-        prior: Mapping[str, float] | None = None,
-    ) -> "RegressionEnsemble":
+    def fit(self, forecasts: Mapping[str, Sequence[TimeSeries]], target: TimeSeries) -> "RegressionEnsemble":
         """Learn the weights.
 
         Parameters
@@ -54,16 +52,13 @@ class RegressionEnsemble:
             Forecasts of the same windows, by the name of the model.
         target
             A series that covers the windows; its gaps are left out.
-        prior
-            Weights before anything is seen, zero for what is not in it; by default the same for all.
         """
         members = list(forecasts)
-        wanted = np.array([1 / len(members) if prior is None else prior.get(member, 0.0) for member in members])
         windows = forecasts[members[0]]
         truth = self._values([target.slice_intersect(window) for window in windows])
         observed = ~np.isnan(truth)
         features = np.stack([self._values(forecasts[member])[observed] for member in members], axis=1)
-        found = _solved(features, truth[observed], wanted, strength=1 / len(windows))
+        found = _solved(features, truth[observed], STRENGTH / len(windows) ** 2)
         found[found < SMALLEST] = 0
         self.weights = dict(zip(members, (found / found.sum()).tolist(), strict=True))
         return self
@@ -80,16 +75,16 @@ class RegressionEnsemble:
         return np.concatenate([self.scaler.transform(one).values(copy=False).ravel() for one in series]).astype(float)
 
 
-def _solved(features: np.ndarray, truth: np.ndarray, prior: np.ndarray, strength: float) -> np.ndarray:
-    """Solve for the weights of columns by least squares, with rows that hold them to the prior and to a sum of 1."""
+def _solved(features: np.ndarray, truth: np.ndarray, strength: float) -> np.ndarray:
+    """Solve for the weights of columns by least squares, with rows that draw them to each other and to a sum of 1."""
     errors = np.abs(truth[:, None] - features)
     unit = (errors.mean(axis=0).min() or errors.mean()) * np.sqrt(len(truth)) if errors.any() else 1.0
-    ridge = np.sqrt(strength)
-    rows = np.concatenate([features / unit, ridge * np.eye(len(prior))])
+    ridge = np.sqrt(strength) * np.eye(features.shape[1])
+    rows = np.concatenate([features / unit, ridge])
     heavy = SUM_COUNTS * np.linalg.norm(rows)
-    weighted = np.concatenate([truth / unit, ridge * prior])
+    wanted = np.concatenate([truth / unit, ridge.mean(axis=1)])
     solver = LinearRegression(fit_intercept=False, positive=True)
-    found = solver.fit(np.vstack([rows, np.full(len(prior), heavy)]), np.append(weighted, heavy)).coef_
+    found = solver.fit(np.vstack([rows, np.full(features.shape[1], heavy)]), np.append(wanted, heavy)).coef_
     return found / found.sum()
 
 

@@ -6,3 +6,6 @@ ENSEMBLE = "RegressionEnsemble"
 
 BESIDE = (LAST, NAIVE, SMOOTHING, THETA, DLINEAR, NLINEAR)
 """All but the ensemble."""
+
+MIXED = (SMOOTHING, THETA, NLINEAR)
+"""What the ensemble mixes with a forecaster: models that are good on short series, and err in different ways."""
