@@ -391,19 +391,6 @@ def test_a_model_of_each_kind_forecasts(data, monkeypatch, model):
     assert forecasters()[model].model_name in (data.parent / "result" / "comparison.csv").read_text()
 
 
-def test_quantiles_of_a_model_that_forecasts_step_by_step_are_of_whole_paths(tmp_path, monkeypatch):
-    walk = np.random.default_rng(0).normal(size=300).cumsum()
-    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=300), "y": walk})
-    frame.to_csv(tmp_path / "walk.csv", index=False)
-    monkeypatch.chdir(tmp_path)
-    arguments = ["--model", "log_sparse", "--quantiles", "0.1", "0.5", "0.9", "--epochs", "4", "--lookback", "20"]
-    assert main(["forecast", "walk.csv", "--horizon", "16", *arguments, "--quiet", "--out", "result"]) == 0
-    forecast = pd.read_csv(tmp_path / "result" / "forecast.csv")
-    width = (forecast["y_q0.9"] - forecast["y_q0.1"]).to_numpy()
-    assert (width > 0).all()
-    assert width[-4:].mean() > 1.2 * width[0]  # along one path they would stay as they are
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """What `forecast` writes of the file in `data`."""

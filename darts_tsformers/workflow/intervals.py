@@ -21,8 +21,9 @@ def around(point: TimeSeries, own: Forecast, width: float) -> dict[float, TimeSe
 def fitted_width(points: Sequence[TimeSeries], own: Sequence[Forecast], target: TimeSeries) -> float:
     """Return the width at which the outermost quantiles hold as many values as they promise, and some more.
 
-    The windows have been seen in choosing the forecast, which flatters it: of :math:`W` windows a share larger by
-    :math:`1 / W` has to be held, all where there are few.
+    The forecast was chosen on these windows, which flatters it. Of :math:`W` windows, a share of
+    :math:`p + (1 - p) / W` has to be held to promise :math:`p`: all values of a single window, little more than
+    promised of many.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def fitted_width(points: Sequence[TimeSeries], own: Sequence[Forecast], target: 
     known = (reach > 0) & ~np.isnan(error)
     if not known.any():
         return 1.0
-    share = min((high - low) * (1 + 1 / len(points)), 1.0)
+    promised = high - low
+    share = promised + (1 - promised) / len(points)
     return float(np.clip(np.quantile(np.abs(error[known]) / reach[known], share), _NARROWEST, _WIDEST))
 
 

@@ -55,21 +55,19 @@ class Linear(Baseline):
 
     def __call__(self, history: TimeSeries, horizon: int) -> TimeSeries:
         """Forecast."""
-        return next(self._forecasts(history, [history], horizon))
+        return self._forecasts(history, [history], horizon)[0]
 
     def windows(self, target: TimeSeries, rows: Sequence[int], horizon: int) -> Iterator[TimeSeries]:
         """Forecast the windows that begin at these rows; it is trained once, on the rows before the first."""
-        histories = (without_gaps(target[:row]) for row in rows)
-        return self._forecasts(without_gaps(target[: rows[0]]), histories, horizon)
+        histories = [without_gaps(target[:row]) for row in rows]
+        return iter(self._forecasts(histories[0], histories, horizon))
 
-    def _forecasts(
-        self, training: TimeSeries, histories: Sequence[TimeSeries] | Iterator[TimeSeries], horizon: int
-    ) -> Iterator[TimeSeries]:
+    def _forecasts(self, training: TimeSeries, histories: Sequence[TimeSeries], horizon: int) -> list[TimeSeries]:
         scaler = Scaler(StandardScaler()).fit(training)
         model = self._trained(_scaled(scaler, training))
-        for history in histories:
-            forecast = model.predict(horizon, _scaled(scaler, history), verbose=False)
-            yield scaler.inverse_transform(forecast.astype(history.dtype))
+        recent = [_scaled(scaler, history[-self.lookback :]) for history in histories]
+        forecasts = model.predict(horizon, recent, verbose=False)
+        return [scaler.inverse_transform(forecast.astype(training.dtype)) for forecast in forecasts]
 
     def _trained(self, series: TimeSeries) -> TorchForecastingModel:
         n_windows = len(series) - self.lookback - self.horizon + 1

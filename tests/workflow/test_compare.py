@@ -93,6 +93,15 @@ def test_the_point_forecast_is_the_median_and_quantiles_do_not_cross(comparison)
         assert (low.values() < high.values()).any()
 
 
+def test_quantiles_of_a_model_that_forecasts_step_by_step_are_of_whole_paths():
+    walk = Table(TimeSeries.from_values(np.random.default_rng(0).normal(size=300).cumsum()))
+    arguments = {"quantiles": (0.1, 0.5, 0.9), "lookback": 20, "epochs": 4, "refit": False, "verbose": False}
+    found = compare(walk, 16, "log_sparse", **arguments).forecast_quantiles
+    width = (found[0.9] - found[0.1]).values().ravel()
+    assert (width > 0).all()
+    assert width[-4:].mean() > 1.2 * width[0]  # along one path they would stay as they are
+
+
 def own_forecast(comparison, table, n_rows):
     """Forecast what comes after so many rows by the model inside."""
     scaled = comparison.scalers.transform(table).target[:n_rows]
@@ -246,6 +255,7 @@ def test_a_future_covariate_is_used(write):
     arguments = {
         "lookback": 10,
         "epochs": 30,
+        "refit": False,
         "verbose": False,
         "model_arguments": TINY | {"optimizer_kwargs": {"lr": 1e-2}},
     }
@@ -261,7 +271,7 @@ def test_a_future_covariate_is_used(write):
 
 def test_a_past_covariate_reaches_the_model(write):
     table = read_table(write(weekly_wave()), target="sales", past_covariates=["returns", "weekday"])
-    found = compare(table, 4, "patchtst", lookback=8, epochs=1, model_arguments=TINY, verbose=False)
+    found = compare(table, 4, "patchtst", lookback=8, epochs=1, model_arguments=TINY, refit=False, verbose=False)
     assert found.model.uses_past_covariates
     assert np.isfinite(found.forecast.values()).all()
 
@@ -297,7 +307,7 @@ def test_the_process_is_left_as_it_was(table, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     chatty = logging.getLogger("pytorch_lightning")
     before = (torch.get_num_threads(), chatty.level, warnings.filters[:])
-    compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, refit=False, verbose=False)
     assert (torch.get_num_threads(), chatty.level, warnings.filters[:]) == before
     assert os.listdir(tmp_path) == []
     assert capfd.readouterr() == ("", "")
@@ -315,7 +325,7 @@ def test_a_table_with_gaps_is_compared_and_scored_on_what_was_observed(table):
     values = table.target.values(copy=True)
     values[np.random.default_rng(0).random(values.shape) < 0.1] = np.nan
     holed = replace(table, target=table.target.with_values(values))
-    comparison = compare(holed, 5, "patchtst", lookback=14, epochs=1, model_arguments=TINY, verbose=False)
+    comparison = compare(holed, 5, "patchtst", lookback=14, epochs=1, model_arguments=TINY, refit=False, verbose=False)
     assert comparison.scores.notna().all(axis=None)
     assert all(np.isfinite(forecast.values()).all() for forecast in comparison.forecasts.values())
     naive = comparison.backtests["NaiveSeasonal"]
@@ -378,13 +388,13 @@ def test_a_forecast_that_is_not_finite_is_refused(table):
 def test_a_model_that_forecasts_no_number_is_no_success(table, monkeypatch):
     monkeypatch.setattr(SeasonalNaive, "__call__", lambda self, history, horizon: history[-horizon:] * np.inf)
     with pytest.raises(DataError, match=r"^the forecast of 'sales' by Naive is not finite"):
-        compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+        compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, refit=False, verbose=False)
 
 
 def test_small_changes_of_large_values_are_forecast(table):
     large = replace(table, target=table.target + 1e9)
-    found = compare(large, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
-    small = compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, verbose=False)
+    found = compare(large, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, refit=False, verbose=False)
+    small = compare(table, 5, "patchtst", lookback=7, epochs=1, model_arguments=TINY, refit=False, verbose=False)
     assert found.scores.loc["NaiveSeasonal", "MAE"] == pytest.approx(small.scores.loc["NaiveSeasonal", "MAE"], rel=1e-5)
     ours, theirs = (one.forecasts["PatchTSTModel"].values() for one in (found, small))
     np.testing.assert_allclose(ours - 1e9, theirs, atol=1e-3)
