@@ -93,6 +93,17 @@ def test_a_season_can_be_given():
         diagnose(model, sine(), season=0)
 
 
+def test_errors_can_be_told_in_other_units():
+    model = CASE["PatchTSTModel"].model().fit(sine())
+    plain, told = diagnose(model, sine()).figures, diagnose(model, sine(), unit=[5.0]).figures
+    errors = ("mae", "mae_last_value", "mae_seasonal")
+    assert [getattr(told, name) for name in errors] == pytest.approx([5 * getattr(plain, name) for name in errors])
+    assert replace(told, **{name: getattr(plain, name) for name in errors}) == plain
+    for unit in (0, [1.0, 2.0], [float("nan")]):
+        with pytest.raises(ValueError, match="must be above 0: one number, or one for each of 1 components"):
+            diagnose(model, sine(), unit=unit)
+
+
 def test_a_diagnosis_is_drawn_on_what_is_given():
     axes = Figure().subplots()
     assert Diagnosis(GOOD, ()).plot(ax=axes) is axes

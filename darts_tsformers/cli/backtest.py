@@ -22,7 +22,7 @@ def backtest(
         ),
     ] = None,
 ) -> None:
-    """Score a forecaster that was trained before on the end of newer data, beside classical ones."""
+    """Score a forecaster that was trained before on the end of newer data, beside simpler ones."""
     from darts_tsformers.workflow import load
 
     print_frame(load(folder).backtest(data, windows), best=SCORE)

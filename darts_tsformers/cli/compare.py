@@ -20,7 +20,7 @@ def compare(
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train several forecasters, and score them beside classical ones on the end of the series. Writes nothing."""
+    """Train several forecasters, and score them beside simpler ones on the end of the series. Writes nothing."""
     from darts_tsformers.workflow import compare_models, read_table
 
     table = read_table(data, **reading)

@@ -1,5 +1,6 @@
 """``darts-tsformers forecast``."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,12 @@ def forecast(
     season: options.Season = None,
     epochs: options.Epochs = None,
     quantiles: options.Quantiles = INTERVALS,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit/--no-refit", help="Train again on all rows for the forecast, or keep the model that was scored."
+        ),
+    ] = True,
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the results.")] = Path(
         "forecast"
     ),
@@ -30,10 +37,11 @@ def forecast(
 ) -> None:
     """Forecast the columns of a table.
 
-    Train a forecaster, compare it with classical ones on the end of the series, and write the forecast, the
+    Train a forecaster, compare it with simpler models on the end of the series, and write the best forecast, the
     comparison, a picture and the forecaster.
     """
     from darts_tsformers.workflow import check_output_folder, compare, read_table, write_report
+    from darts_tsformers.workflow.report import left_by_older_versions
 
     check_output_folder(out, data=data)
     table = read_table(data, **reading)
@@ -48,6 +56,7 @@ def forecast(
         epochs=epochs,
         quantiles=quantiles,
         seed=seed,
+        refit=refit,
         verbose=not quiet,
     )
     with context.obj.waiting():
@@ -55,3 +64,5 @@ def forecast(
     if not quiet:
         print_comparison(comparison)
         print("\n".join(map(str, paths)))
+        for path in left_by_older_versions(out):
+            print(f"{path} is of an older version, and nothing reads it now: delete it", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Forecast windows of a series, measure, and say what is found."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import UnionType
 
@@ -93,6 +94,7 @@ def diagnose(
     future_covariates: TimeSeries | None = None,
     n_windows: int = 20,
     season: int | None = None,
+    unit: float | Sequence[float] = 1.0,
 ) -> Diagnosis:
     """Forecast windows spread over a series and say how the model does.
 
@@ -109,6 +111,9 @@ def diagnose(
     season
         Steps of the season that the naive forecast repeats, at most the look-back; by default what the frequency
         suggests, or 1 where that is longer than the look-back.
+    unit
+        What 1 in each component of ``series`` stands for in the units to report errors in. For a series of standard
+        scores, it is the standard deviation.
 
     Returns
     -------
@@ -120,7 +125,8 @@ def diagnose(
         If ``model`` is not a model of this package.
     ValueError
         If it is not fitted, if the series or covariates are anything else than one ``TimeSeries`` each, if the series
-        is too short for one window, ``n_windows`` below 1, or ``season`` out of range.
+        is too short for one window, ``n_windows`` below 1, ``season`` out of range, or ``unit`` not above 0 or not one
+        for each component.
 
     Examples
     --------
@@ -141,6 +147,7 @@ def diagnose(
     _check_one(TimeSeries, series=series)
     _check_one(TimeSeries | None, past_covariates=past_covariates, future_covariates=future_covariates)
     require_fitted(model)
+    units = _units(series, unit)
     season = _season(model, series, season)
     lookback, horizon = model.min_input_chunk_length, model.output_chunk_length
     first = lookback + model.output_chunk_shift
@@ -169,8 +176,17 @@ def diagnose(
                 random_state=0,
                 verbose=False,
             )
-    figures = measure(model, series, forecasts, season)
+    figures = measure(model, series, forecasts, season, units)
     return Diagnosis(figures, tuple(rule.words(figures) for rule in RULES if rule.holds(figures)))
+
+
+def _units(series: TimeSeries, unit: float | Sequence[float]) -> np.ndarray:
+    units = np.atleast_1d(np.asarray(unit, dtype=float))
+    if len(units) not in (1, series.n_components) or not (units > 0).all():
+        raise ValueError(
+            f"unit={unit!r} must be above 0: one number, or one for each of {series.n_components} components"
+        )
+    return units
 
 
 def _season(model: TSFormerModel, series: TimeSeries, season: int | None) -> int:

@@ -10,8 +10,10 @@ from darts_tsformers.models import TSFormerModel
 NORMS = ("use_instance_norm", "use_reversible_instance_norm")
 
 
-def measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries], season: int) -> Figures:
-    """Hold forecasts of windows, and the losses of training, against what came."""
+def measure(
+    model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries], season: int, units: np.ndarray
+) -> Figures:
+    """Hold forecasts of windows, and the losses of training, against what came; errors are multiplied by the units."""
     values = series.values(copy=False)
     horizon, shift = model.output_chunk_length, model.output_chunk_shift
     starts = [series.time_index.get_loc(forecast.start_time()) for forecast in forecasts]
@@ -33,9 +35,9 @@ def measure(model: TSFormerModel, series: TimeSeries, forecasts: list[TimeSeries
         is_log_likelihood=not isinstance(model.likelihood, QuantileRegression | None),
         lost_share=float(np.isnan(predicted).mean()),
         variance_ratio=_variance_ratio(predicted, actual),
-        mae=float("nan") if np.isnan(predicted).any() else _mae(predicted, actual),
-        mae_last_value=_mae(last_value, actual),
-        mae_seasonal=_mae(last_season, actual),
+        mae=float("nan") if np.isnan(predicted).any() else _mae(predicted, actual, units),
+        mae_last_value=_mae(last_value, actual, units),
+        mae_seasonal=_mae(last_season, actual, units),
         missing_share=float(np.isnan(past).mean()),
         dead_share=float((np.nanmax(_filled(past), axis=1) - np.nanmin(_filled(past), axis=1) < DEAD_SPREAD).mean()),
         tiny_share=float(((spread < TINY_SPREAD) & (spread >= DEAD_SPREAD)).mean()),
@@ -73,8 +75,8 @@ def _filled(past: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(past).all(axis=1, keepdims=True), 0.0, past)
 
 
-def _mae(forecast: np.ndarray, actual: np.ndarray) -> float:
-    errors = np.abs(forecast - actual)
+def _mae(forecast: np.ndarray, actual: np.ndarray, units: np.ndarray) -> float:
+    errors = np.abs(forecast - actual) * units
     return float(np.nanmean(errors)) if np.isfinite(errors).any() else float("nan")
 
 

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import pandas as pd
 from darts import TimeSeries
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+from matplotlib.axes import Axes
 
+from darts_tsformers.checks import require_one_of
+from darts_tsformers.explain.pictures.canvas import axes_or_new
 from darts_tsformers.workflow.baselines import Baseline
 from darts_tsformers.workflow.columns import Columns
+from darts_tsformers.workflow.drawing import draw_target
 from darts_tsformers.workflow.ensemble import best_of, members_of
 from darts_tsformers.workflow.forecaster import TableForecaster
 from darts_tsformers.workflow.names import NAIVE
@@ -112,6 +116,44 @@ class Comparison:
             weights=self.weights,
             width=self.width,
         )
+
+    def plot(self, ax: Axes | None = None, *, target: str | None = None, legend: bool = True) -> Axes:
+        """Draw the end of a series, the forecasts of the windows held back, and the forecast.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; a new figure of pyplot by default.
+        target
+            Which column; the first by default.
+        legend
+            Whether to say what the lines are.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            What was drawn on.
+
+        Raises
+        ------
+        ValueError
+            If there is no such target.
+        """
+        names = [str(name) for name in self.table.target.components]
+        name = names[0] if target is None else target
+        require_one_of(names, target=name)
+        ax = axes_or_new(ax, 10, 4)
+        draw_target(
+            ax,
+            self.table.target[name],
+            [window[name] for window in self.backtests[self.best]],
+            {q: [window[name] for window in windows] for q, windows in self.backtest_quantiles.items()},
+            self.forecast[name],
+            {q: series[name] for q, series in self.forecast_quantiles.items()},
+        )
+        if legend:
+            ax.legend(loc="best", frameon=False)
+        return ax
 
     def summary(self) -> str:
         """Say in one sentence what to use and how good it is, and show how all of them did."""

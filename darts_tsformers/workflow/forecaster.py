@@ -218,7 +218,7 @@ class TableForecaster:
             return explain_model(self.model, **_series(self.scaled(table)), **options)
 
     def diagnose(self, data: Data, n_windows: int = 20) -> Diagnosis:
-        """Say how good the model is on the data, and what to try if it is not. Errors are in scaled units.
+        """Say how good the model is on the data, and what to try if it is not. Errors are in the units of the data.
 
         Parameters
         ----------
@@ -234,7 +234,10 @@ class TableForecaster:
         """
         table = self.table(data)
         with quiet_libraries(), as_data_errors():
-            return diagnose(self.model, **_series(self.scaled(table)), n_windows=n_windows)
+            series = _series(self.scaled(table))
+            return diagnose(
+                self.model, **series, n_windows=n_windows, unit=self.scalers.target_scale(len(self.columns.targets))
+            )
 
     @property
     def n_rows_needed(self) -> int:

@@ -17,6 +17,9 @@ from darts_tsformers.workflow.saving import SETTINGS, WEIGHTS, write_forecaster
 FILES = ("forecast.csv", "comparison.csv", "forecast.png", SETTINGS, WEIGHTS)
 """What :func:`write_report` writes."""
 
+OF_OLDER_VERSIONS = ("model.pt", "model.pt.ckpt")
+"""What :func:`write_report` wrote once, and nothing reads now."""
+
 _MAX_NAME = 255
 """Bytes in the name of a file or folder, on all usual file systems."""
 
@@ -156,6 +159,11 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     except OSError as error:
         raise DataError(f"cannot write to {out}: {error.strerror or error}") from error
     return [out / name for name in FILES]
+
+
+def left_by_older_versions(out_dir: str | PathLike[str]) -> list[Path]:
+    """Return the files of an output folder that an older version wrote and nothing reads now."""
+    return [path for path in (Path(out_dir) / name for name in OF_OLDER_VERSIONS) if path.is_file()]
 
 
 def _place_beside(out: Path) -> Path:

@@ -36,6 +36,10 @@ class Scalers:
         scalers = vars(self).items()
         return {name: None if one is None else _figures(one, n_components[name]) for name, one in scalers}
 
+    def target_scale(self, n_components: int) -> list[float]:
+        """Return what 1 in each scaled target stands for in the units of the data."""
+        return _figures(self.target, n_components)["scale"]
+
     @classmethod
     def of(cls, figures: Mapping[str, Mapping[str, Sequence[float]] | None]) -> "Scalers":
         """Return the scalers with these figures."""

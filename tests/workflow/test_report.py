@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -103,6 +104,18 @@ def test_the_picture_shows_the_forecast_joined_to_the_series(comparison):
     np.testing.assert_array_equal(drawn[1:], comparison.forecast["sales"].values().ravel())
 
 
+def test_a_comparison_is_drawn_on_what_is_given(comparison):
+    axes = Figure().subplots()
+    assert comparison.plot(ax=axes, target="returns") is axes
+    assert axes.get_ylabel() == "returns"
+    assert len(axes.get_legend().get_texts()) == 4
+    own = comparison.plot(legend=False)
+    assert (own.get_ylabel(), own.get_legend()) == ("sales", None)
+    pyplot.close(own.figure)
+    with pytest.raises(ValueError, match="target='profit' must be one of"):
+        comparison.plot(target="profit")
+
+
 def test_the_picture_says_how_many_targets_it_leaves_out(comparison):
     names = [f"t{k}" for k in range(10)]
 
@@ -114,7 +127,8 @@ def test_the_picture_says_how_many_targets_it_leaves_out(comparison):
         table=replace(comparison.table, target=widened(comparison.table.target)),
         backtests={name: [widened(one) for one in found] for name, found in comparison.backtests.items()},
         forecasts={name: widened(found) for name, found in comparison.forecasts.items()},
-        settings=replace(comparison.settings, quantiles=()),
+        backtest_quantiles={},
+        forecast_quantiles={},
     )
     figure = draw(wide)
     assert len(figure.axes) == 8

@@ -231,6 +231,10 @@ def test_a_backtest_scores_the_windows_of_the_run_as_the_run_did(forecaster, com
 
 def test_the_forecaster_explains_and_diagnoses_itself(forecaster, comparison):
     assert forecaster.explain(comparison.table).summary().startswith("PatchTSTModel, 1 window of 1 series")
-    assert forecaster.diagnose(comparison.table, n_windows=3).figures.n_windows > 2
+    figures = forecaster.diagnose(comparison.table, n_windows=72).figures
+    assert figures.n_windows == 72
+    values = comparison.table.target.values()
+    last = [np.abs(values[row : row + 5] - values[row - 1]) for row in range(14, 86)]
+    assert figures.mae_last_value == pytest.approx(np.mean(last), rel=1e-5)  # in the units of the data
     with pytest.raises(DataError, match="series has 15 steps, but a look-back of 14 and a horizon of 5 need 19"):
         forecaster.diagnose(comparison.table.target[:15])
