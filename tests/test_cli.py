@@ -18,7 +18,7 @@ from darts_tsformers.cli.app import COMMANDS
 from darts_tsformers.cli.running import _one_line
 from darts_tsformers.demo_data import write_demo_data
 from darts_tsformers.workflow import DataError
-from darts_tsformers.workflow.report import FILES
+from darts_tsformers.workflow.report import FILES, PANEL_FILES
 from tests.workflow.conftest import weekly_wave
 
 
@@ -437,6 +437,56 @@ def test_explain_says_and_draws_what_a_model_looks_at(folder, capsys):
 def test_diagnose_says_how_a_model_does(folder, capsys):
     assert main(["diagnose", str(folder / "forecast"), str(folder / "sales.csv"), "--windows", "3"]) == 0
     assert "skill_seasonal" in capsys.readouterr().out
+
+
+@pytest.fixture
+def shops(tmp_path, monkeypatch):
+    """Write a file of three series, one of them short, and stand beside it."""
+    monkeypatch.chdir(tmp_path)
+    parts = []
+    for k, n_days in enumerate((47, 31, 9), 1):
+        days = pd.date_range("2024-01-01", periods=n_days)
+        units = 100 * k + np.arange(n_days) % 7
+        parts.append(pd.DataFrame({"shop": f"no {k}", "day": days, "units": units, "region": k % 2}))
+    pd.concat(parts).to_csv("shops.csv", index=False)
+    return tmp_path
+
+
+def test_several_series_are_forecast_by_one_model_and_scored_each_and_together(shops, capsys):
+    quick = ["--horizon", "3", "--lookback", "7", "--epochs", "1", "--model", "patchtst", "--season", "7"]
+    columns = ["--target", "units", "--id", "shop", "--static", "region"]
+    assert main(["forecast", "shops.csv", *columns, *quick, "--out", "result"]) == 0
+    shown = capsys.readouterr().out
+    assert re.match(r"Use \w+: MASE .* over 2 series.*\n1 series is too short to be tested, but is forecast.\n", shown)
+    result = shops / "result"
+    assert sorted(path.name for path in result.iterdir()) == sorted(PANEL_FILES)
+    assert all(f"result/{name}" in shown for name in PANEL_FILES)
+    frame = pd.read_csv(result / "forecast.csv")
+    assert frame["shop"].tolist() == ["no 1"] * 3 + ["no 2"] * 3 + ["no 3"] * 3
+    assert frame["day"].iloc[[0, -1]].tolist() == ["2024-02-17", "2024-01-12"]
+    each = pd.read_csv(result / "comparison_by_series.csv", index_col=["shop", "model"])
+    mean = pd.read_csv(result / "comparison.csv", index_col="model")
+    assert len(each) == 6
+    assert mean.loc["NaiveSeasonal", "MAE"] == pytest.approx(each.xs("NaiveSeasonal", level="model")["MAE"].mean())
+
+
+def test_a_command_for_one_series_says_which_takes_several(shops, capsys):
+    (shops / "shops.tsf").write_text(
+        "@attribute series_name string\n@attribute start_timestamp date\n@frequency daily\n@data\n"
+        "a:2024-01-01 00-00-00:1,2,3,4\nb:2024-01-01 00-00-00:1,2,3,4\n"
+    )
+    assert main(["recommend", "shops.tsf", "--horizon", "3"]) == 2
+    assert "shops.tsf holds 2 series: only 'darts-tsformers forecast' takes several" in capsys.readouterr().err
+    assert main(["compare", "shops.csv", "--horizon", "3", "--id", "shop"]) == 2
+    assert "no such option: --id" in capsys.readouterr().err
+
+
+def test_a_file_of_an_earlier_forecast_is_named(data, capsys):
+    (data.parent / "result").mkdir()
+    (data.parent / "result" / "model.pt").write_text("old")
+    assert main(["forecast", str(data), *QUICK, "--no-refit", "--out", "result"]) == 0
+    assert "result/model.pt is of an earlier forecast, and does not belong to this one" in capsys.readouterr().err
+    assert (data.parent / "result" / "model.pt").read_text() == "old"
 
 
 def test_recommend_ranks_without_training(data, capsys):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from darts_tsformers.cli import options
-from darts_tsformers.cli.printing import print_frame, remark
+from darts_tsformers.cli.printing import print_frame
 
 SCORE = "MASE"
 
@@ -21,11 +21,9 @@ def compare(
     quiet: options.Quiet = False,
 ) -> None:
     """Train several forecasters, and score them beside simpler ones on the end of the series. Writes nothing."""
-    from darts_tsformers.workflow import compare_models, read_table
+    from darts_tsformers.workflow import compare_models
 
-    table = read_table(data, **reading)
-    if not quiet:
-        remark(table)
+    table = options.read_one(data, reading, quiet)
     training = {"lookback": lookback, "season": season, "epochs": epochs, "seed": seed}
     scores = compare_models(table, horizon, model, **training, verbose=not quiet)
     print_frame(scores, best=SCORE)

@@ -3,14 +3,18 @@
 import difflib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from darts_tsformers.catalogue import forecasters
+from darts_tsformers.cli.printing import remark
+
+if TYPE_CHECKING:
+    from darts_tsformers.workflow import Table
 
 
 def _known_model(name: str) -> str:
@@ -145,19 +149,65 @@ _READING: dict[str, tuple[Any, Any]] = {
 }
 """Arguments of ``read_table`` as options: type and default."""
 
+_SEVERAL: dict[str, tuple[Any, Any]] = {
+    "id": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="COL ...", help="Columns that tell several series apart, in a table with one below the other."
+            ),
+        ],
+        None,
+    ),
+    "static": (
+        Annotated[list[str] | None, typer.Option(metavar="COL ...", help="Columns with one value for each series.")],
+        None,
+    ),
+}
+"""Those for a table of several series."""
 
-def reads_table(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of ``read_table``, as a dictionary named ``reading``."""
+Command: TypeAlias = Callable[..., None]
+
+
+def reads_table(command: Command) -> Command:
+    """Give a command the options of ``read_table`` for one series, as a dictionary named ``reading``."""
+    return _with_options(command, _READING)
+
+
+def reads_tables(command: Command) -> Command:
+    """Give a command all options of ``read_table``, as a dictionary named ``reading``."""
+    return _with_options(command, _READING | _SEVERAL)
+
+
+def read_one(data: Path, reading: Mapping[str, Any], quiet: bool = False) -> "Table":
+    """Read the table of one series, and say what was found in it.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or has several series.
+    """
+    from darts_tsformers.workflow import DataError, Tables, read_table
+
+    table = read_table(data, **reading)
+    if isinstance(table, Tables):
+        raise DataError(f"{data} holds {len(table)} series: only 'darts-tsformers forecast' takes several")
+    if not quiet:
+        remark(table)
+    return table
+
+
+def _with_options(command: Command, options: Mapping[str, tuple[Any, Any]]) -> Command:
     own = [one for one in inspect.signature(command).parameters.values() if one.name != "reading"]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for name, (kind, default) in _READING.items()
+        for name, (kind, default) in options.items()
     ]
     signature = inspect.Signature([*own, *added])
 
     @wraps(command)
     def run(**given: Any) -> None:
-        reading = {name: given.pop(name) for name in _READING}
+        reading = {name: given.pop(name) for name in options}
         command(**given, reading={name: value for name, value in reading.items() if value})
 
     run.__signature__ = signature  # type: ignore[attr-defined]

@@ -10,19 +10,19 @@ from rich.table import Table as Grid
 if TYPE_CHECKING:
     import pandas as pd
 
-    from darts_tsformers.workflow import Comparison, Table
+    from darts_tsformers.workflow import Comparison, PanelComparison, Table, Tables
 
 _WIDE = 10_000
 """Columns where no terminal limits them."""
 
 
-def remark(table: "Table") -> None:
+def remark(table: "Table | Tables") -> None:
     """Say on stderr what was found in a table that was read."""
     for said in table.notes:
         print(said, file=sys.stderr)
 
 
-def print_comparison(comparison: "Comparison") -> None:
+def print_comparison(comparison: "Comparison | PanelComparison") -> None:
     """Print what a comparison found."""
     print(comparison.heading())
     print_frame(comparison.scores, best="MASE")

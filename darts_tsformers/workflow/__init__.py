@@ -15,7 +15,7 @@ from darts_tsformers.workflow.panel import compare_panel
 from darts_tsformers.workflow.panel_comparison import PanelComparison
 from darts_tsformers.workflow.prediction import Prediction
 from darts_tsformers.workflow.reading import read_table
-from darts_tsformers.workflow.report import check_output_folder, write_report
+from darts_tsformers.workflow.report import check_output_folder, write_panel_report, write_report
 from darts_tsformers.workflow.saving import load
 from darts_tsformers.workflow.settings import Settings
 from darts_tsformers.workflow.several import compare_models
@@ -36,5 +36,6 @@ __all__ = [
     "compare_panel",
     "load",
     "read_table",
+    "write_panel_report",
     "write_report",
 ]

@@ -38,6 +38,7 @@ def compare_panel(
     model: str = AUTO,
     *,
     lookback: int | None = None,
+    season: int | None = None,
     epochs: int | None = None,
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
@@ -54,7 +55,7 @@ def compare_panel(
     ----------
     tables
         From :func:`~darts_tsformers.workflow.reading.read_table` with ``id``.
-    horizon, model, lookback, epochs, quantiles, seed, model_arguments, verbose
+    horizon, model, lookback, season, epochs, quantiles, seed, model_arguments, verbose
         As for :func:`~darts_tsformers.workflow.compare.compare`; what is not given is chosen by the series of median
         length.
 
@@ -93,6 +94,7 @@ def compare_panel(
         model,
         future_covariates=typical.future_covariates,
         lookback=lookback,
+        season=season,
         epochs=epochs,
         quantiles=quantiles,
         seed=seed,

@@ -90,6 +90,12 @@ class PanelComparison:
         return pd.DataFrame(columns)
 
     def summary(self) -> str:
+        """Say in a few lines which model to use, and by how much, and show how all of them did."""
+        formats = {"seconds": "{:.1f}".format}
+        scores = self.scores.rename_axis(None).to_string(float_format="{:.4g}".format, formatters=formats)
+        return "\n".join([self.heading(), "", scores])
+
+    def heading(self) -> str:
         """Say in a few lines which model to use, and by how much."""
         n = len(self.tables) - len(self.untested)
         mase, naive = (float(self.scores["MASE"][name]) for name in (self.best, NAIVE))
@@ -98,6 +104,4 @@ class PanelComparison:
         short = "1 series is" if len(self.untested) == 1 else f"{len(self.untested)} series are"
         also = short.split()[-1]
         left = [f"{short} too short to be tested, but {also} forecast."] if self.untested else []
-        formats = {"seconds": "{:.1f}".format}
-        scores = self.scores.rename_axis(None).to_string(float_format="{:.4g}".format, formatters=formats)
-        return "\n".join([verdict, *left, "", scores])
+        return "\n".join([verdict, *left])

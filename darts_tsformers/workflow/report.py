@@ -1,7 +1,8 @@
-"""A comparison as files."""
+"""A comparison as files: of one series, or of several."""
 
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -10,6 +11,7 @@ from darts_tsformers.adapter.files.whole_files import real
 from darts_tsformers.adapter.files.whole_folder import replace_files
 from darts_tsformers.workflow.comparison import Comparison
 from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.panel_comparison import PanelComparison
 from darts_tsformers.workflow.picture import save_picture
 from darts_tsformers.workflow.process import quiet_libraries
 from darts_tsformers.workflow.saving import SETTINGS, WEIGHTS, write_forecaster
@@ -17,8 +19,10 @@ from darts_tsformers.workflow.saving import SETTINGS, WEIGHTS, write_forecaster
 FILES = ("forecast.csv", "comparison.csv", "forecast.png", SETTINGS, WEIGHTS)
 """What :func:`write_report` writes."""
 
-OF_OLDER_VERSIONS = ("model.pt", "model.pt.ckpt")
-"""What :func:`write_report` wrote once, and nothing reads now."""
+PANEL_FILES = ("forecast.csv", "comparison.csv", "comparison_by_series.csv")
+"""What :func:`write_panel_report` writes."""
+
+_OF_OLDER_VERSIONS = ("model.pt", "model.pt.ckpt")
 
 _MAX_NAME = 255
 """Bytes in the name of a file or folder, on all usual file systems."""
@@ -27,7 +31,9 @@ _MAX_PATH = 4000
 """Bytes in a path, of which a system takes 4096, with room for a file in the folder."""
 
 
-def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] | None = None) -> None:
+def check_output_folder(
+    out_dir: str | PathLike[str], data: str | PathLike[str] | None = None, files: Sequence[str] = FILES
+) -> None:
     """Make sure that a report can be written, without leaving anything behind.
 
     Parameters
@@ -36,6 +42,8 @@ def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] 
         Where :func:`write_report` is to write.
     data
         A file that must not be replaced.
+    files
+        Names of what is to be written.
 
     Raises
     ------
@@ -64,22 +72,22 @@ def check_output_folder(out_dir: str | PathLike[str], data: str | PathLike[str] 
         raise DataError(f"the output folder '{out}' has a NUL byte in its name: choose another output folder")
     if len(os.fsencode(out.absolute())) > _MAX_PATH or any(len(os.fsencode(part)) > _MAX_NAME for part in out.parts):
         raise DataError(f"the output folder '{out}' has too long a name: choose another output folder")
-    if data is not None and any(_is_same_file(out / name, data) for name in FILES):
+    if data is not None and any(_is_same_file(out / name, data) for name in files):
         raise DataError(f"{data} is one of the files to be written: choose another output folder")
     parent = _existing(out)
     if not parent.is_dir():
         raise DataError(f"{parent} is not a directory: choose another output folder")
-    taken = [name for name in FILES if (out / name).is_dir()]
+    taken = [name for name in files if (out / name).is_dir()]
     if taken:
         raise DataError(f"{out / taken[0]} is a directory where a file is to be written: choose another output folder")
     try:
         with tempfile.TemporaryDirectory(dir=parent) as folder:
-            _refuse_fixed_files(out, Path(folder))
+            _refuse_fixed_files(out, Path(folder), files)
     except OSError as error:
         raise DataError(f"{parent} is not writable ({error.strerror}): choose another output folder") from None
 
 
-def _refuse_fixed_files(out: Path, folder: Path) -> None:
+def _refuse_fixed_files(out: Path, folder: Path, files: Sequence[str]) -> None:
     """Raise a DataError if a file cannot be replaced, as one that is mounted or immutable: it can have no second name.
 
     Where no file can have one, there is no telling.
@@ -88,7 +96,7 @@ def _refuse_fixed_files(out: Path, folder: Path) -> None:
     own.touch()
     with suppress(OSError):
         os.link(own, folder / "second")
-        for name in filter(lambda name: os.path.lexists(out / name), FILES):
+        for name in filter(lambda name: os.path.lexists(out / name), files):
             try:
                 os.link(out / name, folder / name, follow_symlinks=False)
             except OSError as error:
@@ -141,29 +149,71 @@ def write_report(comparison: Comparison, out_dir: str | PathLike[str]) -> list[P
     >>> pd.read_csv("forecast/forecast.csv").columns.tolist()[:2]
     ['time', 'units']
     """
-    check_output_folder(out_dir)
-    out = Path(out_dir)
+
+    def fill(folder: Path) -> None:
+        comparison.prediction.to_frame().to_csv(folder / "forecast.csv")
+        comparison.scores.drop(columns="seconds").to_csv(folder / "comparison.csv")
+        write_forecaster(comparison, folder)
+        with quiet_libraries():
+            save_picture(comparison, folder / "forecast.png")
+
+    return _write(Path(out_dir), FILES, fill)
+
+
+def write_panel_report(comparison: PanelComparison, out_dir: str | PathLike[str]) -> list[Path]:
+    """Write what :data:`PANEL_FILES` names; either all of it or, on any error, nothing.
+
+    ``forecast.csv`` has a row for each series and step, ``comparison.csv`` the means of the scores over the series, and
+    ``comparison_by_series.csv`` the scores of each. The forecaster is not written: keep ``comparison.model``.
+
+    Parameters
+    ----------
+    comparison
+        From :func:`~darts_tsformers.workflow.compare_panel`.
+    out_dir
+        Made if it is not there; files of these names in it are replaced.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, in the order of :data:`PANEL_FILES`.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written to.
+    """
+
+    def fill(folder: Path) -> None:
+        comparison.frame().to_csv(folder / "forecast.csv", index=False)
+        comparison.scores.drop(columns="seconds").to_csv(folder / "comparison.csv")
+        comparison.scores_by_series.to_csv(folder / "comparison_by_series.csv")
+
+    return _write(Path(out_dir), PANEL_FILES, fill)
+
+
+def _write(out: Path, files: Sequence[str], fill: Callable[[Path], None]) -> list[Path]:
+    """Let files be written into a folder of their own, and put them together where they belong."""
+    check_output_folder(out, files=files)
     try:
         with tempfile.TemporaryDirectory(
             dir=_place_beside(out), prefix=".forecast-", ignore_cleanup_errors=True
         ) as folder:
             written = Path(folder) / "written"
             written.mkdir()
-            comparison.prediction.to_frame().to_csv(written / "forecast.csv")
-            comparison.scores.drop(columns="seconds").to_csv(written / "comparison.csv")
-            write_forecaster(comparison, written)
-            with quiet_libraries():
-                save_picture(comparison, written / "forecast.png")
+            fill(written)
             out.parent.mkdir(parents=True, exist_ok=True)
-            replace_files(written, out, FILES)
+            replace_files(written, out, files)
     except OSError as error:
         raise DataError(f"cannot write to {out}: {error.strerror or error}") from error
-    return [out / name for name in FILES]
+    return [out / name for name in files]
 
 
-def left_by_older_versions(out_dir: str | PathLike[str]) -> list[Path]:
-    """Return the files of an output folder that an older version wrote and nothing reads now."""
-    return [path for path in (Path(out_dir) / name for name in OF_OLDER_VERSIONS) if path.is_file()]
+def left_over(written: Sequence[Path]) -> list[Path]:
+    """Return files of earlier forecasts, by older versions too, that stand beside those just written."""
+    known = dict.fromkeys((*FILES, *PANEL_FILES, *_OF_OLDER_VERSIONS))
+    beside = [written[0].parent / name for name in known]
+    return [path for path in beside if path not in written and path.is_file()]
 
 
 def _place_beside(out: Path) -> Path:
