@@ -146,6 +146,13 @@ _READING: dict[str, tuple[Any, Any]] = {
         Annotated[list[str] | None, typer.Option(metavar="COL ...", help="Columns known over the horizon too.")],
         None,
     ),
+    "country_holidays": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="CODE", help="A country, such as DE or US, whose holidays are a future covariate."),
+        ],
+        None,
+    ),
 }
 """Arguments of ``read_table`` as options: type and default."""
 

@@ -14,6 +14,7 @@ from darts_tsformers.workflow.forecaster import TableForecaster
 from darts_tsformers.workflow.panel import compare_panel
 from darts_tsformers.workflow.panel_comparison import PanelComparison
 from darts_tsformers.workflow.prediction import Prediction
+from darts_tsformers.workflow.public_holidays import with_holidays
 from darts_tsformers.workflow.reading import read_table
 from darts_tsformers.workflow.report import check_output_folder, write_panel_report, write_report
 from darts_tsformers.workflow.saving import load
@@ -36,6 +37,7 @@ __all__ = [
     "compare_panel",
     "load",
     "read_table",
+    "with_holidays",
     "write_panel_report",
     "write_report",
 ]

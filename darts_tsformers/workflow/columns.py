@@ -11,6 +11,7 @@ import pandas as pd
 from darts import TimeSeries
 
 from darts_tsformers.workflow.errors import DataError
+from darts_tsformers.workflow.public_holidays import holiday_column, with_holidays
 from darts_tsformers.workflow.reading import read_table
 from darts_tsformers.workflow.table import Table
 
@@ -29,6 +30,8 @@ class Columns:
         Step of the time axis: pandas' name for it, or a number for whole numbers.
     static_covariates
         Values of the static covariates of the targets by their name: one, or one for each target.
+    country_holidays
+        ISO code of the country whose holidays are one of the future covariates: they are found anew for new data.
     """
 
     time: str
@@ -37,6 +40,7 @@ class Columns:
     future_covariates: tuple[str, ...]
     frequency: str | int
     static_covariates: Mapping[str, Sequence[Any]]
+    country_holidays: str | None = None
 
     @classmethod
     def of(cls, table: Table) -> Self:
@@ -49,6 +53,7 @@ class Columns:
             future_covariates=_names(table.future_covariates),
             frequency=_frequency(table.target),
             static_covariates={} if static is None else static.to_dict("list"),
+            country_holidays=table.country_holidays,
         )
 
     def table(self, data: Table | TimeSeries | str | PathLike[str], **reading: Any) -> Table:
@@ -75,6 +80,8 @@ class Columns:
             table = read_table(Path(fspath(data)), **self._reading() | reading)
         else:
             raise DataError(f"data must be a Table, a TimeSeries or the path of a file, not {type(data).__name__}")
+        if self.country_holidays is not None and table.country_holidays is None:
+            table = with_holidays(table, self.country_holidays)
         if _frequency(table.target) != self.frequency:
             raise DataError(
                 f"the rows have the frequency {_frequency(table.target)}, but those of training had {self.frequency}: "
@@ -111,12 +118,13 @@ class Columns:
         return target.with_static_covariates(pd.DataFrame(dict(self.static_covariates)))
 
     def _reading(self) -> dict[str, Any]:
+        found_anew = [] if self.country_holidays is None else [holiday_column(self.country_holidays)]
         return {
             "time": self.time,
             "freq": str(self.frequency),
             "target": self.targets,
             "past_covariates": self.past_covariates,
-            "future_covariates": self.future_covariates,
+            "future_covariates": [name for name in self.future_covariates if name not in found_anew],
         }
 
 

@@ -117,6 +117,7 @@ def describe(comparison: Comparison) -> dict[str, Any]:
         "past_covariates": columns.past_covariates,
         "future_covariates": columns.future_covariates,
         "static_covariates": {name: _as_plain(name, list(values)) for name, values in statics},
+        "country_holidays": columns.country_holidays,
         "frequency": columns.frequency,
         "empty_cells": table.n_empty_cells,
         "missing_rows": table.n_missing_rows,
@@ -157,6 +158,7 @@ def _restored(record: dict[str, Any], weights: Path) -> TableForecaster:
         future_covariates=tuple(record["future_covariates"]),
         frequency=record["frequency"],
         static_covariates=record["static_covariates"],
+        country_holidays=record["country_holidays"],
     )
     model = build(settings, record["arguments"])
     blank = columns.blank(settings.lookback + settings.horizon)

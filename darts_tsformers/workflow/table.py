@@ -42,6 +42,8 @@ class Table:
         Whether the times of the file, whose UTC offsets differ, were turned into UTC.
     remarks
         What was done to the file to read it, one sentence each.
+    country_holidays
+        ISO code of the country whose holidays are a future covariate; None for none.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Table:
     n_missing_rows: int = 0
     is_utc: bool = False
     remarks: tuple[str, ...] = ()
+    country_holidays: str | None = None
 
     @property
     def gaps(self) -> str:

@@ -32,6 +32,7 @@ def read_table(
     separator: str | None = ...,
     decimal: str | None = ...,
     thousands: str | None = ...,
+    country_holidays: str | None = ...,
 ) -> Table: ...
 @overload
 def read_table(
@@ -47,6 +48,7 @@ def read_table(
     thousands: str | None = ...,
     id: str | Sequence[str],
     static: str | Sequence[str] = ...,
+    country_holidays: str | None = ...,
 ) -> Table | Tables: ...
 def read_table(
     data: str | PathLike[str] | pd.DataFrame,
@@ -61,6 +63,7 @@ def read_table(
     thousands: str | None = None,
     id: str | Sequence[str] = (),
     static: str | Sequence[str] = (),
+    country_holidays: str | None = None,
 ) -> Table | Tables:
     """Read a file, of one series or of several.
 
@@ -93,6 +96,9 @@ def read_table(
         ``.tsf`` file.
     static
         Columns with one value for each series: static covariates of the target.
+    country_holidays
+        ISO code of a country, such as ``"DE"``, whose public holidays become a future covariate: see
+        :func:`~darts_tsformers.workflow.with_holidays`.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def read_table(
     DataError
         If the file is missing, cannot be read, or needs a package that is not installed; a column is unknown or not
         numeric; a target is empty or not clear; a future covariate is empty after the last target; a static column
-        changes within a series; or the time axis is unclear, unsorted or irregular.
+        changes within a series; the time axis is unclear, unsorted or irregular; or there are no holidays for it.
 
     Examples
     --------
@@ -136,7 +142,12 @@ def read_table(
 
     is_found = numerals is not None and decimal is None and thousands is None
     tables = _tables(cells, roles, freq, [f"numbers are read as in {numerals}"] if is_found else [])
-    return Tables(tables, tuple(ids)) if ids else tables[""]
+    found = Tables(tables, tuple(ids)) if ids else tables[""]
+    if country_holidays is None:
+        return found
+    from darts_tsformers.workflow.public_holidays import with_holidays  # late: it imports Darts
+
+    return with_holidays(found, country_holidays)
 
 
 def _names(names: str | Sequence[str]) -> list[str]:
