@@ -17,6 +17,7 @@ def compare(
     lookback: options.Lookback = None,
     season: options.Season = None,
     epochs: options.Epochs = None,
+    calendar: options.Calendar = False,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -24,6 +25,6 @@ def compare(
     from darts_tsformers.workflow import compare_models
 
     table = options.read_one(data, reading, quiet)
-    training = {"lookback": lookback, "season": season, "epochs": epochs, "seed": seed}
+    training = {"lookback": lookback, "season": season, "epochs": epochs, "calendar": calendar, "seed": seed}
     scores = compare_models(table, horizon, model, **training, verbose=not quiet)
     print_frame(scores, best=SCORE)

@@ -22,6 +22,7 @@ def forecast(
     lookback: options.Lookback = None,
     season: options.Season = None,
     epochs: options.Epochs = None,
+    calendar: options.Calendar = False,
     quantiles: options.Quantiles = INTERVALS,
     refit: Annotated[
         bool,
@@ -60,6 +61,7 @@ def forecast(
         "lookback": lookback,
         "season": season,
         "epochs": epochs,
+        "calendar": calendar,
         "quantiles": quantiles,
         "seed": seed,
     }

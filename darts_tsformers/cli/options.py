@@ -96,6 +96,9 @@ Epochs = Annotated[
     int | None,
     typer.Option(metavar="N", parser=whole(1), help="Most epochs to train; chosen to fit the series by default."),
 ]
+Calendar = Annotated[
+    bool, typer.Option("--calendar", help="Let the model see where a step stands in the day, the week and the year.")
+]
 Quantiles = Annotated[
     list[float],
     typer.Option(metavar="Q ...", parser=share, help="Quantiles to forecast, with 0.5 and symmetric about it."),

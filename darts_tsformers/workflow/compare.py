@@ -38,6 +38,7 @@ def compare(
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
     model_arguments: Mapping[str, Any] | None = None,
+    calendar: bool = False,
     refit: bool = True,
     verbose: bool = True,
 ) -> Comparison:
@@ -72,6 +73,10 @@ def compare(
         The same seed on the same machine gives the same result.
     model_arguments
         Further arguments of the model's class, such as ``{"d_model": 64}``.
+    calendar
+        Whether the forecaster sees where a step stands in the day, the week and the year, as far as the steps and the
+        length of the series tell them apart. It helps where the date matters beyond the season of the series: daily
+        data of several years.
     refit
         Whether the forecaster is trained again on all rows, for as many epochs as were best, before it forecasts what
         comes next. Without, the model that was scored is kept, which never saw the last rows.
@@ -115,6 +120,7 @@ def compare(
         quantiles=quantiles,
         seed=seed,
         model_arguments=model_arguments,
+        calendar=calendar,
     )
     settings = choose(lookback=lookback)
     check_before_training(table, settings)

@@ -43,6 +43,7 @@ def compare_panel(
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
     model_arguments: Mapping[str, Any] | None = None,
+    calendar: bool = False,
     verbose: bool = True,
 ) -> PanelComparison:
     """Train one forecaster on all series, score it beside classical ones on the end of each, and forecast.
@@ -55,7 +56,7 @@ def compare_panel(
     ----------
     tables
         From :func:`~darts_tsformers.workflow.reading.read_table` with ``id``.
-    horizon, model, lookback, season, epochs, quantiles, seed, model_arguments, verbose
+    horizon, model, lookback, season, epochs, quantiles, seed, model_arguments, calendar, verbose
         As for :func:`~darts_tsformers.workflow.compare.compare`; what is not given is chosen by the series of median
         length.
 
@@ -99,6 +100,7 @@ def compare_panel(
         quantiles=quantiles,
         seed=seed,
         model_arguments=model_arguments,
+        calendar=calendar,
         n_series=len(tables),
     )
     for key, table in tables.items():

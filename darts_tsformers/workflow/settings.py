@@ -10,6 +10,7 @@ from darts import TimeSeries
 from darts_tsformers.catalogue import by_model_name, forecasters
 from darts_tsformers.recommendation import Recommendation, recommend
 from darts_tsformers.seasonality import seasonal_period
+from darts_tsformers.workflow.calendar_encoders import calendar_encoders
 from darts_tsformers.workflow.errors import DataError
 from darts_tsformers.workflow.splits import Split, split_rows
 
@@ -111,6 +112,7 @@ def choose_settings(
     quantiles: Sequence[float] | None = None,
     seed: int = 0,
     model_arguments: Mapping[str, Any] | None = None,
+    calendar: bool = False,
     n_series: int = 1,
 ) -> Settings:
     """Check what is given and choose the rest.
@@ -139,6 +141,8 @@ def choose_settings(
         Of everything that is drawn.
     model_arguments
         Arguments of the model's class; they go before what is chosen here.
+    calendar
+        Whether the model sees where a step stands in the day, the week and the year.
     n_series
         How many series like this one the model is trained on.
 
@@ -175,6 +179,8 @@ def choose_settings(
         )
     n_windows = n_series * (split.validation_start - lookback - horizon + 1)
     arguments: dict[str, Any] = {"batch_size": _batch_size(n_windows, target.n_components)}
+    if calendar:
+        arguments["add_encoders"] = calendar_encoders(target.time_index[: split.validation_start])
     recommendation = None
     if model == AUTO:
         recommendation = _recommended(target[: split.validation_start], horizon, future_covariates)

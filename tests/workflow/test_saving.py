@@ -218,6 +218,15 @@ def test_scaling_comes_back_far_from_zero(forecaster, comparison):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+def test_a_forecaster_that_sees_the_calendar_forecasts_newer_data_alike(table, tmp_path):
+    arguments = {"lookback": 14, "epochs": 1, "model_arguments": TINY, "refit": False, "verbose": False}
+    found = compare(table, 5, "patchtst", calendar=True, **arguments)
+    assert found.settings.model_arguments["add_encoders"] == {"cyclic": {"future": ["dayofweek"]}}
+    write_report(found, tmp_path / "out")
+    again = load(tmp_path / "out").predict(table.target).point
+    np.testing.assert_allclose(again.values(), found.forecast.values(), rtol=1e-6)
+
+
 def test_a_backtest_scores_the_windows_of_the_run_as_the_run_did(forecaster, comparison):
     scores = forecaster.backtest(comparison.table, n_windows=3)
     refitted = [label for label in BESIDE if "Linear" not in label]

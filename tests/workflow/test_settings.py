@@ -11,6 +11,7 @@ from darts_tsformers.recommendation.ranking import CANDIDATES, SIMPLER
 from darts_tsformers.seasonality import seasonal_period
 from darts_tsformers.workflow import DataError
 from darts_tsformers.workflow import settings as settings_module
+from darts_tsformers.workflow.calendar_encoders import calendar_encoders
 from darts_tsformers.workflow.settings import choose_settings
 from darts_tsformers.workflow.splits import split_rows
 from tests.helpers import exactly
@@ -19,6 +20,28 @@ from tests.helpers import exactly
 def series(n_rows: int, freq: str, n_components: int = 1) -> TimeSeries:
     values = np.random.default_rng(0).normal(size=(n_rows, n_components)).astype(np.float32)
     return TimeSeries.from_times_and_values(pd.date_range("2000-01-01", periods=n_rows, freq=freq), values)
+
+
+@pytest.mark.parametrize(
+    ("freq", "n_rows", "cycles"),
+    [
+        ("6h", 300, ["hour", "dayofweek"]),
+        ("D", 300, ["dayofweek"]),
+        ("D", 731, ["dayofweek", "dayofyear"]),
+        ("B", 300, ["dayofweek"]),
+        ("W-TUE", 106, ["dayofyear"]),
+        ("MS", 41, ["dayofyear"]),
+    ],
+)
+def test_the_calendar_is_what_steps_and_length_tell_apart(freq, n_rows, cycles):
+    times = series(n_rows, freq).time_index
+    assert calendar_encoders(times) == {"cyclic": {"future": cycles}}
+
+
+@pytest.mark.parametrize("times", [pd.RangeIndex(500), series(60, "YS").time_index, series(53, "W-SUN").time_index])
+def test_steps_of_which_the_calendar_says_nothing_are_refused(times):
+    with pytest.raises(DataError, match=r"^the calendar says nothing of these steps"):
+        calendar_encoders(times)
 
 
 @pytest.mark.parametrize(
