@@ -57,7 +57,7 @@ check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a
 	$(BIN)/python -m tests.sktime.check_all
 
 check-forms: $(INSTALLED) ## what takes long, on every form of every model and not on one of each
-	ALL_FORMS=1 $(BIN)/pytest -n $(WORKERS) tests/contracts tests/distributed tests/layers/test_recomputing.py tests/pipelines \
+	ALL_FORMS=1 $(BIN)/pytest -n $(WORKERS) tests/contracts tests/distributed tests/layers/test_recomputing.py tests/pipelines tests/serving \
 		tests/sktime/test_forecasts.py tests/sktime/test_state.py tests/explain tests/test_data.py tests/test_diagnosis.py tests/test_docstrings.py
 
 format: $(INSTALLED)

@@ -33,10 +33,9 @@ def _take_composed(cls: griffe.Class, docstring: griffe.Docstring) -> None:
     if composed is None:
         return
     docstring.value = inspect.cleandoc(composed.__doc__)
-    signature = vars(composed).get("__signature__")
-    if signature is None:
+    signature, constructor = vars(composed).get("__signature__"), cls.members.get("__init__")
+    if signature is None or constructor is None:
         return
-    constructor = cls.members["__init__"]
     written = {p.name: p for p in constructor.parameters}
     constructor.parameters = griffe.Parameters(
         *(written.get(p.name) or _parameter(p) for p in signature.parameters.values())

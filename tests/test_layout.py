@@ -21,13 +21,13 @@ STOREYS = [
     {"pretrained", "pretraining"},
     {"adapter"},
     {"models", ""},
-    {"capabilities", "diagnosis", "explain", "recommendation", "refinement", "sktime"},
-    {"data", "panels", "workflow", "serving"},
+    {"capabilities", "compression", "diagnosis", "explain", "recommendation", "refinement", "sktime"},
+    {"data", "panels", "tuning", "workflow", "serving"},
     {"__main__", "cli", "demo", "demo_data", "stubs"},
 ]
 """From the ground up; '' is the package's own file, which names the models."""
 PURE = set().union(*STOREYS[:5]) - {"catalogue", "seasonality"} | {"pretraining"}
-EXTRAS = {"onnx", "onnxruntime", "onnxscript", "peft", "transformers"}
+EXTRAS = {"mlflow", "onnx", "onnxruntime", "onnxscript", "optuna", "peft", "transformers"}
 HEAVY = {"darts", "pytorch_lightning", "lightning", "pandas", "sklearn", "matplotlib"}
 
 

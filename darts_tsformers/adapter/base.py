@@ -47,7 +47,7 @@ from darts_tsformers.adapter.training.loss import is_joint
 from darts_tsformers.adapter.training.preparing import prepare
 from darts_tsformers.adapter.training.variates import number_drawn
 from darts_tsformers.adapter.transfers.finetuning import check_patterns
-from darts_tsformers.adapter.transfers.transferring import TransferringModel
+from darts_tsformers.adapter.transfers.updating import UpdatingModel
 from darts_tsformers.checks import require_at_least, require_flag
 from darts_tsformers.networks._network import Network
 from darts_tsformers.networks._streaming import leaves_out_start, require_norm
@@ -59,7 +59,7 @@ logger = get_logger(__name__)
 class TSFormerModel(
     PublishedModel,
     StartingModel,
-    TransferringModel,
+    UpdatingModel,
     StreamingModel,
     CheckedCalls,
     TrainedAnew,

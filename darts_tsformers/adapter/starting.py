@@ -3,6 +3,7 @@
 import inspect
 from typing import Any, ClassVar
 
+from darts_tsformers.adapter.search_space import Options, Range, search_space
 from darts_tsformers.networks import Network
 
 MANY_WINDOWS = 2000
@@ -39,6 +40,33 @@ class StartingModel:
         known = inspect.signature(cls).parameters
         taken = {name: size for name, size in sizes.items() if name in known}
         return taken | {"optimizer_kwargs": {"lr": 1e-3}}
+
+    @classmethod
+    def search_space(
+        cls, lookback: int = 168, season: int = 1, n_windows: int = MANY_WINDOWS
+    ) -> dict[str, Options | Range]:
+        """Return what :func:`~darts_tsformers.tuning.tune` tries of each argument.
+
+        Patches, kernels and what else follows from the look-back are not in it: ``starting_sizes`` says them for each
+        look-back that is tried.
+
+        Parameters
+        ----------
+        lookback
+            Steps that the model usually sees; half of it and twice as many are tried as well.
+        season
+            Steps in a seasonal period; 1 for none.
+        n_windows
+            Windows to train on; few ask for a narrow network.
+
+        Examples
+        --------
+        >>> from darts_tsformers import PatchTSTModel
+        >>> space = PatchTSTModel.search_space(lookback=24)
+        >>> space["input_chunk_length"].values, space["n_heads"].values
+        ((12, 24, 48), (2, 4, 8))
+        """
+        return search_space(cls, lookback, season, n_windows)
 
     @classmethod
     def needs_paths(cls, **arguments: Any) -> bool:

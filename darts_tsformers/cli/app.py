@@ -15,10 +15,12 @@ from darts_tsformers.cli.lists import ListCommand
 from darts_tsformers.cli.models import models
 from darts_tsformers.cli.predict import predict
 from darts_tsformers.cli.recommend import recommend
+from darts_tsformers.cli.serve import serve
+from darts_tsformers.cli.tune import tune
 
 PROGRAM = "darts-tsformers"
 
-COMMANDS = (forecast, predict, backtest, compare, explain, diagnose, recommend, models, demo_data)
+COMMANDS = (forecast, tune, predict, serve, backtest, compare, explain, diagnose, recommend, models, demo_data)
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
