@@ -58,8 +58,8 @@ def compare(
     horizon
         Steps to forecast.
     model
-        ``"patchtst"``, ``"itransformer"``, ``"informer"``, ``"log_sparse"``, ``"autoformer"``, ``"fedformer"`` or
-        ``"tft"``; by default the one that did best in benchmarks on series like these.
+        Name of a forecaster, such as ``"patchtst"``; by default the one that did best in benchmarks on series like
+        these.
     lookback
         Steps the forecaster sees. By default one is chosen to fit the series, and compared with half of it and a
         quarter: that with the lowest validation loss stays.
