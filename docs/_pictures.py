@@ -31,19 +31,38 @@ TRAINING = {
 EXPLAINED = {
     "aaren": "attention",
     "autoformer": "lags",
+    "autotcl": "mask",
+    "autotimes": "attention",
     "chimera": "decomposition",
     "fedformer": "lags",
+    "gpd": "guidance",
     "gpht": "stages",
     "informer": "attention",
     "lmuformer": "memory",
     "log_sparse": "lags",
+    "moirai_moe": "routing",
+    "patchtsmixer": "gates",
     "patchtst": "attention",
     "spacetime": "responses",
+    "tempo": "stages",
+    "time_llm": "prototypes",
+    "time_moe": "routing",
     "tsdiff": "spread",
 }
 """By the name of the page, the picture of an explanation of a day's forecast of the demand."""
-OF_VARIABLES = {"itransformer": "attention", "smamba": "importance", "regenn": "attention", "tft": "importance"}
+OF_VARIABLES = {
+    "itransformer": "attention",
+    "mambamixer": "attention",
+    "regenn": "attention",
+    "smamba": "importance",
+    "tft": "importance",
+    "timecma": "attention",
+}
 """The same of models that look at variables: a gas furnace, whose gas rate is known ahead."""
+SIZES: dict[str, dict[str, Any]] = {
+    "autotimes": {"backbone": "random", "backbone_sizes": {"n_layers": 2, "d_model": 64, "n_heads": 4}}
+}
+"""Where there is nothing to see of the sizes that a model starts from."""
 
 
 def demand() -> TimeSeries:
@@ -89,7 +108,7 @@ def explained(name: str) -> Figure:
     of_variables = name in OF_VARIABLES
     model_class = forecasters()[name].load()
     lookback, horizon = (24, 8) if of_variables else (WEEK, DAY)
-    sizes = model_class.starting_sizes(lookback, DAY, n_windows=500)
+    sizes = model_class.starting_sizes(lookback, DAY, n_windows=500) | SIZES.get(name, {})
     model = model_class(lookback, horizon, n_epochs=5, **sizes, **TRAINING)
     if of_variables:
         series, known = furnace()
