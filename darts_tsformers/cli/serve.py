@@ -9,6 +9,7 @@ from darts_tsformers.cli import options
 
 
 def serve(
+    context: typer.Context,
     folder: Annotated[
         Path,
         typer.Argument(metavar="FOLDER", help="What 'forecast' or 'tune' has written, or a saved model.", exists=True),
@@ -22,5 +23,8 @@ def serve(
 ) -> None:
     """Forecast over HTTP, and watch how good the forecasts are: see http://localhost:8000/docs."""
     from darts_tsformers.serving import serve as run
+    from darts_tsformers.serving.serve import read
 
-    run(folder, host=host, port=port, frequency=frequency)
+    forecaster = read(folder)
+    with context.obj.waiting():  # a signal is how a server ends
+        run(forecaster, host=host, port=port, frequency=frequency)

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -11,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from darts_tsformers.serving.attending import attention_entropies
 from darts_tsformers.serving.batching import Batches
 from darts_tsformers.serving.forecasters import Forecaster, Item
 from darts_tsformers.serving.limits import Limits
@@ -32,6 +35,9 @@ from darts_tsformers.workflow import DataError
 
 logger = logging.getLogger(__name__)
 
+ATTENTION_EVERY = 100
+"""Of how many batches one is looked into: recording attention takes time."""
+
 
 class Service:
     """A forecaster, the batches that it forecasts, and what is known of both.
@@ -49,15 +55,22 @@ class Service:
         self.watch = Watch(served)
         self.memory = Memory(limits.max_remembered)
         self.batches: Batches | None = None
+        self._passes = count()
 
     def open(self) -> None:
         """Begin to forecast."""
-        self.batches = Batches(self.served.forecast, self.limits)
+        self.batches = Batches(self._forecast_batch, self.limits)
 
     def close(self) -> None:
         """Forecast what waits, then end."""
         if self.batches is not None:
             self.batches.close()
+
+    def _forecast_batch(self, items: Sequence[Item]) -> np.ndarray:
+        """Forecast, and look at the attention of one series in the first of every hundred batches."""
+        if next(self._passes) % ATTENTION_EVERY == 0:
+            self.watch.attend(attention_entropies(partial(self.served.forecast, items[:1])))
+        return self.served.forecast(items)
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
         """Forecast what comes after some series."""

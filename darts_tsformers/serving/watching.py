@@ -1,5 +1,7 @@
 """What a server says of itself, in the form of Prometheus."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram, Summary, generate_latest
 
@@ -37,6 +39,12 @@ class Watch:
         self._error = self._summary("absolute_error", "Absolute error of forecasts, by step that came.")
         self._naive = self._summary("naive_absolute_error", "The same of the last value before the forecast.")
         self._covered = self._summary("interval_coverage", "1 where what came was between the outermost quantiles.")
+        self._entropy = Summary(
+            "darts_tsformers_attention_entropy",
+            "Of the attention, over the largest it could have; one forecast in a hundred.",
+            ["layer"],
+            registry=self.registry,
+        )
 
     def _counter(self, name: str, said: str, *labels: str) -> Counter:
         return Counter(f"darts_tsformers_{name}", said, labels, registry=self.registry)
@@ -56,6 +64,11 @@ class Watch:
                 mean, deviation = self._levels[:, k]
                 self._level.labels(name).observe(abs(observed.mean() - mean) / deviation)
                 self._spread.labels(name).observe(observed.std() / deviation)
+
+    def attend(self, entropies: Sequence[float]) -> None:
+        """Note how evenly each layer attended."""
+        for k, entropy in enumerate(entropies):
+            self._entropy.labels(str(k + 1)).observe(entropy)
 
     def score(self, forecast_id: str, remembered: Remembered, came: np.ndarray) -> Score:
         """Compare a forecast with what came, shape ``(steps, C)``."""

@@ -13,7 +13,9 @@ from darts.utils.likelihood_models.torch import GaussianLikelihood, QuantileRegr
 
 from darts_tsformers import ITransformerModel
 from darts_tsformers.cli import main
+from darts_tsformers.explain import explain, model_health
 from darts_tsformers.serving import Limits, forecasters, make_app
+from darts_tsformers.serving.attending import attention_entropies
 from darts_tsformers.serving.batching import Batches
 from darts_tsformers.serving.remembering import Memory
 from darts_tsformers.serving.serve import read
@@ -181,8 +183,17 @@ def test_what_comes_is_scored_once_and_shows_in_the_figures(client):
     assert 'darts_tsformers_interval_coverage_count{target="sales"} 1.0' in figures
     assert 'darts_tsformers_latency_seconds_bucket{le="0.001",path="/predict"}' in figures
     assert 'darts_tsformers_requests_total{path="/actuals",status="200"} 1.0' in figures
+    assert 'darts_tsformers_attention_entropy_count{layer="1"} 1.0' in figures
     again = client.post("/actuals", json={"actuals": [actual]})
     assert again.json()["detail"][0]["loc"] == ["body", "actuals", 0, "forecast_id"]
+
+
+def test_entropies_of_the_attention_are_those_of_its_health(model):
+    n = 17
+    covariates = {"past_covariates": known(n), "future_covariates": known(n + H)}
+    health = model_health(explain(model, wave(n), **covariates))
+    found = attention_entropies(lambda: model.predict(H, wave(n), **covariates, verbose=False))
+    np.testing.assert_allclose(found, health.groupby("layer")["entropy"].mean(), rtol=1e-5)
 
 
 def test_a_defect_is_500_without_a_trace_and_costs_the_others_nothing(client, monkeypatch):
