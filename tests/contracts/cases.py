@@ -114,6 +114,8 @@ TO_LEARN: dict[str, dict[str, Any]] = {
 """What has to change to learn a season of twelve steps, by model. A narrow encoder does not learn one by contrast."""
 LEARNS_FROM_NOISE = {"AutoTCLModel"}
 """Models that do so and draw no paths: views of windows are drawn."""
+TELLS_GAPS = {"TimeCMAModel-random"}
+"""Cases that write into a prompt that a value is unknown: what bridges it is not all that they see."""
 NOTHING_TO_SHOW = {"AutoTimesModel-none"}
 """Cases that record nothing: without a language model, segments do not look at each other."""
 ROW_BY_ROW = {
@@ -149,6 +151,11 @@ every_explained = pytest.mark.parametrize(
     "case", [case for case in MAIN if case.name not in NOTHING_TO_SHOW], ids=lambda case: case.name
 )
 each_model = pytest.mark.parametrize("case", MAIN, ids=lambda case: case.name)
+every_bridged = pytest.mark.parametrize(
+    "case",
+    [case for case in MAIN if not case.draws_paths and case.name not in TELLS_GAPS],
+    ids=lambda case: case.name,
+)
 every_forecast = pytest.mark.parametrize(
     "case", [case for case in MAIN if not case.draws_paths], ids=lambda case: case.name
 )

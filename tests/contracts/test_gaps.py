@@ -23,7 +23,7 @@ from tests.contracts.cases import (
     H,
     L,
     each_model,
-    every_forecast,
+    every_bridged,
     every_model,
     fitted,
     make_data,
@@ -92,7 +92,7 @@ def test_a_model_that_never_sees_a_gap_ignores_the_machinery(case: Case):
     assert torch.equal(before, after)
 
 
-@every_forecast
+@every_bridged
 def test_gaps_on_a_straight_line_change_nothing(case: Case):
     """Without normalisation, whose statistics a gap does change; a level line where no later value counts."""
     module = fitted(case, 3, (), use_instance_norm=False).model.eval()
