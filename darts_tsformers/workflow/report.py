@@ -182,6 +182,21 @@ def write_panel_report(comparison: PanelComparison, out_dir: str | PathLike[str]
     ------
     DataError
         If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from darts_tsformers.workflow import compare_panel, read_table, write_panel_report
+    >>> days = pd.date_range("2024-01-01", periods=60, freq="D")
+    >>> shops = [
+    ...     pd.DataFrame({"shop": name, "day": days, "units": level + np.arange(60) % 7})
+    ...     for name, level in {"north": 10.0, "south": 90.0}.items()
+    ... ]
+    >>> tables = read_table(pd.concat(shops), target="units", id="shop")
+    >>> comparison = compare_panel(tables, horizon=7, model="patchtst", epochs=1, verbose=False)
+    >>> [path.name for path in write_panel_report(comparison, "forecast")]
+    ['forecast.csv', 'comparison.csv', 'comparison_by_series.csv']
     """
 
     def fill(folder: Path) -> None:
