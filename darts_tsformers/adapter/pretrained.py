@@ -85,6 +85,7 @@ class PretrainedModel(TSFormerModel):
             source = f"checkpoint {str(checkpoint.local_dir or checkpoint.hub_model_name)!r}"
             part = module.forecaster.network.get_submodule(self.pretrained_part)
             load_mapped(part, self.arranged(checkpoint.weights()), self.key_map, source)
+            module.forecaster.network.knows_units = True
         return module
 
     def predict(
@@ -114,14 +115,17 @@ class PretrainedModel(TSFormerModel):
         return super(PretrainedModel, model).predict(n, series, *given, *args, **kwargs)
 
     def _at_once(self, n: int, series: TimeSeriesLike | None, *covariates: TimeSeriesLike | None) -> Self:
-        """Return the same model with a horizon of ``n`` steps, which has looked at the series."""
+        """Return the same model made for ``n`` steps, which has looked at the series."""
         if series is None:
             raise ValueError("series=None must be one or several series: the model was not fitted")
-        shortest = self.model_params.get("min_input_chunk_length") or 1
-        changed = {"output_chunk_length": n, "min_input_chunk_length": shortest}
         model_class: Any = type(self)
-        model: Self = model_class(**self.model_params | changed).fit(series, *covariates)
+        model: Self = model_class(**self.model_params | self._lengths_at_once(n)).fit(series, *covariates)
         return model
+
+    def _lengths_at_once(self, n: int) -> dict[str, Any]:
+        """Return the lengths to forecast ``n`` steps with before ``fit``."""
+        shortest = self.model_params.get("min_input_chunk_length") or 1
+        return {"output_chunk_length": n, "min_input_chunk_length": shortest}
 
     @classmethod
     def from_pretrained(

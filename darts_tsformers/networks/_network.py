@@ -83,7 +83,7 @@ class Network(nn.Module, ABC):
     knows_start: ClassVar[bool] = False
     window_spread: ClassVar[Spread] = POPULATION
     in_data_units: ClassVar[bool] = False
-    knows_units: ClassVar[bool] = False
+    knows_units: bool = False
     head_patterns: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, name: str) -> None:

@@ -20,6 +20,8 @@ class KeyMap:
         Pairs of a regular expression and what takes its place, applied one after the other to each name.
     unused
         Regular expressions of whole names in the checkpoint that a network has no use for, such as tables it computes.
+    added
+        Regular expressions of whole names in the network that a checkpoint may lack; they stay as they are then.
 
     Examples
     --------
@@ -31,10 +33,11 @@ class KeyMap:
 
     renames: tuple[tuple[str, str], ...] = ()
     unused: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     def ours(self, name: str) -> str | None:
         """Return our name of a weight; None if it is not used."""
-        if any(re.fullmatch(pattern, name) for pattern in self.unused):
+        if _fits(self.unused, name):
             return None
         for pattern, replacement in self.renames:
             name = re.sub(pattern, replacement, name)
@@ -87,6 +90,7 @@ def load_mapped(network: nn.Module, weights: Mapping[str, Tensor], key_map: KeyM
         else:
             found[ours] = weight
     missing = sorted(own.keys() - found.keys() - {key_map.ours(name) for name in weights})
+    missing = [name for name in missing if not _fits(key_map.added, name)]
     faults = {"missing": missing, "without a place": homeless, "given twice": twice, "of another shape": misshapen}
     said = "; ".join(f"{fault}: {_listed(names)}" for fault, names in faults.items() if names)
     if said:
@@ -94,6 +98,10 @@ def load_mapped(network: nn.Module, weights: Mapping[str, Tensor], key_map: KeyM
     with torch.no_grad():
         for name, weight in found.items():
             own[name].copy_(weight)
+
+
+def _fits(patterns: Iterable[str], name: str) -> bool:
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,5 +1,7 @@
 """Names of weights, every one accounted for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -47,3 +49,14 @@ def test_what_does_not_fit_is_named_and_nothing_is_changed(change, fault):
 def test_a_long_list_is_cut():
     with pytest.raises(ValueError, match="without a place: x0, x1, x2, x3, x4 and 6 more"):
         load_mapped(network(), {f"x{i}": draw(1) for i in range(11)}, TABLE, "file")
+
+
+def test_what_a_checkpoint_may_lack_stays_as_it_is_and_all_else_must_be_there():
+    made, given = network(), weights()
+    before = made["second"].weight.clone()
+    del given["model.second.proj"]
+    load_mapped(made, given, replace(TABLE, added=(r"second\..*",)), "file")
+    assert torch.equal(made["first"].weight, weights()["model.first.proj"])
+    assert torch.equal(made["second"].weight, before)
+    with pytest.raises(ValueError, match=exactly("file does not fit ModuleDict: missing: second.weight")):
+        load_mapped(made, given, replace(TABLE, added=(r"second",)), "file")

@@ -8,27 +8,12 @@ from torch import Tensor, nn
 from torch.distributions import AffineTransform, Distribution, Normal, StudentT, TransformedDistribution
 
 from darts_tsformers.layers.mixing.reconciliation import CrossChannelHead, HierarchyHead
+from darts_tsformers.models import PatchTSMixerModel
 from darts_tsformers.networks import PatchTSMixer
 from darts_tsformers.window import Sizes, Window
 from tests.reference.files import Golden
 from tests.reference.mapping import Mapping, Ours, renamed, with_weights
 
-NAMES = {
-    "model.encoder.patcher.": "embedding.",
-    "model.encoder.positional_encoder.position_enc": "position.table",
-    "model.encoder.mlp_mixer_encoder.mixers.": "mixer.layers.",
-    "channel_feature_mixer.": "channels.",
-    "patch_mixer.": "patches.",
-    "feature_mixer.": "features.",
-    "norm_attn.": "attention_norm.",
-    "norm.norm.": "norm.",
-    "norm.batchnorm.": "norm.norm.",
-    "mlp.fc1.": "mlp.0.",
-    "mlp.fc2.": "mlp.3.",
-    "gating_block.attn_layer.": "gate.map.",
-    "self_attn_layer.out_proj.": "attention.project_out.",
-    "head.base_forecast_block.": "head.",
-}
 MASKED_HEAD = "head.base_pt_block."
 N_PARAMETERS = {"student_t": 3, "normal": 2}
 
@@ -58,49 +43,22 @@ def scaled(golden: Golden) -> Scaled:
 
 
 def network_of(golden: Golden, n_parameters: int = 1) -> PatchTSMixer:
+    """Build the network that a checkpoint asks for, though it forecasts some channels or a distribution."""
     config = golden.meta["config"]
-    positions = {"sincos": "sincos", "random": "learned"}
-    return PatchTSMixer(
-        Sizes(
-            config["context_length"],
-            config["prediction_length"],
-            n_targets=golden.inputs["x"].shape[-1],
-            n_parameters=n_parameters,
-        ),
-        patch_length=config["patch_length"],
-        stride=config["patch_stride"],
-        d_model=config["d_model"],
-        expansion_factor=config["expansion_factor"],
-        n_layers=config["num_layers"],
-        mode=config["mode"],
-        gated_attention=config["gated_attn"],
-        self_attention=config["self_attn"],
-        n_heads=config["self_attn_heads"],
-        norm={"layernorm": "layer", "batchnorm": "batch"}[config["norm_mlp"].lower()],
-        positional_encoding=positions[config["positional_encoding_type"]]
-        if config["use_positional_encoding"]
-        else None,
-        dropout=0.0,
+    sizes = Sizes(
+        config["context_length"],
+        config["prediction_length"],
+        n_targets=golden.inputs["x"].shape[-1],
+        n_parameters=n_parameters,
     )
-
-
-def filled(network: PatchTSMixer, weights: dict[str, Tensor]) -> PatchTSMixer:
-    """Put weights in; fixed positions, of which the files have others than sines, are no weight of ours."""
-    fixed = None
-    if network.position is not None and "position.table" not in network.state_dict():
-        fixed = weights.pop("position.table")
-    with_weights(network, weights)
-    if fixed is not None:
-        network.position.table = fixed
-    return network
+    known = PatchTSMixerModel.architecture(config | {"loss": "mse", "prediction_channel_indices": None})
+    return PatchTSMixer(sizes, **known, dropout=0.0)
 
 
 def our_weights(golden: Golden) -> dict[str, Tensor]:
-    """Join the projections of attention, and the maps of a distribution."""
-    weights = renamed(golden.params, NAMES)
-    for name in [name for name in weights if ".self_attn_layer.q_proj." in name]:
-        parts = [weights.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
-        weights[name.replace("self_attn_layer.q_proj", "attention.project_in")] = torch.cat(parts)
+    """Name the weights as for a checkpoint, and join the maps of a distribution."""
+    arranged = PatchTSMixerModel.arranged(golden.params)
+    weights = {PatchTSMixerModel.key_map.ours(name): weight for name, weight in arranged.items()}
     for kind in ("weight", "bias"):
         maps = [weights.pop(name) for name in sorted(weights) if name.startswith("head.proj.") and name.endswith(kind)]
         if maps:
@@ -115,7 +73,7 @@ def run(golden: Golden) -> Ours:
 def forecasts(golden: Golden) -> Ours:
     config = golden.meta["config"]
     likelihood = config["distribution_output"] if config["loss"] == "nll" else None
-    network = filled(network_of(golden, N_PARAMETERS[likelihood] if likelihood else 1), our_weights(golden))
+    network = with_weights(network_of(golden, N_PARAMETERS[likelihood] if likelihood else 1), our_weights(golden))
     x, loc, scale = scaled(golden)
     chosen = config.get("prediction_channel_indices")
     channels = slice(None) if chosen is None else sorted(chosen)
@@ -157,7 +115,7 @@ def masked(golden: Golden) -> Ours:
     head = {name: weights.pop(f"{MASKED_HEAD}{name}") for name in ("weight", "bias")}
     network = network_of(golden)
     network.head = nn.Identity()
-    network = filled(network, weights)
+    network = with_weights(network, weights)
     patches = network._patches(scaled(golden).x)
     hidden = golden.inputs["mask"].unsqueeze(-1)
     given = patches.masked_fill(hidden, golden.meta["config"]["mask_value"])
