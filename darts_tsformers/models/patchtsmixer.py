@@ -191,6 +191,7 @@ class PatchTSMixerModel(PretrainedModel):
         head_dropout: float = 0.0,
         cross_channel_context: int | None = None,
         hierarchy: int | None = None,
+        hierarchy_weight: float = 0.0,
         hub_model_name: str | None = None,
         hub_model_revision: str | None = None,
         local_dir: str | None = None,
@@ -215,6 +216,14 @@ class PatchTSMixerModel(PretrainedModel):
                     f"{name}={self.model_params[name]!r} must be {_LENGTHS[name]}={length!r} of config.json"
                 )
         self.model_params["use_instance_norm"] = _ours(config, "scaling", _SCALINGS, "std")
+
+    def _check(self) -> None:
+        super()._check()
+        weight, likelihood = self._network_params["hierarchy_weight"], self.model_params.get("likelihood")
+        if weight > 0 and likelihood is not None:
+            raise ValueError(
+                f"hierarchy_weight={weight!r} needs a point forecast: likelihood={likelihood!r} must be None"
+            )
 
     def _create_model(self, train_sample: TorchTrainingSample) -> PLForecastingModule:
         checkpoint = self._checkpoint

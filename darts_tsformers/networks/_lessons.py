@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -33,6 +34,9 @@ class Lesson:
         Which of them count; None for all.
     unit
         What its errors are measured by, in the units of the data; None for what those of the horizon are.
+    span
+        Each forecast is of the mean over so many steps, from its own on; there are none after the horizon. It counts if
+        all of them were observed, and weighs what the least of them does.
 
     Notes
     -----
@@ -49,6 +53,12 @@ class Lesson:
     >>> lesson = Lesson("next", forecast=past[..., None], steps=torch.tensor([1, 2, 3]))
     >>> lesson.of(torch.cat([past, future], dim=1)).flatten()
     tensor([2., 4., 8.])
+
+    The means of two and two steps, the last of which stands alone:
+
+    >>> lesson = Lesson("means", forecast=torch.zeros(1, 3, 1, 1), steps=torch.tensor([0, 2, 4]), span=2)
+    >>> lesson.of(torch.cat([past, future], dim=1)).flatten()
+    tensor([ 1.5000,  6.0000, 16.0000])
     """
 
     name: str
@@ -57,11 +67,26 @@ class Lesson:
     weight: float = 1.0
     counts: Bool[Tensor, "#B #T C"] | None = None
     unit: Float[Tensor, "B 1 C"] | None = None
+    span: int = 1
 
     def of(self, timeline: Float[Tensor, "B N C"]) -> Float[Tensor, "B T C"]:
-        """Return what is at its steps of a timeline, ``N = L + H``."""
-        steps = self.steps if self.steps.ndim == 3 else self.steps[:, None]
-        return timeline.gather(1, steps.expand(self.forecast.shape[:-1]))
+        """Return what is at its steps of a timeline, ``N = L + H``; of spans the means."""
+        values, inside = self._spans(timeline)
+        return values.where(inside, 0).sum(dim=1) / inside.sum(dim=1)
+
+    def weight_of(self, timeline: Float[Tensor, "B N C"]) -> Float[Tensor, "B T C"]:
+        """Return the weights of its steps; of spans the least."""
+        values, inside = self._spans(timeline)
+        return values.where(inside, torch.inf).amin(dim=1)
+
+    def _spans(self, timeline: Float[Tensor, "B N C"]) -> tuple[Float[Tensor, "B s T C"], Bool[Tensor, "B s T C"]]:
+        """Return what is at each step of its spans, and which of these steps there are."""
+        first = self.steps if self.steps.ndim == 3 else self.steps[:, None]
+        first = first.expand(self.forecast.shape[:-1]).unsqueeze(1)
+        steps = first + torch.arange(self.span, device=first.device)[:, None, None]
+        last = timeline.shape[1] - 1
+        values = timeline.gather(1, steps.clamp_max(last).flatten(1, 2)).view(steps.shape)
+        return values, steps <= last
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,19 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from darts_tsformers.checks import require_at_least, require_flag, require_one_of, require_probability
+from darts_tsformers.checks import (
+    require_at_least,
+    require_flag,
+    require_not_negative,
+    require_one_of,
+    require_probability,
+)
 from darts_tsformers.layers.mixing.gate import SoftmaxGate
 from darts_tsformers.layers.mixing.mixer import Mixer
 from darts_tsformers.layers.mixing.position import PatchPosition
 from darts_tsformers.layers.mixing.reconciliation import CrossChannelHead, HierarchyHead
 from darts_tsformers.layers.transformer.patching import Patching
+from darts_tsformers.networks._lessons import Lesson, Training
 from darts_tsformers.networks._network import Network
 from darts_tsformers.recording.layout import Layout, VariableAxis
 from darts_tsformers.window import Sizes, Window
@@ -67,6 +74,9 @@ class PatchTSMixer(Network, name="patchtsmixer"):
     hierarchy
         Steps of the patches of the horizon whose means a head forecasts, to correct the forecast by them. None for no
         such head.
+    hierarchy_weight
+        Share of the loss on the means of those patches, as the head forecasts them and as the forecast has them; that
+        of the forecast itself is 1. The paper takes ``1 / hierarchy``. 0 for none. Needs a point forecast.
 
     Raises
     ------
@@ -81,7 +91,8 @@ class PatchTSMixer(Network, name="patchtsmixer"):
     Deviations: the window is normalised by the shared instance norm, whose statistics are detached; the authors'
     ``scaling="std"`` differs in that alone, and ``"mean"`` and None are other ways to scale the series beforehand.
     Dropout never acts on attention weights. The heads for channels and for patches of the horizon are not in that code;
-    here they start at zero, and the latter learns from the forecast alone, without the paper's loss on its means.
+    here they start at zero. The paper's loss holds the means of the latter to those of the series and of the forecast;
+    ``hierarchy_weight`` holds the means of both to those of the series.
 
     Examples
     --------
@@ -116,12 +127,17 @@ class PatchTSMixer(Network, name="patchtsmixer"):
         head_dropout: float = 0.0,
         cross_channel_context: int | None = None,
         hierarchy: int | None = None,
+        hierarchy_weight: float = 0.0,
     ) -> None:
         super().__init__(sizes)
         require_one_of(MODES, mode=mode)
         require_flag(gated_attention=gated_attention, self_attention=self_attention)
         require_at_least(1, d_model=d_model, n_heads=n_heads)
         require_probability(head_dropout=head_dropout)
+        require_not_negative(hierarchy_weight=hierarchy_weight)
+        if hierarchy_weight > 0 and hierarchy is None:
+            raise ValueError(f"hierarchy_weight={hierarchy_weight!r} needs hierarchy, the steps of the patches")
+        self.hierarchy_weight = hierarchy_weight
         self.mixes_channels = mode == "mix_channel"
         self.patching = _patching(sizes.input_length, patch_length, stride)
         n_patches = self.patching.n_patches
@@ -181,15 +197,37 @@ class PatchTSMixer(Network, name="patchtsmixer"):
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
         """Forecast."""
+        forecast, _ = self._forecast(window)
+        return forecast
+
+    def learn(self, window: Window) -> Training:
+        """Learn from the means of the patches of the horizon as well, if they have a weight."""
+        forecast, means = self._forecast(window)
+        if self.hierarchy is None or means is None or self.hierarchy_weight == 0:
+            return Training(forecast)
+        patches = forecast.split(self.hierarchy.patch_length, dim=1)
+        of_forecast = torch.stack([patch.mean(dim=1) for patch in patches], dim=1)
+        length = self.sizes.input_length
+        first = torch.arange(length, length + forecast.shape[1], self.hierarchy.patch_length, device=forecast.device)
+        lessons = [
+            Lesson(name, means, first, weight=self.hierarchy_weight, span=self.hierarchy.patch_length)
+            for name, means in (("patch_means", means), ("means_of_forecast", of_forecast))
+        ]
+        return Training(forecast, lessons)
+
+    def _forecast(self, window: Window) -> tuple[Float[Tensor, "B H C Q"], Float[Tensor, "B J C Q"] | None]:
+        """Return the forecast, and what the head for patches of the horizon takes their means to be."""
         tokens = self.encode(window)
+        means = None
         out = self.head(self.head_dropout(tokens.flatten(-2)))
         out = rearrange(out, "B C (H Q) -> B C H Q", Q=self.sizes.n_parameters)
         if self.future is not None and window.future is not None:
             out = out + self.future(window.future, tokens.mean(dim=2))
         if self.hierarchy is not None:
-            out, _ = self.hierarchy(out, tokens)
+            out, means = self.hierarchy(out, tokens)
+            means = rearrange(means, "B C J Q -> B J C Q")
         out = rearrange(out, "B C H Q -> B H C Q")
-        return out if self.reconciliation is None else self.reconciliation(out, window.future)
+        return out if self.reconciliation is None else self.reconciliation(out, window.future), means
 
     def encode(self, window: Window) -> Float[Tensor, "B C N D"]:
         """Return the mixed tokens of each channel."""

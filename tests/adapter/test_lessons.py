@@ -148,6 +148,28 @@ def test_one_weight_for_all_components_is_theirs():
     assert torch.equal(*weights)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_span_counts_by_its_mean_where_all_of_it_was_observed_and_weighs_what_its_least_step_does(weighted):
+    batch = a_batch(gaps=0.2, weighted=weighted)
+    steps, span = torch.arange(0, L + H, 3), 3
+    lesson = Lesson("means", torch.zeros(4, len(steps), 3, 1), steps, span=span)
+    (part,) = parts_of(Training(lessons=[lesson]), batch)
+    timeline = torch.cat([batch.past_target, batch.future_target], dim=1)
+    n_counted = 0
+    for b in range(4):
+        for j, first in enumerate(steps.tolist()):
+            for c in range(3):
+                values = [timeline[b, t, c] for t in range(first, min(first + span, L + H))]
+                torch.testing.assert_close(part.target[b, j, c], sum(values) / len(values), equal_nan=True)
+                n_counted += not part.target[b, j, c].isnan()
+                if weighted:
+                    weights = batch.sample_weight[b, :, c]
+                    known = [weights[t - L] if t >= L else weights.mean() for t in range(first, first + len(values))]
+                    torch.testing.assert_close(part.sample_weight[b, j, c], min(known))
+    assert 0 < n_counted < part.target.numel()
+    assert weighted or part.sample_weight is None
+
+
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_a_window_of_weight_zero_teaches_nothing(loss):
     module, batch = module_of(share=2.0, **loss), a_batch(weighted=True)

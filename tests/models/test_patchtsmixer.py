@@ -1,4 +1,4 @@
-"""PatchTSMixer with the weights of a checkpoint of transformers."""
+"""PatchTSMixer as users have it: with the weights of a checkpoint of transformers, and with a loss on means."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from darts import TimeSeries
+from darts.utils.likelihood_models.torch import PoissonLikelihood
 from safetensors.torch import load_file, save_file
 from transformers import PatchTSMixerConfig, PatchTSMixerForPrediction
 
 from darts_tsformers.models import PatchTSMixerModel
+from darts_tsformers.window import Window
 from tests.contracts.cases import TRAINER
 from tests.helpers import draw, exactly, scatter_
 
@@ -179,3 +181,37 @@ def test_a_pickle_is_refused(tmp_path):
     torch.save({}, tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match=r"model\.safetensors' must be a safetensors file"):
         model_of(tmp_path).predict(H, SERIES)
+
+
+def test_the_head_for_means_learns_them_where_the_loss_counts_them():
+    """An untrained head for means does not touch the forecast, and hardly learns from it."""
+    steps = np.arange(200)
+    waves = TimeSeries.from_values((np.sin(steps / 3) + np.cos(steps / 5)).astype("float32"))
+    missed = []
+    for weight in (0.0, 0.5):
+        model = PatchTSMixerModel(
+            24,
+            7,
+            hierarchy=3,
+            hierarchy_weight=weight,
+            n_epochs=12,
+            optimizer_kwargs={"lr": 0.01},
+            random_state=0,
+            pl_trainer_kwargs=TRAINER,
+            **PatchTSMixerModel.tiny,
+        ).fit(waves[:-7], verbose=False)
+        window = Window(torch.from_numpy(waves.values()[-31:-7][None].copy()))
+        module = model.model.eval().forecaster
+        with torch.no_grad():
+            seen, statistics = module._seen(window)
+            means = module._restored(module.network._forecast(seen)[1], statistics)[0, :, 0, 0]
+        future = torch.from_numpy(waves.values()[-7:, 0].copy())
+        missed.append((means - torch.stack([patch.mean() for patch in future.split(3)])).abs().mean())
+    assert missed[1] < 0.15
+    assert missed[1] < missed[0] / 2
+
+
+def test_means_have_no_weight_with_a_likelihood():
+    message = "hierarchy_weight=0.5 needs a point forecast: likelihood=PoissonLikelihood"
+    with pytest.raises(ValueError, match=message):
+        PatchTSMixerModel(24, 7, hierarchy=3, hierarchy_weight=0.5, likelihood=PoissonLikelihood())

@@ -68,6 +68,25 @@ def test_equals_its_definition():
     assert_same_with_gradients(model(window), expected, list(model.parameters()))
 
 
+@pytest.mark.parametrize("heads", [{"hierarchy": 2}, {"hierarchy": 3, "cross_channel_context": 1}, {"hierarchy": 7}])
+def test_means_of_patches_of_the_horizon_are_lessons_of_their_own(heads):
+    model, window = scatter_(network(hierarchy_weight=0.25, **heads)).eval(), make_window(SIZES)
+    p, forecast = heads["hierarchy"], model(window)
+    training = model.learn(window)
+    torch.testing.assert_close(training.forecast, forecast)
+    of_head, of_forecast = training.lessons
+    flat = model.encode(window).flatten(2)
+    for j, first in enumerate(range(0, 5, p)):
+        steps = range(first, min(first + p, 5))
+        mean = sum(forecast[:, h] for h in steps) / len(steps)
+        torch.testing.assert_close(of_forecast.forecast[:, j], mean)
+        raw = flat @ model.hierarchy.aggregate.weight[j] + model.hierarchy.aggregate.bias[j]
+        torch.testing.assert_close(of_head.forecast[:, j, :, 0], raw)
+        assert {int(lesson.steps[j]) for lesson in training.lessons} == {17 + first}
+    assert {(lesson.span, lesson.weight) for lesson in training.lessons} == {(p, 0.25)}
+    assert not scatter_(network(**heads)).learn(window).lessons
+
+
 @kinds
 @forms
 def test_every_parameter_of_a_covariate_learns(kind, form):
@@ -259,6 +278,7 @@ def test_a_batch_of_one_is_enough_in_evaluation():
         ({"head_dropout": -0.1}, "head_dropout=-0.1 must be in [0, 1)"),
         ({"cross_channel_context": -1}, "cross_channel_context=-1 must be an integer of at least 0"),
         ({"hierarchy": 0}, "hierarchy=0 must be an integer of at least 1"),
+        ({"hierarchy_weight": 0.1}, "hierarchy_weight=0.1 needs hierarchy, the steps of the patches"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )

@@ -85,7 +85,7 @@ def parts_of(training: Training, batch: TorchTrainingBatch) -> list[Part]:
                 one.name,
                 one.forecast,
                 _counted(one, target),
-                None if weight is None else one.of(weight),
+                None if weight is None else one.weight_of(weight),
                 share=one.weight,
                 unit=one.unit,
             )

@@ -107,8 +107,8 @@ class HierarchyHead(nn.Module):
     Notes
     -----
     Ekambaram et al., "TSMixer: Lightweight MLP-Mixer Model for Multivariate Time Series Forecasting", KDD 2023 (online
-    hierarchical patch reconciliation). The authors' code is not public: the form is ours. The loss that holds ``a`` to
-    the means of the patches is not here.
+    hierarchical patch reconciliation). The authors' code is not public: the form is ours. A network decides whether
+    it holds ``a`` to the means of the patches by its loss.
 
     Examples
     --------
