@@ -266,8 +266,8 @@ class PatchTSMixerModel(PretrainedModel):
         """
         config = Checkpoint(**cls._where(source), hub_model_revision=kwargs.get("hub_model_revision")).config()
         given = {"input_chunk_length": input_chunk_length, "output_chunk_length": output_chunk_length}
-        lengths = [length if given[name] is None else given[name] for name, length in _lengths(config).items()]
-        return super().from_pretrained(source, *lengths, *args, **kwargs)
+        lengths = _lengths(config) | {name: length for name, length in given.items() if length is not None}
+        return super().from_pretrained(source, *lengths.values(), *args, **kwargs)
 
     @classmethod
     def architecture(cls, config: dict[str, Any]) -> dict[str, Any]:

@@ -205,7 +205,7 @@ class PatchTSMixer(Network, name="patchtsmixer"):
         forecast, means = self._forecast(window)
         if self.hierarchy is None or means is None or self.hierarchy_weight == 0:
             return Training(forecast)
-        patches = forecast.split(self.hierarchy.patch_length, dim=1)
+        patches = torch.split(forecast, self.hierarchy.patch_length, dim=1)
         of_forecast = torch.stack([patch.mean(dim=1) for patch in patches], dim=1)
         length = self.sizes.input_length
         first = torch.arange(length, length + forecast.shape[1], self.hierarchy.patch_length, device=forecast.device)
