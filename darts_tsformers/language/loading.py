@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from darts_tsformers.checks import require_at_least
-from darts_tsformers.language.model import LanguageModel
+from darts_tsformers.checks import require_at_least, require_one_of
+from darts_tsformers.language.model import PRECISIONS, LanguageModel
 from darts_tsformers.language.tokenizer import END, Bytes, Published
 
 SIZES = {"d_model": 768, "n_layers": 12, "n_heads": 12, "d_ff": 3072}
@@ -28,6 +28,7 @@ def language_model(
     backbone_sizes: Mapping[str, Any] | None = None,
     n_backbone_layers: int | None = None,
     lora_rank: int | None = None,
+    backbone_precision: str | None = None,
 ) -> LanguageModel | None:
     """Make the language model that a network is built around.
 
@@ -49,6 +50,9 @@ def language_model(
         Layers that are kept, the first ones; None for all.
     lora_rank
         Rank of adapters that are trained in the place of its weights; None for none.
+    backbone_precision
+        ``"bf16"`` or ``"fp16"`` to keep it in half the memory and to compute in it, while nothing of it is trained;
+        None for the precision of the network around it.
 
     Returns
     -------
@@ -74,18 +78,21 @@ def language_model(
         require_at_least(1, n_backbone_layers=n_backbone_layers)
     if lora_rank is not None:
         require_at_least(1, lora_rank=lora_rank)
+    if backbone_precision is not None:
+        require_one_of(PRECISIONS, backbone_precision=backbone_precision)
+    made = {"lora_rank": lora_rank, "precision": backbone_precision}
     sizes = _sizes(backbone_sizes)
     if backbone == "none":
         return None
     transformers = _transformers()
     if backbone == "random":
         config = _shortened(_untrained_config(transformers, architecture, sizes), n_backbone_layers)
-        return _untrained(transformers, config, architecture, lora_rank)
+        return _untrained(transformers, config, architecture, made)
     if torch.get_default_device().type == "meta":
         is_here = Path(backbone).is_dir()
         config = _config(transformers, backbone, None) if is_here else transformers.GPT2Config(n_layer=1)
-        return _untrained(transformers, _shortened(config, n_backbone_layers if is_here else None), backbone, lora_rank)
-    return _published(transformers, backbone, hub_model_revision, n_backbone_layers, lora_rank)
+        return _untrained(transformers, _shortened(config, n_backbone_layers if is_here else None), backbone, made)
+    return _published(transformers, backbone, hub_model_revision, n_backbone_layers, made)
 
 
 def width_of(language: LanguageModel | None, backbone_sizes: Mapping[str, Any] | None) -> int:
@@ -177,16 +184,16 @@ def _shortened(config: Any, n_layers: int | None) -> Any:
     return config
 
 
-def _untrained(transformers: Any, config: Any, name: str, lora_rank: int | None) -> LanguageModel:
+def _untrained(transformers: Any, config: Any, name: str, made: Mapping[str, Any]) -> LanguageModel:
     """Return a model of values that are the same each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         model = transformers.AutoModel.from_config(config)
-    return LanguageModel(_without_pooler(model), name, Bytes, is_published=False, lora_rank=lora_rank)
+    return LanguageModel(_without_pooler(model), name, Bytes, is_published=False, **made)
 
 
 def _published(
-    transformers: Any, backbone: str, revision: str | None, n_layers: int | None, lora_rank: int | None
+    transformers: Any, backbone: str, revision: str | None, n_layers: int | None, made: Mapping[str, Any]
 ) -> LanguageModel:
     config = _shortened(_config(transformers, backbone, revision), n_layers)
     try:
@@ -214,7 +221,7 @@ def _published(
         raise ValueError(f"backbone={backbone!r} lacks weights, such as {missing[0]!r}")
 
     tokenizer = partial(_published_tokenizer, backbone, revision)
-    return LanguageModel(_without_pooler(model), backbone, tokenizer, is_published=True, lora_rank=lora_rank)
+    return LanguageModel(_without_pooler(model), backbone, tokenizer, is_published=True, **made)
 
 
 def _published_tokenizer(backbone: str, revision: str | None) -> Published:

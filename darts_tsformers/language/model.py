@@ -19,6 +19,9 @@ from darts_tsformers.language.tokenizer import Remembering, Tokenizer
 from darts_tsformers.layers.recomputing import Recomputing
 from darts_tsformers.recording import is_recording, record
 
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of number that take half the memory, by name."""
+
 _NOTES = {"_name_or_path", "architectures", "dtype", "task_specific_params", "transformers_version", "use_cache"}
 """Entries of a configuration that no output depends on."""
 
@@ -42,6 +45,9 @@ class LanguageModel(nn.Module, Recomputing):
         (:class:`~darts_tsformers.language.Frozen`).
     lora_rank
         Rank of adapters beside the maps of attention, which are trained and saved; None for none.
+    precision
+        Name of the type of number in which it is kept and computes, one of :data:`PRECISIONS`; None for that of the
+        network around it. Nothing of it can be trained then.
 
     Attributes
     ----------
@@ -71,8 +77,11 @@ class LanguageModel(nn.Module, Recomputing):
         *,
         is_published: bool,
         lora_rank: int | None = None,
+        precision: str | None = None,
     ) -> None:
         super().__init__()
+        if precision is not None and lora_rank is not None:
+            raise ValueError(f"backbone_precision={precision!r} must be None with lora_rank={lora_rank!r}")
         config = backbone.config
         self.name = name
         table = backbone.get_input_embeddings()
@@ -88,6 +97,8 @@ class LanguageModel(nn.Module, Recomputing):
         self.backbone = Frozen(backbone, name, _settings(config)) if is_published else backbone.requires_grad_(False)
         if lora_rank is not None:
             with_adapters(backbone, lora_rank)
+        self.precision = precision
+        self._keep_precision()
         self._make_tokenizer = tokenizer
         self._tokenizer: Remembering | None = None
         self.eval()
@@ -99,9 +110,19 @@ class LanguageModel(nn.Module, Recomputing):
 
     @property
     def table(self) -> Float[Tensor, "V D"]:
-        """The embeddings of all words."""
+        """The embeddings of all words, in the precision of the language model."""
         table: Tensor = self.transformer.get_input_embeddings().weight
         return table
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "LanguageModel":
+        """Move with the network around it, but keep a precision of its own."""
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._keep_precision()
+        return self
+
+    def _keep_precision(self) -> None:
+        if self.precision is not None:
+            self.transformer.to(PRECISIONS[self.precision])
 
     @cached_property
     def looks_ahead(self) -> bool:
@@ -132,8 +153,17 @@ class LanguageModel(nn.Module, Recomputing):
         return self._tokenizer
 
     def train(self, mode: bool = True) -> "LanguageModel":
-        """Stay in evaluation, without dropout, while nothing of it is trained."""
-        return super().train(mode and is_trained(self.transformer))
+        """Stay in evaluation, without dropout, while nothing of it is trained.
+
+        Raises
+        ------
+        ValueError
+            If weights are to be trained that are kept in less precision.
+        """
+        trains = mode and is_trained(self.transformer)
+        if trains and self.precision is not None:
+            raise ValueError(f"backbone_precision={self.precision!r} must be None to train weights of the backbone")
+        return super().train(trains)
 
     def attention_layers(self) -> list[str]:
         """Return the paths of the layers whose attention is recorded, in order."""

@@ -129,6 +129,7 @@ class TEMPOModel(DecomposingModel):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,

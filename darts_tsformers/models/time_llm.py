@@ -98,6 +98,7 @@ class TimeLLMModel(TSFormerModel):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = 6,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         prompt: str = "statistics",
         description: str | None = None,
         n_prototypes: int = 100,

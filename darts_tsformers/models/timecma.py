@@ -116,6 +116,7 @@ class TimeCMAModel(TSFormerModel):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         description: str | None = None,
         prompt_decimals: int = 1,
         n_kept_prompts: int = 100_000,

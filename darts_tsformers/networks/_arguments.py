@@ -36,6 +36,10 @@ ARGUMENTS = {
         "Rank of adapters (LoRA) beside the maps of attention of the language model, which are trained in the place of "
         "its weights; None for none."
     ),
+    "backbone_precision": (
+        '``"bf16"`` or ``"fp16"`` to keep the language model in half the memory, and to let it compute in this '
+        "precision, while nothing of it is trained; None for the precision of the rest."
+    ),
     "padding_mode": (
         'What the convolutions see beyond the ends: ``"replicate"``, ``"causal"``, or ``"circular"`` as in the '
         "authors' code, where each end leaks into the other."

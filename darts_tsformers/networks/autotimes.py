@@ -123,6 +123,7 @@ class AutoTimes(PatchByPatch, Network, name="autotimes"):
         backbone_sizes: Mapping[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
     ) -> None:
         super().__init__(sizes)
         require_at_least(1, patch_length=patch_length, d_hidden=d_hidden)
@@ -137,6 +138,7 @@ class AutoTimes(PatchByPatch, Network, name="autotimes"):
             backbone_sizes=backbone_sizes,
             n_backbone_layers=n_backbone_layers,
             lora_rank=lora_rank,
+            backbone_precision=backbone_precision,
         )
         if self.language is not None and self.language.looks_ahead:
             raise ValueError(f"backbone={self.language.name!r} must be a decoder: it would see what it is to say")

@@ -159,6 +159,7 @@ class TEMPO(Network, name="tempo"):
         backbone_sizes: Mapping[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
     ) -> None:
         super().__init__(sizes)
         require_one_of(PROMPTS, prompt=prompt)
@@ -179,6 +180,7 @@ class TEMPO(Network, name="tempo"):
             backbone_sizes=backbone_sizes,
             n_backbone_layers=n_backbone_layers,
             lora_rank=lora_rank,
+            backbone_precision=backbone_precision,
         )
         d_model = width_of(self.language, backbone_sizes)
         n = self.patching.n_patches
@@ -316,7 +318,8 @@ class TextPrompts(nn.Module):
     def forward(self, language: LanguageModel) -> list[Float[Tensor, "_ D"]]:
         """Return the prompt of each part."""
         words = torch.split(language.embed(self.ids), self.lengths)
-        return [linear(one) for linear, one in zip(self.maps, words, strict=True)]
+        dtype = next(self.maps.parameters()).dtype
+        return [linear(one.to(dtype)) for linear, one in zip(self.maps, words, strict=True)]
 
 
 class Piece(nn.Module):

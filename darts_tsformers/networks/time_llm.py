@@ -122,6 +122,7 @@ class TimeLLM(Network, name="time_llm"):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = 6,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         prompt: str = "statistics",
         description: str | None = None,
         n_prototypes: int = 100,
@@ -150,6 +151,7 @@ class TimeLLM(Network, name="time_llm"):
             backbone_sizes=backbone_sizes,
             n_backbone_layers=n_backbone_layers,
             lora_rank=lora_rank,
+            backbone_precision=backbone_precision,
         )
         self.prompts = None
         if self.language is not None and prompt != "none":
@@ -191,7 +193,7 @@ class TimeLLM(Network, name="time_llm"):
         prototypes = self.drawn_prototypes()
         if self.language is None:
             return [f"prototype {i}" for i in range(1, len(prototypes) + 1)]
-        found = nearest_words(prototypes, self.language.table, N_NAMED).tolist()
+        found = nearest_words(prototypes, self.language.table.to(prototypes.dtype), N_NAMED).tolist()
         return [f"{i}: {', '.join(map(_shown, self.language.words(ids)))}" for i, ids in enumerate(found, 1)]
 
     def forward(self, window: Window) -> Float[Tensor, "B H C Q"]:
@@ -222,7 +224,8 @@ class TimeLLM(Network, name="time_llm"):
 
     def drawn_prototypes(self) -> Float[Tensor, "S D"]:
         """Return the prototypes as they are now."""
-        prototypes: Tensor = self.prototypes() if self.language is None else self.prototypes(self.language.table)
+        words = [] if self.language is None else [self.language.table.to(self.head.weight.dtype)]
+        prototypes: Tensor = self.prototypes(*words)
         return prototypes
 
     def _read(self, said: Float[Tensor, "K N D"], target: Float[Tensor, "B L C"]) -> Float[Tensor, "K N D"]:

@@ -115,6 +115,7 @@ class TimeCMA(Network, VariateTokens, name="timecma"):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         description: str | None = None,
         prompt_decimals: int = 1,
         n_kept_prompts: int = 100_000,
@@ -133,6 +134,7 @@ class TimeCMA(Network, VariateTokens, name="timecma"):
             backbone_sizes=backbone_sizes,
             n_backbone_layers=n_backbone_layers,
             lora_rank=lora_rank,
+            backbone_precision=backbone_precision,
         )
         if language is not None and language.d_model % n_heads:
             raise ValueError(f"n_heads={n_heads} must divide the width {language.d_model} of backbone={backbone!r}")

@@ -150,6 +150,7 @@ class AutoTimesForecaster(TSFormerForecaster):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
@@ -633,6 +634,10 @@ class PatchTSMixerForecaster(TSFormerForecaster):
     ``mode="mix_channel"`` mixes them in every layer or ``cross_channel_context`` in the forecast. Not the
     ``TSMixerModel`` of Darts, which is another architecture of that name.
 
+    ``PatchTSMixerModel.from_pretrained(folder)`` reads what ``PatchTSMixerForPrediction`` of transformers has saved, or
+    a repository on the hub that holds it. Look-back, horizon and scaling (``use_instance_norm``) are those of the
+    checkpoint then. In ``mode="common_channel"`` it forecasts any number of components.
+
     See :class:`darts_tsformers.PatchTSMixerModel`.
     """
 
@@ -657,6 +662,10 @@ class PatchTSMixerForecaster(TSFormerForecaster):
         head_dropout: float = 0.0,
         cross_channel_context: int | None = None,
         hierarchy: int | None = None,
+        hierarchy_weight: float = 0.0,
+        hub_model_name: str | None = None,
+        hub_model_revision: str | None = None,
+        local_dir: str | None = None,
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
@@ -865,6 +874,7 @@ class TEMPOForecaster(TSFormerForecaster):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         use_instance_norm: bool = True,
         instance_norm_affine: bool = False,
         train_variates: int | float | None = None,
@@ -993,6 +1003,7 @@ class TimeCMAForecaster(TSFormerForecaster):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = None,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         description: str | None = None,
         prompt_decimals: int = 1,
         n_kept_prompts: int = 100_000,
@@ -1030,6 +1041,7 @@ class TimeLLMForecaster(TSFormerForecaster):
         backbone_sizes: dict[str, Any] | None = None,
         n_backbone_layers: int | None = 6,
         lora_rank: int | None = None,
+        backbone_precision: str | None = None,
         prompt: str = "statistics",
         description: str | None = None,
         n_prototypes: int = 100,
