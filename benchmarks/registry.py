@@ -1,6 +1,6 @@
 """All benchmarks by name. A new one is an entry in the list of its file, and its file one here."""
 
-from benchmarks.accuracy import choice, long_horizon, mechanisms, parity, prices, recipe, slice, verdict
+from benchmarks.accuracy import choice, long_horizon, mechanisms, parity, pretraining, prices, recipe, slice, verdict
 from benchmarks.boards import trials as boards
 from benchmarks.core.speed import Speed
 from benchmarks.core.trial import Trials
@@ -45,6 +45,7 @@ MODULES = [
     recipe,
     slice,
     parity,
+    pretraining,
     verdict,
     boards,
     suite,

@@ -65,8 +65,12 @@ def train(
     future: TimeSeries | None = None,
     *,
     by_component: bool = False,
+    **how: Any,
 ) -> dict[str, float]:
-    """Train on the training part and stop by the validation part; return its lowest loss, when, and the seconds."""
+    """Train on the training part and stop by the validation part; return its lowest loss, when, and the seconds.
+
+    ``how`` are further arguments of ``fit``.
+    """
     series = series_of(given, by_component=by_component)
     known = None if future is None else [future] * len(series)
     start = time.perf_counter()
@@ -78,6 +82,7 @@ def train(
             val_future_covariates=known,
             stride=stride,
             verbose=False,
+            **how,
         )
     (best,) = (one for one in model.trainer.callbacks if isinstance(one, BestWeights))
     return {"validation loss": best.loss, "best epoch": best.epoch, "seconds": time.perf_counter() - start}
