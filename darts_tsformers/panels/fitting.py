@@ -93,36 +93,91 @@ def fit_panel(
     >>> fit_panel(model, panel, validation=3).epochs_trained
     1
     """
-    require_windows(model)
-    require_at_least(0, validation=validation, num_workers=num_workers)
-    require_at_least(1, epochs=model.n_epochs if epochs is None else epochs)
-    sizes, kinds = sizes_of(model), kinds_for_training(model, panel)
-    training = PanelTrainingDataset(panel, sizes, stride=stride, leave_out=validation, kinds=kinds)
-    validating = (
-        PanelTrainingDataset(panel, sizes, stride=stride, last=validation, kinds=kinds) if validation > 0 else None
+    epochs = model.n_epochs if epochs is None else epochs
+    require_at_least(1, epochs=epochs)
+    training = Training(
+        model,
+        panel,
+        windows_per_epoch=windows_per_epoch,
+        stride=stride,
+        validation=validation,
+        checkpoints=checkpoints,
+        num_workers=num_workers,
+        seed=seed,
     )
-    data = PanelDataModule(
-        training, validating, model.batch_size, windows=windows_per_epoch, num_workers=num_workers, seed=seed
-    )
-    facts: dict[str, Any] = {
-        "windows_per_epoch": windows_per_epoch,
-        "stride": stride,
-        "validation": validation,
-        "seed": seed,
-    }
-    facts |= {"panel": panel.schema.checksum, "model": type(model).__name__, "sizes": asdict(sizes)}
-    if checkpoints is not None:
-        begin(Path(checkpoints), facts)
-    with getattr(model, "_lock", nullcontext()), torch.random.fork_rng():
-        torch.manual_seed(seed)
-        note_names(model, panel)
-        trainer = _trainer(model, model.n_epochs if epochs is None else epochs, checkpoints, seed, verbose)
-        found = model._setup_for_train(training, validating, trainer=trainer)
-        if checkpoints is not None:
-            last = Path(checkpoints) / LAST
-            model.load_ckpt_path = os.fspath(last) if last.is_file() else None
-        model._train(**found | {"datamodule": data})
+    training.run(epochs, verbose)
     return model
+
+
+class Training:
+    """The training of a model on a panel. Making one checks what is asked for, and begins the folder of checkpoints.
+
+    Parameters
+    ----------
+    model, panel, windows_per_epoch, stride, validation, checkpoints, num_workers, seed
+        See :func:`fit_panel`.
+    """
+
+    def __init__(
+        self,
+        model: TorchForecastingModel,
+        panel: Panel,
+        *,
+        windows_per_epoch: int | None,
+        stride: int,
+        validation: int,
+        checkpoints: str | os.PathLike[str] | None,
+        num_workers: int,
+        seed: int,
+    ) -> None:
+        require_windows(model)
+        require_at_least(0, validation=validation, num_workers=num_workers)
+        self._model, self._panel, self._seed = model, panel, seed
+        sizes, kinds = sizes_of(model), kinds_for_training(model, panel)
+        self._training = PanelTrainingDataset(panel, sizes, stride=stride, leave_out=validation, kinds=kinds)
+        self._validating = (
+            PanelTrainingDataset(panel, sizes, stride=stride, last=validation, kinds=kinds) if validation > 0 else None
+        )
+        self._data = PanelDataModule(
+            self._training,
+            self._validating,
+            model.batch_size,
+            windows=windows_per_epoch,
+            num_workers=num_workers,
+            seed=seed,
+        )
+        self._last = None if checkpoints is None else Path(checkpoints) / LAST
+        facts: dict[str, Any] = {
+            "windows_per_epoch": windows_per_epoch,
+            "stride": stride,
+            "validation": validation,
+            "seed": seed,
+        }
+        facts |= {"panel": panel.schema.checksum, "model": type(model).__name__, "sizes": asdict(sizes)}
+        if self._last is not None:
+            begin(self._last.parent, facts)
+
+    def run(self, epochs: int, verbose: bool | None) -> None:
+        """Train up to a number of epochs, on from the last that was saved."""
+        model = self._model
+        with getattr(model, "_lock", nullcontext()), torch.random.fork_rng():
+            torch.manual_seed(self._seed)
+            note_names(model, self._panel)
+            trainer = self._trainer(epochs, verbose)
+            found = model._setup_for_train(self._training, self._validating, trainer=trainer)
+            if self._last is not None:
+                model.load_ckpt_path = os.fspath(self._last) if self._last.is_file() else None
+            model._train(**found | {"datamodule": self._data})
+
+    def _trainer(self, epochs: int, verbose: bool | None) -> pl.Trainer:
+        params = dict(self._model.trainer_params)
+        callbacks = [*(params.get("callbacks") or []), SeededSteps(self._seed)]
+        if self._last is not None:
+            callbacks.append(KeepLast(self._last))
+            params["enable_checkpointing"] = True
+        if verbose is not None:
+            params |= {"enable_progress_bar": verbose, "enable_model_summary": verbose}
+        return self._model._init_trainer(params | {"callbacks": callbacks}, max_epochs=epochs)
 
 
 class PanelDataModule(pl.LightningDataModule):
@@ -213,20 +268,3 @@ class KeepLast(Checkpoint):
         trainer.save_checkpoint(part)
         if trainer.is_global_zero:
             os.replace(part, self._path)
-
-
-def _trainer(
-    model: TorchForecastingModel,
-    epochs: int,
-    checkpoints: str | os.PathLike[str] | None,
-    seed: int,
-    verbose: bool | None,
-) -> pl.Trainer:
-    params = dict(model.trainer_params)
-    callbacks = [*(params.get("callbacks") or []), SeededSteps(seed)]
-    if checkpoints is not None:
-        callbacks.append(KeepLast(Path(checkpoints) / LAST))
-        params["enable_checkpointing"] = True
-    if verbose is not None:
-        params |= {"enable_progress_bar": verbose, "enable_model_summary": verbose}
-    return model._init_trainer(params | {"callbacks": callbacks}, max_epochs=epochs)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,22 +101,17 @@ def forecast_panel(
     2   1  42         y
     3   2  40         y
     """
-    require_windows(model)
-    require_at_least(1, n=n, series_per_file=series_per_file)
-    ask = Asked(model, n, quantiles=quantiles, num_samples=num_samples, batch_size=batch_size)
-    folder = Path(out)
-    facts = facts_of(model, panel, ask) | {"series_per_file": series_per_file, "seed": seed, "skip_short": skip_short}
-    shortest = sizes_of(model).shortest_lookback if skip_short else 0
-    begin(folder, facts)
-    parts = range(-(-len(panel) // series_per_file))
-    for part in tqdm(parts, desc="forecasting", unit="file", disable=not verbose):
-        path = folder / f"part-{part:05d}.parquet"
-        if not path.is_file():
-            series = series_of_part(panel, part, series_per_file, shortest)
-            table = table_of(ask, panel, series, seed=seed + part)
-            with whole_file(path) as unfinished:
-                pq.write_table(table, unfinished, store_schema=False)
-    return folder
+    job = Forecasting(
+        Asked(model, n, quantiles=quantiles, num_samples=num_samples, batch_size=batch_size),
+        panel,
+        Path(out),
+        series_per_file=series_per_file,
+        seed=seed,
+        skip_short=skip_short,
+    )
+    for part in tqdm(job.begin(), desc="forecasting", unit="file", disable=not verbose):
+        job.write(part)
+    return job.folder
 
 
 class Asked:
@@ -138,6 +134,8 @@ class Asked:
         num_samples: int | None = None,
         batch_size: int | None = None,
     ) -> None:
+        require_windows(model)
+        require_at_least(1, n=n)
         if getattr(model, "model", None) is None:
             raise ValueError(f"model={type(model).__name__}(...) must be fitted first, such as by fit_panel")
         if num_samples is not None:
@@ -187,6 +185,46 @@ class Asked:
         if self.quantiles is not None:
             return np.moveaxis(np.quantile(found, self.quantiles, axis=-1), 0, -1).astype(found.dtype)
         return found
+
+
+@dataclass(frozen=True)
+class Forecasting:
+    """Forecasts of a panel in files, each of which can be made by itself.
+
+    Attributes
+    ----------
+    ask, panel
+        What is forecast.
+    folder, series_per_file, seed, skip_short
+        See :func:`forecast_panel`.
+    """
+
+    ask: Asked
+    panel: Panel
+    folder: Path
+    series_per_file: int
+    seed: int
+    skip_short: bool
+
+    def __post_init__(self) -> None:
+        require_at_least(1, series_per_file=self.series_per_file)
+
+    def begin(self) -> list[int]:
+        """Make the folder, or go on in it, and return the numbers of the files that are missing."""
+        of_files = {"series_per_file": self.series_per_file, "seed": self.seed, "skip_short": self.skip_short}
+        begin(self.folder, facts_of(self.ask.model, self.panel, self.ask) | of_files)
+        return [part for part in range(-(-len(self.panel) // self.series_per_file)) if not self._path(part).is_file()]
+
+    def write(self, part: int) -> None:
+        """Write the file of a number, whole or not at all."""
+        shortest = sizes_of(self.ask.model).shortest_lookback if self.skip_short else 0
+        series = series_of_part(self.panel, part, self.series_per_file, shortest)
+        table = table_of(self.ask, self.panel, series, seed=self.seed + part)
+        with whole_file(self._path(part)) as unfinished:
+            pq.write_table(table, unfinished, store_schema=False)
+
+    def _path(self, part: int) -> Path:
+        return self.folder / f"part-{part:05d}.parquet"
 
 
 def facts_of(model: TorchForecastingModel, panel: Panel, ask: Asked) -> dict[str, Any]:
