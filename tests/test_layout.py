@@ -27,7 +27,7 @@ STOREYS = [
 ]
 """From the ground up; '' is the package's own file, which names the models."""
 PURE = set().union(*STOREYS[:5]) - {"catalogue", "seasonality"} | {"pretraining"}
-EXTRAS = {"mlflow", "onnx", "onnxruntime", "onnxscript", "optuna", "peft", "transformers"}
+EXTRAS = {"mlflow", "onnx", "onnxruntime", "onnxscript", "optuna", "peft", "ray", "transformers"}
 HEAVY = {"darts", "pytorch_lightning", "lightning", "pandas", "sklearn", "matplotlib"}
 
 

@@ -10,6 +10,8 @@ from darts_tsformers.panels.batches import as_batch
 from darts_tsformers.panels.datasets import PanelInferenceDataset, PanelTrainingDataset
 from darts_tsformers.panels.fitting import fit_panel
 from darts_tsformers.panels.forecasting import forecast_panel
+from darts_tsformers.panels.ray_fitting import fit_on_ray
+from darts_tsformers.panels.ray_forecasting import forecast_on_ray
 from darts_tsformers.panels.sampler import BlockSampler
 from darts_tsformers.panels.store import Panel
 from darts_tsformers.panels.windows import WindowSizes
@@ -22,6 +24,8 @@ __all__ = [
     "WindowSizes",
     "as_batch",
     "backtest_panel",
+    "fit_on_ray",
     "fit_panel",
+    "forecast_on_ray",
     "forecast_panel",
 ]
