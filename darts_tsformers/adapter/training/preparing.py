@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from darts import TimeSeries
 from darts.utils.data import TorchTrainingDataset
+from darts.utils.data.torch_datasets.utils import TorchTrainingSample
 from darts.utils.utils import n_steps_between
 from pytorch_lightning import Trainer
 from torch import Tensor
@@ -83,11 +84,16 @@ class SomeWindows(Iterable[TrainingSeries]):
 
     def __iter__(self) -> Iterator[TrainingSeries]:
         n = len(self._dataset)
-        for i in np.linspace(0, n - 1, min(n, MANY), dtype=int):
-            one = self._dataset[int(i)]
+        for one in _windows(self._dataset, np.linspace(0, n - 1, min(n, MANY), dtype=int).tolist()):
             others = (one.past_covariates, one.historic_future_covariates, one.static_covariates)
             given = (None if table is None else torch.tensor(table) for table in others)
             yield TrainingSeries(torch.tensor(one.past_target), *given)
+
+
+def _windows(dataset: TorchTrainingDataset, numbers: list[int]) -> Iterable[TorchTrainingSample]:
+    """Return windows in one piece where a data set can, as PyTorch's loaders do."""
+    at_once = getattr(dataset, "__getitems__", None)
+    return (dataset[i] for i in numbers) if at_once is None else at_once(numbers)
 
 
 def _over(covariates: TimeSeries, series: TimeSeries) -> Tensor:
