@@ -46,8 +46,9 @@ pictures: $(INSTALLED) ## minutes: draw anew the pictures of README and pages
 docs: $(INSTALLED) ## the reference pages, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-kills: $(INSTALLED) ## save over an older model and be killed, a hundred times: a minute or two
+kills: $(INSTALLED) ## save over an older model, make and forecast panels, and be killed: two or three minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.adapter.kills --times 100
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.panels.kills
 
 check: $(INSTALLED) ## all of it; what keeps one core busy goes first, side by side. The tests build the reference pages too
 	$(MAKE) --jobs 2 --output-sync=target lint types kills
