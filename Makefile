@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: demo test slice kills check-sktime check-forms notebooks notebooks-refresh lint types pages pictures docs check format bench-env bench report clean
+.PHONY: demo test slice kills check-ray check-sktime check-forms notebooks notebooks-refresh lint types pages pictures docs check format bench-env bench report clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -53,6 +53,9 @@ kills: $(INSTALLED) ## save over an older model, make and forecast panels, and b
 check: $(INSTALLED) ## all of it; what keeps one core busy goes first, side by side. The tests build the reference pages too
 	$(MAKE) --jobs 2 --output-sync=target lint types kills
 	$(MAKE) test notebooks
+
+check-ray: $(INSTALLED) ## train and forecast panels by workers of Ray, and kill one of them: a minute or two
+	ALL_FORMS=1 $(BIN)/pytest tests/panels/test_ray.py
 
 check-sktime: $(INSTALLED) ## every check of sktime on every forecaster: about a minute for each
 	$(BIN)/python -m tests.sktime.check_all

@@ -20,10 +20,8 @@ from tests.panels.tables import NAMED, untidy
 from tests.panels.test_fitting import weights
 from tests.panels.test_forecasting import QUIET, SIZES, future, patchtst
 
-pytestmark = [
-    pytest.mark.xdist_group("ray"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray")
+on_ray = pytest.mark.skipif("ALL_FORMS" not in os.environ, reason="starting Ray takes a minute: make check-ray")
 ROOT = Path(__file__).parents[2]
 HOW = {"windows_per_epoch": 28, "epochs": 2}
 
@@ -82,6 +80,7 @@ class KillsForecasting(Panel):
         return super().ids_of(series)
 
 
+@on_ray
 @pytest.mark.usefixtures("cluster")
 def test_two_workers_train_as_one_process_on_their_joint_batches_even_if_one_is_killed(panel, tmp_path):
     mark = tmp_path / "killed"
@@ -96,6 +95,7 @@ def test_two_workers_train_as_one_process_on_their_joint_batches_even_if_one_is_
         fit_on_ray(model, panel, storage_path=tmp_path / "run", stride=2, **HOW)
 
 
+@on_ray
 @pytest.mark.usefixtures("cluster")
 def test_files_are_those_of_one_process_even_if_a_worker_is_killed(panel, tmp_path):
     model = fit_panel(patchtst(likelihood=GaussianLikelihood()), panel)
