@@ -83,7 +83,8 @@ class TSDiff(Network, name="tsdiff"):
     guidance
         Distance of the energy: ``"quantile"``, or ``"squared"``.
     guidance_scale
-        How strongly it pulls.
+        How strongly it pulls. The fewer steps are taken, the weaker it has to be: about 1 for 10 steps, 4 for
+        ``"ddpm"``.
     n_paths
         Paths whose median is the point forecast.
     dropout
@@ -100,10 +101,10 @@ class TSDiff(Network, name="tsdiff"):
     Forecasting", NeurIPS 2023.
 
     Deviations: by default windows are normalised by mean and deviation, where theirs are divided by the mean of their
-    absolute values (``use_instance_norm="magnitude"``), and sampled in 10 steps of DDIM, where theirs take all 100 of
-    DDPM. The error counts in the units of the data. A copy of a value by a lag guides if the value was observed, where
-    theirs takes all of a lag's channel for observed. Where ``output_chunk_shift`` lies between value and lag, what
-    would fall into it is the last value seen.
+    absolute values (``use_instance_norm="magnitude"``), and sampled in 10 steps with new noise in each and a guidance
+    of 1, where theirs take all 100 of DDPM and a guidance of 1 to 8. The error counts in the units of the data. A copy
+    of a value by a lag guides if the value was observed, where theirs takes all of a lag's channel for observed. Where
+    ``output_chunk_shift`` lies between value and lag, what would fall into it is the last value seen.
 
     Examples
     --------
@@ -141,9 +142,9 @@ class TSDiff(Network, name="tsdiff"):
         sampler: str = "ddim",
         n_sampling_steps: int = 10,
         spacing: str = "uniform",
-        eta: float | int = 0.0,
+        eta: float | int = 1.0,
         guidance: str = "quantile",
-        guidance_scale: float | int = 4.0,
+        guidance_scale: float | int = 1.0,
         n_paths: int = 100,
         dropout: float = 0.0,
     ) -> None:

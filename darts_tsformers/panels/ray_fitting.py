@@ -67,6 +67,14 @@ def fit_on_ray(
         As :func:`fit_panel` does, before any worker is started.
     ray.train.TrainingFailedError
         If the training failed more than ``max_failures`` times.
+
+    Examples
+    --------
+    >>> from darts_tsformers import PatchTSTModel
+    >>> from darts_tsformers.panels import Panel, fit_on_ray
+    >>> model = fit_on_ray(PatchTSTModel(28, 7), Panel("shops"), storage_path="run", epochs=3)  # doctest: +SKIP
+    >>> model.epochs_trained  # doctest: +SKIP
+    3
     """
     require_ray()
     epochs = model.n_epochs if epochs is None else epochs

@@ -63,6 +63,12 @@ def forecast_on_ray(
         As :func:`forecast_panel` does.
     ray.exceptions.WorkerCrashedError
         If more workers were lost on one file than ``max_failures``.
+
+    Examples
+    --------
+    >>> from darts_tsformers.panels import Panel, forecast_on_ray
+    >>> forecast_on_ray(model, Panel("shops"), 7, out="forecasts", quantiles=[0.1, 0.5, 0.9])  # doctest: +SKIP
+    PosixPath('forecasts')
     """
     ray = require_ray()
     require_at_least(0, max_failures=max_failures)
